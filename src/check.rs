@@ -1,0 +1,1 @@
+//! `check`: everything that is wrong, at once, and how to mend it.

@@ -1,0 +1,151 @@
+//! What an admin can set, checked.
+//!
+//! An option comes from a flag, else from its `FUSION_SIDECAR_…` variable, else from the TOML file, else from its default. [`options`] has
+//! all of them as they are written; [`Settings`] is what the rest of the program sees: complete and checked, all faults reported
+//! at once, each with the key it concerns.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use secrecy::SecretString;
+
+use crate::domain::policy::Policy;
+
+/// Everything `serve`, `once`, `migrate` and `check` need to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the tables are.
+    pub database: Database,
+    /// Addresses, limits and time-outs of the listener.
+    pub server: Server,
+    /// How the agents' requests are treated.
+    pub dispatch: Dispatch,
+    /// Work without a request.
+    pub scheduler: Scheduler,
+    /// GLPI's own directory, where the admin named it.
+    pub glpi: Option<GlpiPlace>,
+    /// GLPI's address for what only PHP can do.
+    pub upstream_url: Option<url::Url>,
+    /// Directory of the durable queue for messages to PHP.
+    pub spool_dir: Option<PathBuf>,
+    /// The zone that PHP compares timeslots and schedules in.
+    pub timezone: Tz,
+}
+
+/// Connection to GLPI's database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Host name or address; ignored when `socket` is set.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path of a Unix socket.
+    pub socket: Option<PathBuf>,
+    /// User name.
+    pub user: String,
+    /// Password, if any.
+    pub password: Option<SecretString>,
+    /// Name of the database.
+    pub name: String,
+    /// TLS towards the database.
+    pub tls: Option<DatabaseTls>,
+    /// Which time zone the session has.
+    pub session_zone: SessionZone,
+    /// Most connections kept at once.
+    pub max_connections: usize,
+    /// Longest wait for a connection or an answer of the database.
+    pub timeout: Duration,
+}
+
+/// TLS towards the database.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseTls {
+    /// Certificate authority to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Own certificate and key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Take any certificate.
+    pub accept_invalid: bool,
+}
+
+/// Which time zone the database session has: TIMESTAMP columns are stored and shown by it, so it must be GLPI's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionZone {
+    /// The database server's: GLPI without `$use_timezones`.
+    Server,
+    /// The zone of [`Settings::timezone`].
+    Timezone,
+}
+
+/// The listener.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Certificate chain and key (PEM), for TLS without a proxy.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto count.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Paths below which agents find the plugin's addresses; empty = the root.
+    pub prefixes: Vec<String>,
+    /// Largest body of a request, bytes.
+    pub max_body: usize,
+    /// Largest body after inflating, bytes.
+    pub max_inflated: usize,
+    /// Longest wait for the whole head of a request.
+    pub header_timeout: Duration,
+    /// Longest wait for the whole body of a request.
+    pub body_timeout: Duration,
+    /// Longest time for an answer to begin.
+    pub request_timeout: Duration,
+    /// Most connections open at once.
+    pub max_connections: usize,
+    /// How long running requests may go on after the first stop signal.
+    pub shutdown_grace: Duration,
+}
+
+/// How agents are treated.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// Whose rules hold.
+    pub policy: Policy,
+    /// Address handed out to agents instead of the `agent_base_url` in the tables.
+    pub public_url: Option<url::Url>,
+    /// The plugin's document directory: `files/repository` and `files/manifests` lie in it.
+    pub plugin_doc_dir: Option<PathBuf>,
+    /// Age at which the catalogue is read again; zero = at every request.
+    pub catalogue_refresh: Duration,
+    /// How often a run is sent while its agent reports nothing (policy `redux`).
+    pub max_sends: u32,
+}
+
+/// Work without a request.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    /// Whether `serve` prepares runs itself.
+    pub enabled: bool,
+    /// Time between two passes.
+    pub period: Duration,
+}
+
+/// What GLPI's directory says.
+#[derive(Debug, Clone)]
+pub struct GlpiPlace {
+    /// The directory itself.
+    pub root: PathBuf,
+    /// Where the plugin lies: `plugins` or `marketplace`.
+    pub plugin_base: Option<PluginBase>,
+    /// `$use_timezones` of `config_db.php`.
+    pub use_timezones: bool,
+}
+
+/// The directory below GLPI's in which the plugin lies; part of every address handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginBase {
+    /// `plugins/fusioninventory`.
+    Plugins,
+    /// `marketplace/fusioninventory`.
+    Marketplace,
+}

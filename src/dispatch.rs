@@ -1,0 +1,1 @@
+//! What happens on an agent's request, one use case a file.

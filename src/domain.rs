@@ -1,0 +1,3 @@
+//! The rules, as pure functions: no IO, no clock, no SQL, no HTTP.
+
+pub mod policy;

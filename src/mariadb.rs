@@ -1,0 +1,1 @@
+//! A private MariaDB server, for the demo and the tests.

@@ -1,0 +1,1 @@
+//! Any charset to UTF-8.

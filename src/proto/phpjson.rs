@@ -1,0 +1,1 @@
+//! JSON as PHP re-encodes it.

@@ -1,0 +1,1 @@
+//! GLPI's encoding of texts.
