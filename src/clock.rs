@@ -6,7 +6,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+use chrono_tz::Tz;
 
 /// Says what time it is.
 pub trait Clock: Send + Sync + 'static {
@@ -52,4 +53,11 @@ impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The clock's moment as local time of `zone`, cut to the second: what the tables hold and rules compare.
+#[must_use]
+pub fn local(clock: &dyn Clock, zone: Tz) -> NaiveDateTime {
+    let now = clock.now().with_timezone(&zone).naive_local();
+    now.with_nanosecond(0).unwrap_or(now)
 }

@@ -1,1 +1,332 @@
 //! The only place with SQL.
+//!
+//! One [`Db`] is one pool of connections to GLPI's database. Reads take a connection for one statement each; what must hold together
+//! runs in a transaction that is retried on deadlocks and lock waits. Changes that concurrent requests make to runs go through
+//! [`writer`], which commits them together. Every operation has a name, under which its duration and failures are counted.
+//!
+//! Connections are not reset when they return to the pool (their prepared statements would be lost), so nothing here may change a
+//! session; the session is set up once, when the connection is made.
+//!
+//! Texts are written with `{p}` and `{f}` for the plugin's table prefix and foreign-key stem, see [`names`].
+
+pub mod agents;
+pub mod catalogue;
+pub mod groups;
+pub mod names;
+pub mod preparation;
+pub mod row;
+pub mod runs;
+pub mod schema;
+pub mod writer;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
+use futures_util::future::BoxFuture;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts, Transaction, TxOpts};
+use rand::Rng;
+use secrecy::ExposeSecret;
+
+use crate::config::{Database, SessionZone};
+use names::Names;
+
+/// More statements than this program has: a smaller cache would prepare some of them again and again.
+const STATEMENT_CACHE: usize = 256;
+
+/// How often a transaction is tried when the server refuses it for another's sake.
+const TRANSACTION_TRIES: u32 = 5;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DbError {
+    /// It cannot be reached, went away, or did not answer in time.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Too many writes wait already.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// A row holds what no such row can hold.
+    #[error("column {column} of a {table} row cannot be read: {value}")]
+    CorruptRow {
+        /// Table, without prefix.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+        /// What stood there.
+        value: String,
+    },
+    /// The server refused a statement.
+    #[error("the database refused a statement: {0}")]
+    Refused(String),
+    /// A deadlock or lock wait: worth another try.
+    #[error("another transaction was in the way: {0}")]
+    Conflict(String),
+}
+
+impl From<mysql_async::Error> for DbError {
+    fn from(error: mysql_async::Error) -> Self {
+        match &error {
+            mysql_async::Error::Server(server) => match server.code {
+                // ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT
+                1213 | 1205 => Self::Conflict(error.to_string()),
+                // Too many connections, shutdown in progress, connection killed, read-only server.
+                1040 | 1053 | 1927 | 1290 | 1836 => Self::Unavailable(error.to_string()),
+                _ => Self::Refused(error.to_string()),
+            },
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl DbError {
+    /// A stable short word for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "db-unavailable",
+            Self::Busy => "db-busy",
+            Self::CorruptRow { .. } => "db-corrupt-row",
+            Self::Refused(_) => "db-refused",
+            Self::Conflict(_) => "db-conflict",
+        }
+    }
+}
+
+/// GLPI's database.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: Pool,
+    names: &'static Names,
+    name: Arc<str>,
+    timeout: Duration,
+}
+
+impl Db {
+    /// A pool for `settings`; nothing is connected yet. `now` decides the offset of `zone` where the server does not know its name.
+    ///
+    /// # Errors
+    ///
+    /// When the settings make no pool.
+    pub fn new(settings: &Database, session_zone: &str) -> Result<Self, DbError> {
+        let constraints = PoolConstraints::new(1.min(settings.max_connections), settings.max_connections)
+            .ok_or_else(|| DbError::Unavailable("the pool must hold at least one connection".to_owned()))?;
+        let pool_opts = PoolOpts::new().with_constraints(constraints).with_reset_connection(false);
+        let mut setup = vec![
+            "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', SESSION transaction_isolation = 'READ-COMMITTED'"
+                .to_owned(),
+        ];
+        if !session_zone.is_empty() {
+            setup.push(format!("SET SESSION time_zone = '{session_zone}'"));
+        }
+        let opts = connection(settings)
+            .pool_opts(pool_opts)
+            .stmt_cache_size(STATEMENT_CACHE)
+            .setup(setup);
+        Ok(Self {
+            pool: Pool::new(Opts::from(opts)),
+            names: Names::fusioninventory(),
+            name: settings.name.as_str().into(),
+            timeout: settings.timeout,
+        })
+    }
+
+    /// As [`Db::new`], after asking the server whether it knows the zone by name; if not, its offset at `now` is used.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached.
+    pub async fn open(settings: &Database, zone: Tz, now: DateTime<Utc>) -> Result<Self, DbError> {
+        let session_zone = match settings.session_zone {
+            SessionZone::Server => String::new(),
+            SessionZone::Timezone => {
+                let probe = tokio::time::timeout(settings.timeout, Conn::new(Opts::from(connection(settings))));
+                let mut conn = probe.await.map_err(|_| DbError::Unavailable("no connection in time".to_owned()))??;
+                let known: Option<Option<String>> =
+                    conn.exec_first("SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)", (zone.name(),)).await?;
+                conn.disconnect().await?;
+                if known.flatten().is_some() { zone.name().to_owned() } else { offset_of(zone, now) }
+            }
+        };
+        Self::new(settings, &session_zone)
+    }
+
+    /// The names of the plugin's tables.
+    #[must_use]
+    pub fn names(&self) -> &'static Names {
+        self.names
+    }
+
+    /// Name of the database.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A connection, within the time allowed.
+    ///
+    /// # Errors
+    ///
+    /// When none is to be had.
+    pub async fn conn(&self) -> Result<Conn, DbError> {
+        match tokio::time::timeout(self.timeout, self.pool.get_conn()).await {
+            Ok(conn) => Ok(conn?),
+            Err(_) => Err(DbError::Unavailable("no connection in time".to_owned())),
+        }
+    }
+
+    /// Closes all connections.
+    pub async fn close(self) {
+        if let Err(error) = self.pool.disconnect().await {
+            tracing::debug!(error = %error, "connections did not close cleanly");
+        }
+    }
+
+    fn sql(&self, text: &'static str) -> Arc<str> {
+        self.names.expand(text)
+    }
+
+    /// Runs `work` within the time allowed and counts it under `name`.
+    async fn timed<T>(&self, name: &'static str, work: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+        let begun = Instant::now();
+        let outcome = tokio::time::timeout(self.timeout, work)
+            .await
+            .unwrap_or_else(|_| Err(DbError::Unavailable(format!("{name} took too long"))));
+        metrics::histogram!("fusion_sidecar_db_seconds", "operation" => name).record(begun.elapsed().as_secs_f64());
+        if let Err(error) = &outcome {
+            metrics::counter!("fusion_sidecar_db_errors_total", "operation" => name, "code" => error.code()).increment(1);
+        }
+        outcome
+    }
+
+    /// Runs `work` in a transaction; a conflict rolls back and tries again, with jitter, a few times.
+    async fn tx<T, F>(&self, name: &'static str, work: F) -> Result<T, DbError>
+    where
+        F: for<'t> Fn(&'t mut Transaction<'static>) -> BoxFuture<'t, Result<T, DbError>> + Send + Sync,
+        T: Send,
+    {
+        self.timed(name, async {
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                let outcome = async {
+                    let mut tx = self.pool.start_transaction(TxOpts::default()).await?;
+                    match work(&mut tx).await {
+                        Ok(value) => {
+                            tx.commit().await?;
+                            Ok(value)
+                        }
+                        Err(error) => {
+                            // Dropping it would roll back too, but only when the connection is used next.
+                            let _ = tx.rollback().await;
+                            Err(error)
+                        }
+                    }
+                }
+                .await;
+                match outcome {
+                    Err(DbError::Conflict(reason)) if tries < TRANSACTION_TRIES => {
+                        tracing::debug!(operation = name, tries, reason, "transaction in conflict, trying again");
+                        let wait = rand::rng().random_range(1..=u64::from(tries) * 20);
+                        tokio::time::sleep(Duration::from_millis(wait)).await;
+                    }
+                    other => return other,
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Connection options without a pool.
+fn connection(settings: &Database) -> OptsBuilder {
+    let ssl = settings.tls.as_ref().map(|tls| {
+        let mut ssl = SslOpts::default().with_danger_accept_invalid_certs(tls.accept_invalid);
+        if tls.accept_invalid {
+            ssl = ssl.with_danger_skip_domain_validation(true);
+        }
+        if let Some(ca) = &tls.ca {
+            ssl = ssl.with_root_certs(vec![ca.clone().into()]);
+        }
+        if let Some((certificate, key)) = &tls.identity {
+            ssl = ssl.with_client_identity(Some(mysql_async::ClientIdentity::new(certificate.clone().into(), key.clone().into())));
+        }
+        ssl
+    });
+    OptsBuilder::default()
+        .ip_or_hostname(settings.host.clone())
+        .tcp_port(settings.port)
+        .socket(settings.socket.as_ref().map(|path| path.to_string_lossy().into_owned()))
+        // Only a named socket is used: switching to one that the server happens to name would surprise.
+        .prefer_socket(settings.socket.is_some())
+        .user(Some(settings.user.clone()))
+        .pass(settings.password.as_ref().map(|password| password.expose_secret().to_owned()))
+        .db_name(Some(settings.name.clone()))
+        .tcp_nodelay(true)
+        .ssl_opts(ssl)
+}
+
+/// `zone`'s offset at `now` in MySQL's notation, `+01:00`.
+#[must_use]
+pub fn offset_of(zone: Tz, now: DateTime<Utc>) -> String {
+    let seconds = zone.offset_from_utc_datetime(&now.naive_utc()).fix().local_minus_utc();
+    let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// Lengths that lists in statements are padded to, so that there are few different texts.
+const LIST_SIZES: [usize; 3] = [1, 16, 256];
+
+/// Largest list in one statement; longer ones go in several.
+const LIST_MAX: usize = 256;
+
+/// The length that a list of `len` values is padded to.
+fn padded(len: usize) -> usize {
+    LIST_SIZES.into_iter().find(|size| len <= *size).unwrap_or(LIST_MAX)
+}
+
+/// `?,?,…` for a list of `len` values, padded.
+fn marks(len: usize) -> String {
+    let mut text = "?,".repeat(padded(len));
+    text.pop();
+    text
+}
+
+/// `values` padded by repeating the last one: harmless in an IN list.
+fn pad<T: Copy>(values: &[T]) -> impl Iterator<Item = T> {
+    let last = values.last().copied();
+    let missing = padded(values.len()).saturating_sub(values.len());
+    values.iter().copied().chain(last.into_iter().cycle().take(missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_come_in_few_lengths() {
+        for (len, size) in [(1, 1), (2, 16), (16, 16), (17, 256), (256, 256)] {
+            assert_eq!(padded(len), size);
+            assert_eq!(marks(len).matches('?').count(), size);
+            let values: Vec<usize> = (0..len).collect();
+            let padded: Vec<usize> = pad(&values).collect();
+            assert_eq!((padded.len(), padded[len - 1], padded[size - 1]), (size, len - 1, len - 1));
+        }
+    }
+
+    #[test]
+    fn offsets_in_mysql_notation() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        for (zone, now, offset) in [
+            (chrono_tz::UTC, "2026-11-24T12:00:00Z", "+00:00"),
+            (chrono_tz::Europe::Paris, "2026-11-24T12:00:00Z", "+01:00"),
+            (chrono_tz::Europe::Paris, "2026-07-24T12:00:00Z", "+02:00"),
+            (chrono_tz::America::St_Johns, "2026-11-24T12:00:00Z", "-03:30"),
+        ] {
+            assert_eq!(offset_of(zone, at(now)), offset, "{zone} {now}");
+        }
+    }
+}

@@ -1,1 +1,229 @@
 //! What happens on an agent's request, one use case a file.
+//!
+//! A use case reads (catalogue from memory, agent and runs from the database), asks [`crate::domain`] what follows, has it written, and
+//! returns only then what the agent is told.
+
+pub mod catalogues;
+pub mod deploy;
+pub mod file_part;
+pub mod get_config;
+pub mod nonce;
+pub mod prolog;
+pub mod status;
+pub mod user_event;
+
+mod judge;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+
+use crate::clock::{Clock, local};
+use crate::config::PluginBase;
+use crate::db::writer::{Line, MAX_COMMENT, Writer};
+use crate::db::{Db, DbError};
+use crate::domain::actors::Agent;
+use crate::domain::catalogue::{Catalogue, Site};
+use crate::domain::ids::EntityId;
+use crate::domain::policy::Policy;
+use crate::domain::run::LogState;
+use crate::proto::text;
+use catalogues::Catalogues;
+
+/// What every use case works with.
+#[derive(Clone)]
+pub struct Dispatcher {
+    /// Whose rules hold.
+    pub policy: Policy,
+    /// The database, for reading.
+    pub db: Db,
+    /// The database, for writing.
+    pub writer: Writer,
+    /// What is small and read often.
+    pub catalogues: Arc<Catalogues>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// In which zone PHP compares.
+    pub zone: Tz,
+    /// Address handed out instead of the one in the tables.
+    pub public_url: Option<url::Url>,
+    /// The directory in which the plugin lies, where GLPI's own directory says so.
+    pub plugin_base: Option<PluginBase>,
+    /// The plugin's document directory.
+    pub doc_dir: Option<PathBuf>,
+    /// How often a run is sent while its agent says nothing.
+    pub max_sends: u32,
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// Why a use case has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DispatchError {
+    /// GLPI is in maintenance, or the plugin is off.
+    #[error("GLPI is not in service")]
+    Closed(Site),
+    /// No such agent, or it is locked.
+    #[error("no such agent, or it is locked")]
+    UnknownAgent,
+    /// No entity has an address to hand out.
+    #[error("no address to hand out to agents")]
+    NoAddress,
+    /// The request says something that nobody says.
+    #[error("{0}")]
+    BadRequest(&'static str),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl DispatchError {
+    /// A stable short word for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Closed(Site::Maintenance) => "maintenance",
+            Self::Closed(_) => "plugin-off",
+            Self::UnknownAgent => "unknown-agent",
+            Self::NoAddress => "no-address",
+            Self::BadRequest(_) => "bad-request",
+            Self::Db(error) => error.code(),
+        }
+    }
+}
+
+/// How the request reached us: what addresses handed out are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approach {
+    /// The prefix below which it came in, such as `/plugins/fusioninventory`.
+    pub prefix: String,
+    /// Scheme and host that the agent used, `https://glpi.example.com`, if it named one.
+    pub origin: Option<String>,
+}
+
+/// A REST back end of the plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// Packages.
+    Deploy,
+    /// Files, registry, WMI.
+    Collect,
+    /// Hypervisors.
+    Esx,
+}
+
+impl Backend {
+    const fn directory(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Collect => "collect",
+            Self::Esx => "esx",
+        }
+    }
+}
+
+impl Dispatcher {
+    fn now(&self) -> NaiveDateTime {
+        local(self.clock.as_ref(), self.zone)
+    }
+
+    /// The catalogue, if GLPI is in service.
+    async fn open_catalogue(&self) -> Result<Arc<catalogues::Snapshot>, DispatchError> {
+        let snapshot = self.catalogues.current().await?;
+        match snapshot.catalogue.site {
+            Site::Open => Ok(snapshot),
+            closed => Err(DispatchError::Closed(closed)),
+        }
+    }
+
+    /// The agent that answers to `device_id` where locked ones do not count (getConfig, setStatus).
+    ///
+    /// PHP takes the last of several; `redux` the oldest, as everywhere.
+    async fn unlocked_agent(&self, device_id: &str) -> Result<Agent, DispatchError> {
+        let mut agents = self.db.agents_by_device_id(device_id).await?;
+        agents.retain(|agent| !agent.locked);
+        let agent = match self.policy {
+            Policy::Plugin => agents.pop(),
+            Policy::Redux => agents.into_iter().next(),
+        };
+        agent.ok_or(DispatchError::UnknownAgent)
+    }
+
+    /// The agent that answers to `device_id`, locked or not (getJobs, PROLOG).
+    async fn any_agent(&self, device_id: &str) -> Result<Option<Agent>, DispatchError> {
+        let agents = self.db.agents_by_device_id(device_id).await?;
+        let unlocked = agents.iter().position(|agent| !agent.locked).filter(|_| self.policy == Policy::Redux);
+        Ok(agents.into_iter().nth(unlocked.unwrap_or_default()))
+    }
+
+    /// The address of a back end for agents of `entity`.
+    ///
+    /// `--public-url` with the prefix by which the request came in; else the entity's `agent_base_url` with the directory in which the plugin
+    /// lies. Where no entity has one, PHP refuses; `redux` names the address that the agent has just used.
+    fn address(&self, catalogue: &Catalogue, approach: &Approach, backend: Backend, entity: EntityId) -> Result<String, DispatchError> {
+        let directory = backend.directory();
+        if let Some(public) = &self.public_url {
+            let base = public.as_str().trim_end_matches('/');
+            return Ok(format!("{base}{}/b/{directory}/", approach.prefix));
+        }
+        let base = match (catalogue.entities.base_url(entity), &approach.origin, self.policy) {
+            (Some(base), _, Policy::Plugin) => base.to_owned(),
+            (Some(base), _, Policy::Redux) => text::decode(base).trim_end_matches('/').to_owned(),
+            (None, Some(origin), Policy::Redux) => return Ok(format!("{origin}{}/b/{directory}/", approach.prefix)),
+            (None, _, _) => return Err(DispatchError::NoAddress),
+        };
+        let place = match self.plugin_base {
+            Some(PluginBase::Marketplace) => "marketplace",
+            Some(PluginBase::Plugins) => "plugins",
+            None if approach.prefix.contains("/marketplace/") => "marketplace",
+            None => "plugins",
+        };
+        Ok(format!("{base}/{place}/fusioninventory/b/{directory}/"))
+    }
+
+    /// A log line whose text comes from an agent: for `redux` encoded as GLPI stores texts, since PHP prints log lines raw.
+    fn agents_line(&self, state: LogState, said: &str) -> Line {
+        let text = match self.policy {
+            Policy::Plugin => said.into(),
+            Policy::Redux => text::encode(said),
+        };
+        Line { state, text: cut(&text, MAX_COMMENT).to_owned() }
+    }
+}
+
+/// A log line of the sidecar's own.
+fn line(state: LogState, text: impl Into<String>) -> Line {
+    Line { state, text: text.into() }
+}
+
+/// `text` cut to `most` bytes, at a character.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// `text` cut to `most` characters.
+fn cut_chars(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_at_characters() {
+        assert_eq!(cut("aéb", 2), "a");
+        assert_eq!(cut("aéb", 3), "aé");
+        assert_eq!(cut("ab", 9), "ab");
+        assert_eq!(cut_chars("aéb", 2), "aé");
+        assert_eq!(cut_chars("aéb", 3), "aéb");
+    }
+}

@@ -1,3 +1,17 @@
 //! The rules, as pure functions: no IO, no clock, no SQL, no HTTP.
 
+pub mod actors;
+pub mod catalogue;
+pub mod criteria;
+pub mod eligibility;
+pub mod entities;
+pub mod ids;
+pub mod interaction;
+pub mod mirrors;
+pub mod modules;
 pub mod policy;
+pub mod prepare;
+pub mod report;
+pub mod run;
+pub mod schedule;
+pub mod timeslot;

@@ -1,0 +1,136 @@
+//! The plugin's `agents`.
+
+use chrono::NaiveDateTime;
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+
+use super::row::Columns;
+use super::{Db, DbError};
+use crate::domain::actors::{Agent, Computer};
+use crate::domain::ids::{AgentId, ComputerId, EntityId, GroupId, LocationId, UserId};
+
+/// `device_id` has no unique key: agents that PHP registered twice are read, but never more than this.
+const MOST_DUPLICATES: usize = 16;
+
+/// First contacts are serialised by this many lock rows, by the hash of the device id.
+const LOCK_BUCKETS: u64 = 256;
+
+/// Longest `device_id`, `token` and `useragent` that the table holds, in characters.
+pub const MAX_TEXT: usize = 255;
+
+/// What an agent says of itself in a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// When, local time.
+    pub at: NaiveDateTime,
+    /// Its User-Agent, cut to what the table holds.
+    pub useragent: Option<String>,
+    /// The token that it obeys.
+    pub token: Option<String>,
+}
+
+impl Db {
+    /// All agents that call themselves `device_id`, oldest first, with their computers.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn agents_by_device_id(&self, device_id: &str) -> Result<Vec<Agent>, DbError> {
+        // No row can hold a longer one.
+        if device_id.chars().count() > MAX_TEXT {
+            return Ok(Vec::new());
+        }
+        self.timed("agents_by_device_id", async {
+            let sql = self.sql(
+                "/* agents_by_device_id */ SELECT a.id, a.device_id, a.entities_id, a.`lock`, c.id, c.entities_id, c.locations_id, c.groups_id, \
+                 c.users_id, c.is_deleted, c.is_template \
+                 FROM {p}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id \
+                 WHERE a.device_id = ? ORDER BY a.id LIMIT 16",
+            );
+            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (device_id,)).await?;
+            debug_assert!(rows.len() <= MOST_DUPLICATES);
+            rows.into_iter().map(agent).collect()
+        })
+        .await
+    }
+
+    /// Registers `device_id`, unless somebody else just did; its row.
+    ///
+    /// A lock row of the sidecar's serialises first contacts of one device, since the table has no unique key for it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn register_agent(&self, device_id: &str, contact: &Contact) -> Result<AgentId, DbError> {
+        let bucket = format!("agent:{}", bucket(device_id));
+        self.tx("register_agent", |tx| {
+            let bucket = bucket.clone();
+            Box::pin(async move {
+                let lock = self.sql("/* register_agent */ UPDATE {p}sidecar_locks SET counter = counter + 1 WHERE name = ?");
+                tx.exec_drop(lock.as_ref(), (bucket,)).await?;
+                let known = self.sql("/* register_agent */ SELECT id FROM {p}agents WHERE device_id = ? ORDER BY id LIMIT 1");
+                if let Some(id) = tx.exec_first::<u32, _, _>(known.as_ref(), (device_id,)).await? {
+                    return Ok(AgentId(id));
+                }
+                let insert = self.sql(
+                    "/* register_agent */ INSERT INTO {p}agents (name, device_id, entities_id, last_contact, useragent, token, \
+                     threads_networkdiscovery, threads_networkinventory) VALUES (?, ?, 0, ?, ?, ?, 0, 0)",
+                );
+                let values = (device_id, device_id, contact.at, contact.useragent.as_deref(), contact.token.as_deref());
+                tx.exec_drop(insert.as_ref(), values).await?;
+                let id = tx.last_insert_id().unwrap_or_default();
+                u32::try_from(id).map(AgentId).map_err(|_| DbError::CorruptRow {
+                    table: "agents",
+                    column: "id",
+                    value: id.to_string(),
+                })
+            })
+        })
+        .await
+    }
+}
+
+/// FNV-1a: the same on every instance and in every version, which `std`'s hasher does not promise.
+fn bucket(device_id: &str) -> u64 {
+    // The table compares without case: names that it takes for the same must share a lock.
+    let hash = device_id
+        .to_lowercase()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    hash % LOCK_BUCKETS
+}
+
+fn agent(row: Row) -> Result<Agent, DbError> {
+    let mut columns = Columns::new("agents", row);
+    Ok(Agent {
+        id: AgentId(columns.take("id")?),
+        device_id: columns.take::<Option<String>>("device_id")?.unwrap_or_default(),
+        entity: EntityId(columns.take("entities_id")?),
+        locked: columns.take("lock")?,
+        computer: match columns.take::<Option<u32>>("computers_id")? {
+            None => None,
+            Some(id) => Some(Computer {
+                id: ComputerId(id),
+                entity: EntityId(columns.take("entities_id")?),
+                location: LocationId(columns.take("locations_id")?),
+                group: GroupId(columns.take("groups_id")?),
+                user: UserId(columns.take("users_id")?),
+                deleted: columns.take("is_deleted")?,
+                template: columns.take("is_template")?,
+            }),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_device_has_one_lock() {
+        assert_eq!(bucket("WKS-1"), bucket("wks-1"));
+        assert!(bucket("été") < LOCK_BUCKETS);
+        let used: std::collections::HashSet<u64> = (0..2000).map(|i| bucket(&format!("wks-{i}"))).collect();
+        assert!(used.len() > 200, "{} locks in use", used.len());
+    }
+}

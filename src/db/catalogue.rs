@@ -1,0 +1,289 @@
+//! Reading the catalogue.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Params, Row, Value};
+
+use super::row::Columns;
+use super::{Db, DbError, LIST_MAX, marks, pad};
+use crate::domain::actors::{Actor, IdSet, parse_actors, parse_targets};
+use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Site, Task};
+use crate::domain::entities::{Entities, Entity};
+use crate::domain::ids::{
+    DeployGroupId, EntityId, GroupId, JobId, LocationId, TaskId, TemplateId, TimeslotId, UserId,
+};
+use crate::domain::mirrors::Mirror;
+use crate::domain::modules::Modules;
+use crate::domain::schedule::Dates;
+use crate::domain::timeslot::{Entry, Week};
+
+impl Db {
+    /// Reads everything small that requests look at.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn catalogue(&self) -> Result<Catalogue, DbError> {
+        self.timed("catalogue", async {
+            let mut conn = self.conn().await?;
+            let conn = &mut conn;
+            let mut catalogue = Catalogue {
+                site: self.site(conn).await?,
+                config: self.plugin_config(conn).await?,
+                modules: self.modules(conn).await?,
+                entities: self.entities(conn).await?,
+                tasks: self.tasks(conn).await?,
+                jobs: self.jobs(conn).await?,
+                timeslots: self.timeslots(conn).await?,
+                templates: self.templates(conn).await?,
+                ..Catalogue::default()
+            };
+            catalogue.mirrors = self.mirrors(conn, &catalogue.entities).await?;
+            self.members(conn, &mut catalogue).await?;
+            Ok(catalogue)
+        })
+        .await
+    }
+
+    async fn site(&self, conn: &mut Conn) -> Result<Site, DbError> {
+        // State 1 is "active"; every other one, a pending update among them, means that PHP does not answer agents either.
+        let state: Option<i64> =
+            conn.query_first("/* catalogue */ SELECT state FROM glpi_plugins WHERE directory = 'fusioninventory'").await?;
+        if state != Some(1) {
+            return Ok(Site::PluginOff);
+        }
+        let maintenance: Option<Option<String>> = conn
+            .query_first("/* catalogue */ SELECT value FROM glpi_configs WHERE context = 'core' AND name = 'maintenance_mode'")
+            .await?;
+        Ok(match maintenance.flatten().as_deref() {
+            None | Some("" | "0") => Site::Open,
+            Some(_) => Site::Maintenance,
+        })
+    }
+
+    async fn plugin_config(&self, conn: &mut Conn) -> Result<PluginConfig, DbError> {
+        let sql = self.sql("/* catalogue */ SELECT type, value FROM {p}configs");
+        let rows: Vec<(Option<String>, Option<String>)> = conn.query(sql.as_ref()).await?;
+        let mut config = PluginConfig::default();
+        for (key, value) in rows {
+            let value = value.unwrap_or_default();
+            match key.as_deref().unwrap_or_default() {
+                "version" => config.version = value,
+                "ssl_only" => config.ssl_only = value == "1",
+                "inventory_frequence" => config.inventory_frequence = value,
+                "server_as_mirror" => config.server_as_mirror = !matches!(value.as_str(), "" | "0"),
+                "mirror_match" => {
+                    config.mirror_match = match value.as_str() {
+                        "1" => MirrorMatch::Entity,
+                        "2" => MirrorMatch::Both,
+                        _ => MirrorMatch::Location,
+                    };
+                }
+                _ => {}
+            }
+        }
+        Ok(config)
+    }
+
+    async fn modules(&self, conn: &mut Conn) -> Result<Modules, DbError> {
+        let sql = self.sql("/* catalogue */ SELECT modulename, is_active, exceptions FROM {p}agentmodules");
+        let rows: Vec<(Option<String>, bool, Option<String>)> = conn.query(sql.as_ref()).await?;
+        let mut modules = Modules::default();
+        for (name, active, exceptions) in rows {
+            modules.insert(&name.unwrap_or_default(), active, &exceptions.unwrap_or_default());
+        }
+        Ok(modules)
+    }
+
+    async fn entities(&self, conn: &mut Conn) -> Result<Entities, DbError> {
+        let mut entities = Entities::default();
+        let rows: Vec<(u32, Option<u32>, u32)> =
+            conn.query("/* catalogue */ SELECT id, entities_id, level FROM glpi_entities").await?;
+        for (id, parent, level) in rows {
+            // The root has no parent; an older GLPI writes -1 or the root itself.
+            let parent = parent.filter(|parent| *parent != id && id != 0).map(EntityId);
+            entities.insert(EntityId(id), Entity { parent, level });
+        }
+        let sql = self.sql("/* catalogue */ SELECT id, entities_id, agent_base_url FROM {p}entities ORDER BY id");
+        let rows: Vec<(u32, u32, String)> = conn.query(sql.as_ref()).await?;
+        for (row, entity, url) in rows {
+            entities.insert_base_url(row, EntityId(entity), &url);
+        }
+        Ok(entities)
+    }
+
+    async fn tasks(&self, conn: &mut Conn) -> Result<HashMap<TaskId, Task>, DbError> {
+        let sql = self.sql(
+            "/* catalogue */ SELECT id, name, is_active, datetime_start, datetime_end, {f}timeslots_prep_id, {f}timeslots_exec_id, \
+             reprepare_if_successful FROM {p}tasks",
+        );
+        let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
+        rows.into_iter()
+            .map(|row| {
+                let mut columns = Columns::new("tasks", row);
+                let id = TaskId(columns.take("id")?);
+                let task = Task {
+                    id,
+                    name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
+                    is_active: columns.take("is_active")?,
+                    dates: Dates { start: columns.take("datetime_start")?, end: columns.take("datetime_end")? },
+                    prep_slot: TimeslotId(columns.take("timeslots_prep_id")?),
+                    exec_slot: TimeslotId(columns.take("timeslots_exec_id")?),
+                    reprepare_if_successful: columns.take("reprepare_if_successful")?,
+                };
+                Ok((id, task))
+            })
+            .collect()
+    }
+
+    async fn jobs(&self, conn: &mut Conn) -> Result<HashMap<JobId, Job>, DbError> {
+        let sql = self.sql("/* catalogue */ SELECT id, {f}tasks_id, name, method, targets, actors FROM {p}taskjobs");
+        let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
+        rows.into_iter()
+            .map(|row| {
+                let mut columns = Columns::new("taskjobs", row);
+                let id = JobId(columns.take("id")?);
+                let job = Job {
+                    id,
+                    task: TaskId(columns.take("tasks_id")?),
+                    name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
+                    method: columns.take::<Option<String>>("method")?.unwrap_or_default(),
+                    targets: parse_targets(&columns.take::<Option<String>>("targets")?.unwrap_or_default()),
+                    actors: parse_actors(&columns.take::<Option<String>>("actors")?.unwrap_or_default()),
+                };
+                Ok((id, job))
+            })
+            .collect()
+    }
+
+    async fn timeslots(&self, conn: &mut Conn) -> Result<HashMap<TimeslotId, Week>, DbError> {
+        let sql = self.sql("/* catalogue */ SELECT {f}timeslots_id, day, `begin`, `end` FROM {p}timeslotentries");
+        let rows: Vec<(u32, u32, Option<u32>, Option<u32>)> = conn.query(sql.as_ref()).await?;
+        let mut entries: HashMap<TimeslotId, Vec<Entry>> = HashMap::new();
+        for (slot, day, begin, end) in rows {
+            // An entry without a bound never matches in PHP's SQL.
+            if let (Some(begin), Some(end)) = (begin, end) {
+                entries.entry(TimeslotId(slot)).or_default().push(Entry { day, begin, end });
+            }
+        }
+        Ok(entries.into_iter().map(|(slot, entries)| (slot, Week::from_entries(entries))).collect())
+    }
+
+    async fn templates(&self, conn: &mut Conn) -> Result<HashMap<TemplateId, Arc<str>>, DbError> {
+        let sql = self.sql("/* catalogue */ SELECT id, json FROM {p}deployuserinteractiontemplates");
+        let rows: Vec<(u32, Option<String>)> = conn.query(sql.as_ref()).await?;
+        Ok(rows.into_iter().map(|(id, json)| (TemplateId(id), json.unwrap_or_default().into())).collect())
+    }
+
+    async fn mirrors(&self, conn: &mut Conn, entities: &Entities) -> Result<Vec<Mirror>, DbError> {
+        let sql = self.sql(
+            "/* catalogue */ SELECT entities_id, is_recursive, locations_id, url FROM {p}deploymirrors WHERE is_active = 1 ORDER BY id",
+        );
+        let rows: Vec<(u32, bool, u32, String)> = conn.query(sql.as_ref()).await?;
+        let mut mirrors: Vec<Mirror> = rows
+            .into_iter()
+            .map(|(entity, recursive, location, url)| Mirror {
+                entity: EntityId(entity),
+                recursive,
+                location: LocationId(location),
+                url,
+            })
+            .collect();
+        mirrors.sort_by_key(|mirror| std::cmp::Reverse(entities.level(mirror.entity)));
+        Ok(mirrors)
+    }
+
+    /// Members of the groups that jobs name, and only of those: nobody asks for the others.
+    async fn members(&self, conn: &mut Conn, catalogue: &mut Catalogue) -> Result<(), DbError> {
+        let (mut groups, mut deploy_groups) = (Vec::new(), Vec::new());
+        for actor in catalogue.jobs.values().flat_map(|job| &job.actors) {
+            match actor {
+                Actor::Group(id) => groups.push(id.0),
+                Actor::DeployGroup(id) => deploy_groups.push(id.0),
+                Actor::Computer(_) | Actor::Agent(_) => {}
+            }
+        }
+        for ids in [&mut groups, &mut deploy_groups] {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        let mut users: HashMap<u32, HashSet<UserId>> = HashMap::new();
+        for chunk in groups.chunks(LIST_MAX) {
+            let marks = marks(chunk.len());
+            let text = format!(
+                "/* catalogue */ SELECT g.id, u.users_id FROM glpi_groups g LEFT JOIN glpi_groups_users u ON u.groups_id = g.id WHERE g.id IN ({marks})"
+            );
+            let rows: Vec<(u32, Option<u32>)> = conn.exec(text, list(chunk)).await?;
+            for (group, user) in rows {
+                users.entry(group).or_default().extend(user.map(UserId));
+            }
+        }
+        let mut statics: HashMap<u32, Vec<u32>> = HashMap::new();
+        for chunk in deploy_groups.chunks(LIST_MAX) {
+            let marks = marks(chunk.len());
+            let text = self.names.replace(&format!(
+                "/* catalogue */ SELECT g.id, s.items_id FROM {{p}}deploygroups g LEFT JOIN {{p}}deploygroups_staticdatas s \
+                 ON s.{{f}}deploygroups_id = g.id AND s.itemtype = 'Computer' WHERE g.type = 'STATIC' AND g.id IN ({marks})"
+            ));
+            let rows: Vec<(u32, Option<u32>)> = conn.exec(text, list(chunk)).await?;
+            for (group, computer) in rows {
+                statics.entry(group).or_default().extend(computer);
+            }
+            let text = self.names.replace(&format!(
+                "/* catalogue */ SELECT g.id, d.fields_array, d.computers_id_cache FROM {{p}}deploygroups g \
+                 JOIN {{p}}deploygroups_dynamicdatas d ON d.{{f}}deploygroups_id = g.id WHERE g.type <> 'STATIC' AND g.id IN ({marks})"
+            ));
+            let rows: Vec<(u32, Option<Vec<u8>>, Option<String>)> = conn.exec(text, list(chunk)).await?;
+            for (group, criteria, cache) in rows {
+                let id = DeployGroupId(group);
+                let cached = cached_computers(cache.as_deref().unwrap_or_default());
+                catalogue.searches.insert(id, criteria.unwrap_or_default());
+                if !cached.is_empty() {
+                    catalogue.members.computers.insert(id, Arc::new(cached));
+                }
+            }
+        }
+        catalogue.members.users.extend(users.into_iter().map(|(group, users)| (GroupId(group), Arc::new(users))));
+        let statics = statics.into_iter().map(|(group, ids)| (DeployGroupId(group), Arc::new(IdSet::from_iter(ids))));
+        catalogue.members.computers.extend(statics);
+        Ok(())
+    }
+}
+
+fn list(ids: &[u32]) -> Params {
+    Params::Positional(pad(ids).map(Value::from).collect())
+}
+
+/// Reads `computers_id_cache`: the JSON object `{"7":7}`, which PHP writes, or a list.
+fn cached_computers(json: &str) -> IdSet {
+    match serde_json::from_str(json) {
+        Ok(serde_json::Value::Object(map)) => map.keys().filter_map(|key| key.parse().ok()).collect(),
+        Ok(serde_json::Value::Array(list)) => list
+            .iter()
+            .filter_map(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
+            .filter_map(|id| u32::try_from(id).ok())
+            .collect(),
+        _ => IdSet::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_as_php_writes_them() {
+        for (json, ids) in [
+            (r#"{"7":7,"3":"3"}"#, vec![3, 7]),
+            ("[7,\"3\"]", vec![3, 7]),
+            ("[]", vec![]),
+            ("", vec![]),
+            ("null", vec![]),
+            ("{broken", vec![]),
+        ] {
+            assert_eq!(cached_computers(json).iter().collect::<Vec<_>>(), ids, "{json}");
+        }
+    }
+}

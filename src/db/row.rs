@@ -1,0 +1,43 @@
+//! Rows to types, checked: an error names table and column.
+
+use mysql_async::Row;
+use mysql_async::prelude::FromValue;
+
+use super::DbError;
+
+/// A row on its way into a type; columns are taken from left to right.
+#[derive(Debug)]
+pub struct Columns {
+    table: &'static str,
+    row: Row,
+    next: usize,
+}
+
+impl Columns {
+    /// The columns of a row of `table`.
+    #[must_use]
+    pub fn new(table: &'static str, row: Row) -> Self {
+        Self { table, row, next: 0 }
+    }
+
+    /// The next column, which the caller calls `column`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or not of that type.
+    pub fn take<T: FromValue>(&mut self, column: &'static str) -> Result<T, DbError> {
+        let index = self.next;
+        self.next += 1;
+        match self.row.take_opt::<T, _>(index) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(self.corrupt(column, error.to_string())),
+            None => Err(self.corrupt(column, "no such column".to_owned())),
+        }
+    }
+
+    /// An error about `column`.
+    #[must_use]
+    pub fn corrupt(&self, column: &'static str, value: String) -> DbError {
+        DbError::CorruptRow { table: self.table, column, value }
+    }
+}

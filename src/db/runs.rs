@@ -1,0 +1,107 @@
+//! Runs (`taskjobstates`) and the packages that they hand out: reading.
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Params, Row, Value};
+
+use super::row::Columns;
+use super::{Db, DbError, LIST_MAX, marks, pad};
+use crate::domain::ids::{AgentId, JobId, PackageId, RunId};
+use crate::domain::run::{Run, RunState};
+
+/// Most open runs of one agent that one request looks at.
+const MOST_OPEN_RUNS: usize = 5_000;
+
+macro_rules! run_columns {
+    () => {
+        "r.id, r.{f}taskjobs_id, r.{f}agents_id, r.itemtype, r.items_id, r.state, r.uniqid, r.date_start, r.nb_retry, r.max_retry, s.sends"
+    };
+}
+
+impl Db {
+    /// The runs of an agent that are prepared, sent or running, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn open_runs(&self, agent: AgentId) -> Result<Vec<Run>, DbError> {
+        self.timed("open_runs", async {
+            let sql = self.sql(concat!(
+                "/* open_runs */ SELECT ",
+                run_columns!(),
+                " FROM {p}taskjobstates r LEFT JOIN {p}sidecar_runs s ON s.{f}taskjobstates_id = r.id \
+                 WHERE r.{f}agents_id = ? AND r.state IN (0, 1, 2) ORDER BY r.id LIMIT 5000"
+            ));
+            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (agent.0,)).await?;
+            if rows.len() == MOST_OPEN_RUNS {
+                tracing::warn!(agent.id = agent.0, "an agent has more open runs than one request looks at");
+            }
+            rows.into_iter().map(run).collect()
+        })
+        .await
+    }
+
+    /// The runs that agents call `uniqid`: one, unless PHP's clock-derived ids collided.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runs_by_uniqid(&self, uniqid: &str) -> Result<Vec<Run>, DbError> {
+        if uniqid.is_empty() || uniqid.chars().count() > super::agents::MAX_TEXT {
+            return Ok(Vec::new());
+        }
+        self.timed("runs_by_uniqid", async {
+            let sql = self.sql(concat!(
+                "/* runs_by_uniqid */ SELECT ",
+                run_columns!(),
+                " FROM {p}taskjobstates r LEFT JOIN {p}sidecar_runs s ON s.{f}taskjobstates_id = r.id \
+                 WHERE r.uniqid = ? ORDER BY r.id LIMIT 16"
+            ));
+            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (uniqid,)).await?;
+            rows.into_iter().map(run).collect()
+        })
+        .await
+    }
+
+    /// Stored definitions of packages.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn packages(&self, ids: &[PackageId]) -> Result<Vec<(PackageId, String)>, DbError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.timed("packages", async {
+            let mut conn = self.conn().await?;
+            let mut packages = Vec::with_capacity(ids.len());
+            for chunk in ids.chunks(LIST_MAX) {
+                let text = format!("/* packages */ SELECT id, json FROM {{p}}deploypackages WHERE id IN ({})", marks(chunk.len()));
+                let values = Params::Positional(pad(chunk).map(|id| Value::from(id.0)).collect());
+                let rows: Vec<(u32, Option<String>)> = conn.exec(self.names.replace(&text), values).await?;
+                packages.extend(rows.into_iter().map(|(id, json)| (PackageId(id), json.unwrap_or_default())));
+            }
+            Ok(packages)
+        })
+        .await
+    }
+}
+
+fn run(row: Row) -> Result<Run, DbError> {
+    let mut columns = Columns::new("taskjobstates", row);
+    Ok(Run {
+        id: RunId(columns.take("id")?),
+        job: JobId(columns.take("taskjobs_id")?),
+        agent: AgentId(columns.take("agents_id")?),
+        itemtype: columns.take::<Option<String>>("itemtype")?.unwrap_or_default(),
+        items_id: columns.take("items_id")?,
+        state: {
+            let code: u32 = columns.take("state")?;
+            RunState::from_code(code).ok_or_else(|| columns.corrupt("state", code.to_string()))?
+        },
+        uniqid: columns.take::<Option<String>>("uniqid")?.unwrap_or_default(),
+        date_start: columns.take("date_start")?,
+        nb_retry: columns.take("nb_retry")?,
+        max_retry: columns.take("max_retry")?,
+        sends: columns.take::<Option<u32>>("sends")?.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,210 @@
+//! getJobs of the deploy back end: the packages that an agent installs now.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::file_part::{is_sha512, manifest_path};
+use super::judge::{Judged, end};
+use super::{Approach, Backend, DispatchError, Dispatcher, line};
+use crate::db::writer::{Change, Outcome, Request, Step};
+use crate::domain::actors::Agent;
+use crate::domain::catalogue::Catalogue;
+use crate::domain::eligibility::{Decision, Ending, Occasion};
+use crate::domain::ids::{EntityId, LocationId, PackageId};
+use crate::domain::mirrors::{Place, choose};
+use crate::domain::modules::Module;
+use crate::domain::policy::Policy;
+use crate::domain::run::{LogState, Run, RunState, StateSet};
+use crate::proto::deploy::{Order, Package, answer, assemble};
+
+/// Kind of the targets of deploy runs.
+const PACKAGE: &str = "PluginFusioninventoryDeployPackage";
+
+/// An order that waits for its run to be claimed.
+struct Ready {
+    job: Value,
+    files: Map<String, Value>,
+}
+
+impl Dispatcher {
+    /// The answer to getJobs; `version` is that of the agent's deploy task.
+    ///
+    /// Runs are claimed by compare-and-set before they are answered: of two requests, also at two sidecars, one gets a run.
+    ///
+    /// # Errors
+    ///
+    /// When GLPI is closed or the database fails; then nothing was handed out.
+    pub async fn deploy_jobs(&self, machineid: &str, version: &str, approach: &Approach) -> Result<Value, DispatchError> {
+        let mut snapshot = self.open_catalogue().await?;
+        let Some(agent) = self.any_agent(machineid).await? else { return Ok(answer(vec![], Map::new())) };
+        let runs = self.db.open_runs(agent.id).await?;
+        if runs.is_empty() {
+            return Ok(answer(vec![], Map::new()));
+        }
+        let judged = self.judge(&mut snapshot, &agent, runs, Occasion::GetJobs, Some(&["deployinstall"])).await?;
+        let catalogue = &snapshot.catalogue;
+        let allowed = catalogue.modules.allows(Module::Deploy, agent.id);
+
+        let mut changes = Vec::new();
+        let mut deliver = Vec::new();
+        for Judged { run, decision } in judged {
+            match decision {
+                Decision::End(ending) => changes.push(end(&run, ending)),
+                Decision::Deliver if !allowed => changes.push(end(&run, Ending::ModuleOff)),
+                Decision::Deliver => deliver.push(run),
+                // PHP cancels what a user put off, too, when the module is off.
+                Decision::Wait(..) if !allowed && self.policy == Policy::Plugin => changes.push(end(&run, Ending::ModuleOff)),
+                Decision::Wait(..) => {}
+            }
+        }
+        let mut ready: HashMap<usize, Ready> = HashMap::new();
+        if !deliver.is_empty() {
+            let packages = self.packages_of(&deliver).await?;
+            let parts = self.multiparts(&packages).await;
+            let mirrors = self.mirrors(catalogue, &agent, approach)?;
+            for run in &deliver {
+                match self.order(run, version, &packages, &mirrors, &parts, catalogue) {
+                    Ok(order) => {
+                        ready.insert(changes.len(), order);
+                        changes.push(self.send(run, &agent));
+                    }
+                    Err(reason) => changes.push(broken(run, &reason)),
+                }
+            }
+        }
+        let outcomes = self.writer.write(Request { at: self.now(), contact: None, changes }).await?;
+        let (mut jobs, mut files) = (Vec::new(), Map::new());
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            if let (Some(order), Outcome::Done) = (ready.remove(&index), outcome) {
+                jobs.push(order.job);
+                for (hash, file) in order.files {
+                    files.entry(hash).or_insert(file);
+                }
+            }
+        }
+        metrics::counter!("fusion_sidecar_runs_sent_total", "method" => "deployinstall").increment(jobs.len() as u64);
+        Ok(answer(jobs, files))
+    }
+
+    /// The packages of `runs`, by row; what cannot be read is an error text.
+    async fn packages_of(&self, runs: &[Run]) -> Result<HashMap<u32, Result<Package, String>>, DispatchError> {
+        let mut ids: Vec<PackageId> = runs.iter().filter(|run| run.itemtype == PACKAGE).map(|run| PackageId(run.items_id)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let stored = self.db.packages(&ids).await?;
+        Ok(stored
+            .into_iter()
+            .map(|(id, json)| (id.0, Package::parse(&json).map_err(|error| error.to_string())))
+            .collect())
+    }
+
+    /// Parts of every file of `packages`, by hash; a file without a readable manifest has no entry.
+    async fn multiparts(&self, packages: &HashMap<u32, Result<Package, String>>) -> HashMap<String, Vec<String>> {
+        let hashes: HashSet<&str> = packages.values().flatten().flat_map(Package::files).map(|(hash, _)| hash).collect();
+        let mut parts = HashMap::with_capacity(hashes.len());
+        let Some(doc_dir) = &self.doc_dir else {
+            if !hashes.is_empty() {
+                tracing::warn!("packages have files, but no document directory is configured (--plugin-doc-dir)");
+            }
+            return parts;
+        };
+        // A hash is a directory entry's name: whatever is none never reaches the file system.
+        for hash in hashes.into_iter().filter(|hash| is_sha512(hash)) {
+            let path: PathBuf = manifest_path(doc_dir, hash);
+            match tokio::fs::read_to_string(&path).await {
+                Ok(manifest) => {
+                    parts.insert(hash.to_owned(), manifest.lines().map(|line| line.trim().to_owned()).collect());
+                }
+                Err(error) => tracing::warn!(file.sha512 = hash, error = %error, "a file's manifest cannot be read"),
+            }
+        }
+        parts
+    }
+
+    fn mirrors(&self, catalogue: &Catalogue, agent: &Agent, approach: &Approach) -> Result<Vec<String>, DispatchError> {
+        // PHP's comparisons take an agent without a computer for one in the root entity; `redux` for one in its own.
+        let without = match self.policy {
+            Policy::Plugin => EntityId(0),
+            Policy::Redux => agent.entity,
+        };
+        let place = Place {
+            agent_entity: agent.entity,
+            computer_entity: agent.computer.map_or(without, |computer| computer.entity),
+            location: agent.computer.map_or(LocationId(0), |computer| computer.location),
+        };
+        let mut mirrors = choose(&catalogue.mirrors, place, catalogue.config.mirror_match, &catalogue.entities);
+        if catalogue.config.server_as_mirror {
+            let own = self.address(catalogue, approach, Backend::Deploy, agent.entity)?;
+            mirrors.push(format!("{own}?action=getFilePart&file="));
+        }
+        Ok(mirrors)
+    }
+
+    fn order(
+        &self,
+        run: &Run,
+        version: &str,
+        packages: &HashMap<u32, Result<Package, String>>,
+        mirrors: &[String],
+        multiparts: &HashMap<String, Vec<String>>,
+        catalogue: &Catalogue,
+    ) -> Result<Ready, String> {
+        let package = match packages.get(&run.items_id).filter(|_| run.itemtype == PACKAGE) {
+            None => return Err("its package does not exist".to_owned()),
+            Some(Err(reason)) => return Err(reason.clone()),
+            Some(Ok(package)) => package,
+        };
+        if self.policy == Policy::Redux {
+            // Without its parts the agent takes a file for fetched and runs the actions on nothing.
+            if let Some((_, name)) = package.files().find(|(hash, _)| !multiparts.contains_key(*hash)) {
+                return Err(format!("the manifest of its file '{name}' is missing on the server"));
+            }
+            package.complete().map_err(|error| error.to_string())?;
+        }
+        let order = Order {
+            policy: self.policy,
+            uuid: &run.uniqid,
+            task_version: version,
+            nb_retry: run.nb_retry,
+            max_retry: run.max_retry,
+            templates: &catalogue.templates,
+            mirrors,
+            multiparts,
+        };
+        let (job, files) = assemble(package, &order);
+        Ok(Ready { job, files })
+    }
+
+    fn send(&self, run: &Run, agent: &Agent) -> Change {
+        let counted = self.policy == Policy::Redux;
+        let lines = if counted {
+            let text = match run.sends {
+                0 => "Sent to the agent.".to_owned(),
+                sends => format!("Sent to the agent again, which has not reported on it ({} of {}).", sends + 1, self.max_sends),
+            };
+            vec![line(LogState::Started, text)]
+        } else {
+            vec![]
+        };
+        Change {
+            run: run.id,
+            itemtype: run.itemtype.clone(),
+            items_id: run.items_id,
+            step: Step::Send { agent: agent.id, before: run.sends, counted },
+            lines,
+        }
+    }
+}
+
+/// A run whose package cannot be handed out ends in error; the others of the answer go out.
+fn broken(run: &Run, reason: &str) -> Change {
+    Change {
+        run: run.id,
+        itemtype: run.itemtype.clone(),
+        items_id: run.items_id,
+        step: Step::Move { from: StateSet::from(run.state), to: RunState::InError },
+        lines: vec![line(LogState::Error, format!("The package cannot be handed out: {reason}."))],
+    }
+}

@@ -1,0 +1,94 @@
+//! The decision on each of an agent's runs.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::catalogues::Snapshot;
+use super::{DispatchError, Dispatcher, line};
+use crate::db::writer::{Change, Step};
+use crate::domain::actors::{Actor, Agent, is_actor};
+use crate::domain::catalogue::{Job, Task};
+use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
+use crate::domain::ids::TimeslotId;
+use crate::domain::policy::Policy;
+use crate::domain::run::{LogState, Run, RunState, StateSet};
+use crate::domain::timeslot::Week;
+
+/// A run, its job, and what was decided.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub run: Run,
+    pub decision: Decision,
+}
+
+impl Dispatcher {
+    /// Decides on the `runs` of `agent` whose job has one of `methods` (none = any), in the order of an answer.
+    ///
+    /// Runs of a job that does not exist are left alone, as by PHP's join; where the snapshot may just be too old, a fresh one is read.
+    pub(super) async fn judge(
+        &self,
+        snapshot: &mut Arc<Snapshot>,
+        agent: &Agent,
+        runs: Vec<Run>,
+        occasion: Occasion,
+        methods: Option<&[&str]>,
+    ) -> Result<Vec<Judged>, DispatchError> {
+        if runs.iter().any(|run| !snapshot.catalogue.jobs.contains_key(&run.job)) {
+            *snapshot = self.catalogues.reread().await?;
+        }
+        let catalogue = &snapshot.catalogue;
+        let mut placed: Vec<(u64, Run, &Job, &Task)> = runs
+            .into_iter()
+            .filter_map(|run| {
+                let job = catalogue.jobs.get(&run.job)?;
+                let task = catalogue.tasks.get(&job.task)?;
+                let asked = methods.is_none_or(|methods| methods.contains(&job.method.as_str()));
+                asked.then(|| (job.position(&run.itemtype, run.items_id), run, job, task))
+            })
+            .collect();
+        // Stable: runs of one position stay oldest first.
+        placed.sort_by_key(|(position, ..)| *position);
+
+        let jobs: Vec<&Job> = placed.iter().map(|(_, _, job, _)| *job).collect();
+        let members = snapshot.members(&self.db, &jobs).await?;
+        // The plugin takes an agent that is an actor of any of these jobs for an actor of all.
+        let all: Vec<Actor> = jobs.iter().flat_map(|job| job.actors.iter().copied()).collect();
+        let actor_of_any = self.policy == Policy::Plugin && is_actor(agent, &all, &members, self.policy);
+        let closed = Week::default();
+        let now = self.now();
+        let mut seen = HashSet::new();
+        let judged = placed.into_iter().map(|(_, run, job, task)| {
+            let exec_slot = (task.exec_slot != TimeslotId(0))
+                .then(|| catalogue.timeslots.get(&task.exec_slot).unwrap_or(&closed));
+            let decision = decide(&Question {
+                policy: self.policy,
+                occasion,
+                now,
+                state: run.state,
+                date_start: run.date_start,
+                sends: run.sends,
+                max_sends: self.max_sends,
+                task_active: task.is_active,
+                dates: task.dates,
+                exec_slot,
+                is_actor: actor_of_any || self.policy == Policy::Redux && is_actor(agent, &job.actors, &members, self.policy),
+                is_duplicate: !seen.insert((run.job, run.itemtype.clone(), run.items_id)),
+            });
+            Judged { run, decision }
+        });
+        Ok(judged.collect())
+    }
+}
+
+/// The change that ends `run` without its having run.
+pub(super) fn end(run: &Run, ending: Ending) -> Change {
+    let to = ending.state();
+    let state = if to == RunState::InError { LogState::Error } else { LogState::Info };
+    Change {
+        run: run.id,
+        itemtype: run.itemtype.clone(),
+        items_id: run.items_id,
+        step: Step::Move { from: StateSet::from(run.state), to },
+        lines: vec![line(state, ending.text())],
+    }
+}

@@ -1,0 +1,162 @@
+//! What is small, read often and changed by PHP behind our back: tasks, jobs, timeslots, groups, modules, settings, entities.
+//!
+//! A catalogue is one immutable snapshot; a newer one replaces it whole. Runs are never in it: their rows are the truth.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::actors::{Actor, Members, Target};
+use super::entities::Entities;
+use super::ids::{DeployGroupId, JobId, TaskId, TemplateId, TimeslotId};
+use super::mirrors::Mirror;
+use super::modules::Modules;
+use super::schedule::Dates;
+use super::timeslot::Week;
+
+/// The snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    /// Whether GLPI and the plugin can be used.
+    pub site: Site,
+    /// The plugin's settings.
+    pub config: PluginConfig,
+    /// Who may do what.
+    pub modules: Modules,
+    /// The tree of entities.
+    pub entities: Entities,
+    /// Tasks by id.
+    pub tasks: HashMap<TaskId, Task>,
+    /// Jobs by id.
+    pub jobs: HashMap<JobId, Job>,
+    /// Timeslots by id.
+    pub timeslots: HashMap<TimeslotId, Week>,
+    /// Members of the groups that jobs name.
+    pub members: Members,
+    /// Stored searches of the dynamic groups that jobs name. One without an entry in `members` has no cache: it is evaluated when a
+    /// request needs it.
+    pub searches: HashMap<DeployGroupId, Vec<u8>>,
+    /// Mirrors that are switched on, the deepest entity first.
+    pub mirrors: Vec<Mirror>,
+    /// JSON of the user-interaction templates.
+    pub templates: HashMap<TemplateId, Arc<str>>,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its row.
+    pub id: TaskId,
+    /// Its name.
+    pub name: String,
+    /// Switched on.
+    pub is_active: bool,
+    /// When it may run at all.
+    pub dates: Dates,
+    /// When its runs are prepared; 0 = any time.
+    pub prep_slot: TimeslotId,
+    /// When its runs are handed out; 0 = any time.
+    pub exec_slot: TimeslotId,
+    /// Whether a job that ended well is prepared again.
+    pub reprepare_if_successful: bool,
+}
+
+/// A job of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its row.
+    pub id: JobId,
+    /// Its task.
+    pub task: TaskId,
+    /// Its name.
+    pub name: String,
+    /// What kind of work: `deployinstall`, `collect`, `InventoryComputerESX`, `networkdiscovery`, `networkinventory`, `wakeonlan`.
+    pub method: String,
+    /// On what.
+    pub targets: Vec<Target>,
+    /// By whom.
+    pub actors: Vec<Actor>,
+}
+
+impl Job {
+    /// Where a run stands in an answer: job id × 1000 + the index of its target among the job's targets *of the same type* (0 when
+    /// the job no longer has it), as the plugin orders them.
+    #[must_use]
+    pub fn position(&self, itemtype: &str, items_id: u32) -> u64 {
+        let same_type = self.targets.iter().filter(|target| target.itemtype == itemtype);
+        let index = same_type.clone().position(|target| target.items_id == items_id).unwrap_or_default();
+        u64::from(self.id.0) * 1000 + index as u64
+    }
+}
+
+/// Settings of the plugin (`configs`), as far as they concern agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginConfig {
+    /// Version of the plugin's tables.
+    pub version: String,
+    /// Agents must come over HTTPS.
+    pub ssl_only: bool,
+    /// Hours between two contacts of an agent, as it is stored.
+    pub inventory_frequence: String,
+    /// GLPI itself serves file parts.
+    pub server_as_mirror: bool,
+    /// How mirrors are chosen.
+    pub mirror_match: MirrorMatch,
+}
+
+impl Default for PluginConfig {
+    fn default() -> Self {
+        Self {
+            version: String::new(),
+            ssl_only: false,
+            inventory_frequence: "24".to_owned(),
+            server_as_mirror: false,
+            mirror_match: MirrorMatch::Location,
+        }
+    }
+}
+
+/// `mirror_match` of the plugin's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MirrorMatch {
+    /// 0: mirrors at the computer's location.
+    Location,
+    /// 1: mirrors of the computer's entity.
+    Entity,
+    /// 2: either.
+    Both,
+}
+
+/// Whether GLPI and its plugin are there to be worked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Site {
+    /// Everything is up.
+    #[default]
+    Open,
+    /// GLPI is in maintenance.
+    Maintenance,
+    /// The plugin is not installed, switched off, or being updated (`glpi_plugins.state`).
+    PluginOff,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn position_counts_targets_of_the_same_type() {
+        let target = |itemtype: &str, items_id| Target { itemtype: itemtype.into(), items_id };
+        let job = Job {
+            id: JobId(3),
+            task: TaskId(1),
+            name: String::new(),
+            method: "deployinstall".into(),
+            targets: vec![target("A", 5), target("B", 7), target("A", 6), target("A", 5)],
+            actors: vec![],
+        };
+        for (itemtype, items_id, position) in
+            [("A", 5, 3000), ("A", 6, 3001), ("B", 7, 3000), ("A", 9, 3000), ("C", 5, 3000)]
+        {
+            assert_eq!(job.position(itemtype, items_id), position, "{itemtype} {items_id}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The one decision: may a run go out now?
+//!
+//! getConfig, getJobs, PROLOG and whoever asks why nothing is happening ask this function; what differs between them is the
+//! [`Occasion`].
+
+use chrono::NaiveDateTime;
+
+use super::policy::Policy;
+use super::run::RunState;
+use super::schedule::{Dates, Phase};
+use super::timeslot::Week;
+
+/// On what occasion is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// The agent asks which of its tasks have work; nothing is handed out.
+    GetConfig,
+    /// The agent asks for the work itself.
+    GetJobs,
+    /// The agent says hello; runs that are fetched by getJobs are not handed out here.
+    Prolog,
+}
+
+/// Everything that the decision looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Whose rules.
+    pub policy: Policy,
+    /// On what occasion.
+    pub occasion: Occasion,
+    /// Local time.
+    pub now: NaiveDateTime,
+    /// State of the run.
+    pub state: RunState,
+    /// A user put it off to this moment.
+    pub date_start: Option<NaiveDateTime>,
+    /// How often it was sent.
+    pub sends: u32,
+    /// How often it may be sent.
+    pub max_sends: u32,
+    /// The task is switched on.
+    pub task_active: bool,
+    /// The task's dates.
+    pub dates: Dates,
+    /// The task's execution slot; none = any time.
+    pub exec_slot: Option<&'a Week>,
+    /// The agent is among the actors.
+    pub is_actor: bool,
+    /// An older open run of the same job, target and agent exists.
+    pub is_duplicate: bool,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It may go out now.
+    Deliver,
+    /// Not now: from then on, if that can be said.
+    Wait(Waiting, Option<NaiveDateTime>),
+    /// Never: it ends in this state.
+    End(Ending),
+}
+
+/// Why a run waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// A user put it off.
+    Postponed,
+    /// The task's start date lies ahead.
+    BeforeStart,
+    /// The execution timeslot is closed.
+    SlotClosed,
+    /// Its agent has it and is at work.
+    UnderWay,
+}
+
+/// Why a run ends without having run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Asked again for what was sent already (policy `plugin`).
+    AskedAgain,
+    /// Sent as often as allowed without a word from the agent.
+    SentTooOften,
+    /// The task was switched off.
+    TaskInactive,
+    /// Outside the task's dates.
+    OutsideDates,
+    /// Outside the execution timeslot (policy `plugin`).
+    OutsideSlot,
+    /// The agent left the actors.
+    NotAnActor,
+    /// The agent's module is off.
+    ModuleOff,
+    /// Another open run does the same.
+    Duplicate,
+}
+
+impl Ending {
+    /// The state it ends in.
+    #[must_use]
+    pub const fn state(self) -> RunState {
+        match self {
+            Self::AskedAgain | Self::SentTooOften => RunState::InError,
+            Self::TaskInactive
+            | Self::OutsideDates
+            | Self::OutsideSlot
+            | Self::NotAnActor
+            | Self::ModuleOff
+            | Self::Duplicate => RunState::Cancelled,
+        }
+    }
+
+    /// What the run's log says.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::AskedAgain => "The agent came back for work that it had been handed before and had not finished; it probably broke off.",
+            Self::SentTooOften => "The run was sent as often as allowed and the agent never reported on it.",
+            Self::TaskInactive => "Cancelled: the task was switched off after the run had been prepared.",
+            Self::OutsideDates => "Cancelled: the task's start and end dates do not allow it now.",
+            Self::OutsideSlot => "Cancelled: the task's execution timeslot is closed now.",
+            Self::NotAnActor => "Cancelled: the agent is no longer among the actors of the job.",
+            Self::ModuleOff => "Cancelled: the module is switched off for this agent.",
+            Self::Duplicate => "Cancelled: the agent has another open run of this job on the same target.",
+        }
+    }
+}
+
+/// May the run go out now?
+#[must_use]
+pub fn decide(q: &Question<'_>) -> Decision {
+    match q.policy {
+        Policy::Plugin => decide_as_plugin(q),
+        Policy::Redux => decide_redux(q),
+    }
+}
+
+/// The plugin's order of checks; getConfig of the plugin only looks whether a prepared run exists.
+fn decide_as_plugin(q: &Question<'_>) -> Decision {
+    match q.state {
+        RunState::Prepared if q.occasion == Occasion::GetConfig => return Decision::Deliver,
+        RunState::Prepared => {}
+        RunState::Sent | RunState::Running if q.occasion == Occasion::GetConfig => {
+            return Decision::Wait(Waiting::UnderWay, None);
+        }
+        RunState::Sent | RunState::Running => return Decision::End(Ending::AskedAgain),
+        _ => return Decision::Wait(Waiting::UnderWay, None),
+    }
+    if !q.task_active {
+        return Decision::End(Ending::TaskInactive);
+    }
+    if q.dates.phase(q.now, q.policy) != Phase::Within {
+        return Decision::End(Ending::OutsideDates);
+    }
+    if q.exec_slot.is_some_and(|week| !week.is_open(q.now)) {
+        return Decision::End(Ending::OutsideSlot);
+    }
+    if !q.is_actor {
+        return Decision::End(Ending::NotAnActor);
+    }
+    postponed(q).unwrap_or(Decision::Deliver)
+}
+
+fn decide_redux(q: &Question<'_>) -> Decision {
+    match q.state {
+        RunState::Prepared => {}
+        RunState::Sent if q.occasion != Occasion::Prolog => {
+            // The answer may have been lost on its way; only getJobs finds out, and only so often.
+            if q.sends >= q.max_sends {
+                return match q.occasion {
+                    Occasion::GetJobs => Decision::End(Ending::SentTooOften),
+                    Occasion::GetConfig | Occasion::Prolog => Decision::Wait(Waiting::UnderWay, None),
+                };
+            }
+        }
+        _ => return Decision::Wait(Waiting::UnderWay, None),
+    }
+    if q.is_duplicate {
+        return Decision::End(Ending::Duplicate);
+    }
+    if !q.task_active {
+        return Decision::End(Ending::TaskInactive);
+    }
+    if !q.is_actor {
+        return Decision::End(Ending::NotAnActor);
+    }
+    match q.dates.phase(q.now, q.policy) {
+        Phase::Over => return Decision::End(Ending::OutsideDates),
+        Phase::Before(start) => return Decision::Wait(Waiting::BeforeStart, Some(start)),
+        Phase::Within => {}
+    }
+    if let Some(decision) = postponed(q) {
+        return decision;
+    }
+    if let Some(week) = q.exec_slot
+        && !week.is_open(q.now)
+    {
+        return Decision::Wait(Waiting::SlotClosed, week.next_open(q.now));
+    }
+    Decision::Deliver
+}
+
+fn postponed(q: &Question<'_>) -> Option<Decision> {
+    q.date_start.filter(|start| *start > q.now).map(|start| Decision::Wait(Waiting::Postponed, Some(start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::timeslot::Entry;
+    use super::*;
+    use chrono::{Duration, NaiveDate};
+
+    fn noon() -> NaiveDateTime {
+        NaiveDate::from_ymd_opt(2026, 11, 24).unwrap().and_hms_opt(12, 0, 0).unwrap()
+    }
+
+    fn question(policy: Policy) -> Question<'static> {
+        Question {
+            policy,
+            occasion: Occasion::GetJobs,
+            now: noon(),
+            state: RunState::Prepared,
+            date_start: None,
+            sends: 0,
+            max_sends: 3,
+            task_active: true,
+            dates: Dates::default(),
+            exec_slot: None,
+            is_actor: true,
+            is_duplicate: false,
+        }
+    }
+
+    #[test]
+    fn an_open_run_goes_out() {
+        for policy in [Policy::Plugin, Policy::Redux] {
+            for occasion in [Occasion::GetConfig, Occasion::GetJobs, Occasion::Prolog] {
+                assert_eq!(decide(&Question { occasion, ..question(policy) }), Decision::Deliver, "{policy} {occasion:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn where_the_policies_differ() {
+        let hour = Duration::hours(1);
+        let closed = Week::from_entries([Entry { day: 3, begin: 0, end: 60 }]);
+        let opening = NaiveDate::from_ymd_opt(2026, 11, 25).unwrap().and_hms_opt(0, 0, 0);
+        let plugin = question(Policy::Plugin);
+        let redux = question(Policy::Redux);
+        let before = Dates { start: Some(noon() + hour), end: None };
+        let over = Dates { start: Some(noon() - hour * 2), end: Some(noon() - hour) };
+        use Decision::{Deliver, End, Wait};
+        for (q, decision) in [
+            (Question { dates: before, ..plugin }, End(Ending::OutsideDates)),
+            (Question { dates: before, ..redux }, Wait(Waiting::BeforeStart, Some(noon() + hour))),
+            (Question { dates: over, ..plugin }, End(Ending::OutsideDates)),
+            (Question { dates: over, ..redux }, End(Ending::OutsideDates)),
+            (Question { exec_slot: Some(&closed), ..plugin }, End(Ending::OutsideSlot)),
+            (Question { exec_slot: Some(&closed), ..redux }, Wait(Waiting::SlotClosed, opening)),
+            (Question { state: RunState::Sent, ..plugin }, End(Ending::AskedAgain)),
+            (Question { state: RunState::Running, ..plugin }, End(Ending::AskedAgain)),
+            (Question { state: RunState::Sent, sends: 2, ..redux }, Deliver),
+            (Question { state: RunState::Sent, sends: 3, ..redux }, End(Ending::SentTooOften)),
+            (Question { state: RunState::Running, ..redux }, Wait(Waiting::UnderWay, None)),
+            (Question { task_active: false, ..plugin }, End(Ending::TaskInactive)),
+            (Question { task_active: false, ..redux }, End(Ending::TaskInactive)),
+            (Question { is_actor: false, ..plugin }, End(Ending::NotAnActor)),
+            (Question { is_actor: false, ..redux }, End(Ending::NotAnActor)),
+            (Question { is_duplicate: true, ..plugin }, Deliver),
+            (Question { is_duplicate: true, ..redux }, End(Ending::Duplicate)),
+            (Question { date_start: Some(noon() + hour), ..plugin }, Wait(Waiting::Postponed, Some(noon() + hour))),
+            (Question { date_start: Some(noon() + hour), ..redux }, Wait(Waiting::Postponed, Some(noon() + hour))),
+            (Question { date_start: Some(noon()), ..redux }, Deliver),
+        ] {
+            assert_eq!(decide(&q), decision, "{q:?}");
+        }
+    }
+
+    #[test]
+    fn getconfig_never_ends_a_run_for_the_plugin_and_prolog_never_resends_for_redux() {
+        for state in RunState::ALL {
+            let q = Question { state, occasion: Occasion::GetConfig, task_active: false, ..question(Policy::Plugin) };
+            assert!(!matches!(decide(&q), Decision::End(_)), "{state:?}");
+            let q = Question { state, occasion: Occasion::Prolog, sends: 9, ..question(Policy::Redux) };
+            assert!(matches!(decide(&q), Decision::Wait(..)) || state == RunState::Prepared, "{state:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! GLPI's tree of entities, and the address that each hands out to its agents.
+
+use std::collections::HashMap;
+
+use super::ids::EntityId;
+
+/// The tree, with the plugin's `agent_base_url` by entity.
+#[derive(Debug, Clone, Default)]
+pub struct Entities {
+    rows: HashMap<EntityId, Entity>,
+    base_urls: HashMap<EntityId, String>,
+    default_base_url: Option<String>,
+}
+
+/// A row of `glpi_entities`.
+#[derive(Debug, Clone, Copy)]
+pub struct Entity {
+    /// The entity above; none for the root.
+    pub parent: Option<EntityId>,
+    /// Depth, 1 for the root.
+    pub level: u32,
+}
+
+/// More levels than any tree has: a cycle in the rows must not hang a request.
+const MAX_DEPTH: usize = 64;
+
+impl Entities {
+    /// Takes a row of the tree.
+    pub fn insert(&mut self, id: EntityId, entity: Entity) {
+        self.rows.insert(id, entity);
+    }
+
+    /// Takes a row of the plugin's `entities`: row 1 is what holds where nothing nearer does. Empty addresses say nothing.
+    pub fn insert_base_url(&mut self, row: u32, entity: EntityId, url: &str) {
+        if url.is_empty() {
+            return;
+        }
+        if row == 1 {
+            self.default_base_url = Some(url.to_owned());
+        }
+        self.base_urls.entry(entity).or_insert_with(|| url.to_owned());
+    }
+
+    /// `entity` itself, then upwards to the root.
+    pub fn lineage(&self, entity: EntityId) -> impl Iterator<Item = EntityId> {
+        std::iter::successors(Some(entity), |id| self.rows.get(id).and_then(|row| row.parent)).take(MAX_DEPTH)
+    }
+
+    /// Whether `entity` is `above` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, entity: EntityId, above: EntityId) -> bool {
+        self.lineage(entity).any(|id| id == above)
+    }
+
+    /// Depth of `entity`; 0 when it does not exist.
+    #[must_use]
+    pub fn level(&self, entity: EntityId) -> u32 {
+        self.rows.get(&entity).map_or(0, |row| row.level)
+    }
+
+    /// The `agent_base_url` of `entity`: its own, else the nearest above, else row 1.
+    #[must_use]
+    pub fn base_url(&self, entity: EntityId) -> Option<&str> {
+        self.lineage(entity)
+            .find_map(|id| self.base_urls.get(&id))
+            .or(self.default_base_url.as_ref())
+            .map(String::as_str)
+    }
+
+    /// Every address handed out, with the entity that has it.
+    pub fn base_urls(&self) -> impl Iterator<Item = (EntityId, &str)> {
+        self.base_urls.iter().map(|(id, url)| (*id, url.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> Entities {
+        let mut entities = Entities::default();
+        for (id, parent, level) in [(0, None, 1), (1, Some(0), 2), (2, Some(1), 3), (3, Some(0), 2)] {
+            entities.insert(EntityId(id), Entity { parent: parent.map(EntityId), level });
+        }
+        entities
+    }
+
+    #[test]
+    fn nearest_address_wins_and_empty_ones_are_passed_over() {
+        let mut entities = tree();
+        entities.insert_base_url(1, EntityId(0), "http://root");
+        entities.insert_base_url(2, EntityId(1), "http://north");
+        entities.insert_base_url(3, EntityId(2), "");
+        for (entity, url) in [(0, "http://root"), (1, "http://north"), (2, "http://north"), (3, "http://root")] {
+            assert_eq!(entities.base_url(EntityId(entity)), Some(url));
+        }
+    }
+
+    #[test]
+    fn row_one_holds_for_entities_that_do_not_exist() {
+        let mut entities = tree();
+        entities.insert_base_url(1, EntityId(3), "http://one");
+        assert_eq!(entities.base_url(EntityId(77)), Some("http://one"));
+        assert_eq!(tree().base_url(EntityId(2)), None);
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        let mut entities = Entities::default();
+        entities.insert(EntityId(1), Entity { parent: Some(EntityId(2)), level: 1 });
+        entities.insert(EntityId(2), Entity { parent: Some(EntityId(1)), level: 1 });
+        assert!(!entities.is_within(EntityId(1), EntityId(3)));
+        assert_eq!(entities.base_url(EntityId(1)), None);
+    }
+
+    #[test]
+    fn within() {
+        let entities = tree();
+        assert!(entities.is_within(EntityId(2), EntityId(1)));
+        assert!(entities.is_within(EntityId(2), EntityId(0)));
+        assert!(!entities.is_within(EntityId(1), EntityId(2)));
+        assert_eq!((entities.level(EntityId(2)), entities.level(EntityId(9))), (3, 0));
+    }
+}
