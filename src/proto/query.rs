@@ -87,10 +87,10 @@ impl Query {
     ///
     /// # Errors
     /// When it is more than `limits` allow.
-    pub fn parse(raw: &str, limits: &Limits) -> Result<Self, QueryError> {
+    pub fn parse(raw: impl AsRef<[u8]>, limits: &Limits) -> Result<Self, QueryError> {
         let mut query = Self::default();
         let pairs = raw
-            .as_bytes()
+            .as_ref()
             .split(|byte| *byte == b'&')
             .filter(|pair| !pair.is_empty());
         for (count, pair) in pairs.enumerate() {

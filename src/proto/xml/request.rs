@@ -1,7 +1,8 @@
 //! Reading requests.
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::events::attributes::Attributes;
+use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
 use super::{is_allowed, is_name};
 
@@ -97,9 +98,7 @@ pub fn parse_request(text: &str, limits: &Limits) -> Result<Request, XmlError> {
         });
     }
     let mut reader = Reader::from_str(text);
-    let config = reader.config_mut();
-    config.check_comments = true;
-    config.expand_empty_elements = true;
+    reader.config_mut().check_comments = true;
     let mut walk = Walk::new(limits);
     loop {
         let event = reader.read_event().map_err(|_| Fault::Syntax);
@@ -216,7 +215,7 @@ impl<'l> Walk<'l> {
     fn step(&mut self, event: &Event<'_>) -> Result<bool, Fault> {
         match event {
             Event::Decl(declaration) => {
-                if self.started || declaration.version().is_err() {
+                if self.started || !is_declaration(declaration) {
                     return Err(Fault::Syntax);
                 }
             }
@@ -228,7 +227,11 @@ impl<'l> Walk<'l> {
                 }
             }
             Event::Comment(_) => {}
-            Event::Start(start) | Event::Empty(start) => self.start(start)?,
+            Event::Start(start) => self.start(start)?,
+            Event::Empty(start) => {
+                self.start(start)?;
+                self.end();
+            }
             Event::End(_) => self.end(),
             Event::Text(text) => {
                 if text.contains("]]>") || (self.depth == 0 && !is_blank(text)) {
@@ -368,6 +371,18 @@ fn check_tag(start: &BytesStart<'_>) -> Result<bool, Fault> {
         }
     }
     Ok(any)
+}
+
+/// Whether an XML declaration has a version and, behind it and in this order, nothing but what may stand there.
+fn is_declaration(declaration: &BytesDecl<'_>) -> bool {
+    const NAME: &str = "xml";
+    let mut names = ["version", "encoding", "standalone"].into_iter();
+    let attributes = declaration.get(NAME.len()..).unwrap_or_default();
+    declaration.version().is_ok()
+        && is_spaced(attributes)
+        && Attributes::new(declaration, NAME.len()).all(|attribute| {
+            attribute.is_ok_and(|attribute| names.any(|name| name == attribute.key.as_ref()))
+        })
 }
 
 /// Whether blanks stand between attributes.

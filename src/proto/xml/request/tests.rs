@@ -195,6 +195,11 @@ fn malformed_documents() {
         "<REQUEST><? x?></REQUEST>",
         " <?xml version='1.0'?><REQUEST><A/></REQUEST>",
         "<?xml?><REQUEST><A/></REQUEST>",
+        "<?xml encoding='utf-8'?><REQUEST><A/></REQUEST>",
+        "<?xml version='1.0' x='y'?><REQUEST><A/></REQUEST>",
+        "<?xml version='1.0' standalone='yes' encoding='utf-8'?><REQUEST><A/></REQUEST>",
+        "<?xml version='1.0'encoding='utf-8'?><REQUEST><A/></REQUEST>",
+        "<?xml version='1.0' x?><REQUEST><A/></REQUEST>",
         "<?xml version='1.0'?><?xml version='1.0'?><REQUEST><A/></REQUEST>",
         "<?xml version='1.0'?>",
     ];
@@ -207,6 +212,7 @@ fn malformed_documents() {
 fn unusual_but_well_formed() {
     let cases = [
         "\u{feff}<?xml version='1.0'?>\n<!-- c -->\n<REQUEST><DEVICEID>d</DEVICEID ><QUERY>q</QUERY></REQUEST>\n<!-- c --><?p x?>\n",
+        "<?xml version='1.0' encoding='utf-8' standalone='no' ?><REQUEST><DEVICEID>d</DEVICEID><QUERY>q</QUERY></REQUEST>",
         "<REQUEST\n a = '>' ><DEVICEID>d</DEVICEID><QUERY\t>q</QUERY\n></REQUEST>",
         "<REQUEST><é/>>&#x10ffff;<DEVICEID>d</DEVICEID><QUERY>q</QUERY></REQUEST>",
     ];
@@ -289,6 +295,18 @@ fn deep_nesting_needs_no_stack() {
     };
     let text = text + &"</A>".repeat(100_000);
     assert_eq!(parse_request(&text, &limits), Ok(Request::default()));
+}
+
+#[test]
+fn many_attributes_cost_no_more_than_their_length() {
+    let attributes: Vec<String> = (0..100_000).map(|index| format!(" a{index}=''")).collect();
+    let begun = std::time::Instant::now();
+    let text = format!(
+        "<REQUEST{}><DEVICEID>d</DEVICEID><QUERY>q</QUERY></REQUEST>",
+        attributes.concat()
+    );
+    assert_eq!(parse(&text), Ok(request("d", "q")));
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
 }
 
 proptest! {
