@@ -1,1 +1,567 @@
-//! A private MariaDB server, for the demo and the tests.
+//! A private MariaDB server: its own data directory, a socket instead of a port, gone with the process that started it.
+//!
+//! The demo and the tests stand on it. [`PrivateServer`] owns one for the life of a value; [`Programs`] has the single steps for a
+//! caller that must let a server outlive it (the tests, where every test is a process).
+//!
+//! What must hold: nothing is left behind. Dropping the value kills the server and removes what was not asked to be kept, and
+//! should this process itself be killed, a watcher that holds the other end of a pipe does the same.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable as _;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::config::{Database, SessionZone};
+
+/// The line that installs what [`StartError::Missing`] misses.
+pub const INSTALL_LINE: &str = "apt-get install -y mariadb-server";
+
+/// Longest wait for a started server to answer: a slow disk takes seconds, a hundred times that is a fault.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Longest wait for a server to end by itself before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// Pause between two looks whether a server answers or has ended.
+const POLL: Duration = Duration::from_millis(20);
+/// Bytes of the server's log that an error carries: the last few lines say what was wrong.
+const LOG_TAIL: usize = 2_000;
+/// Longest directory for the socket: its path has to stay below the 108 bytes of `sockaddr_un`.
+const SOCKET_DIR_LIMIT: usize = 70;
+
+/// Ends the server `$1` and removes `$2` once standard input closes, which it does with the process that holds the pipe.
+const WATCHER: &str = r#"
+read -r _
+kill -TERM "$1" 2>/dev/null
+tries=0
+while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+kill -KILL "$1" 2>/dev/null
+rm -rf -- "$2"
+"#;
+
+/// Why there is no private server.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// One of MariaDB's programs is not installed.
+    #[error("{program} is not installed; this installs it: {INSTALL_LINE}")]
+    Missing {
+        /// Its file name.
+        program: &'static str,
+    },
+    /// A directory, file or process could not be made.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program that prepares the server failed.
+    #[error("{program} failed ({status}): {log}")]
+    Prepare {
+        /// Its file name.
+        program: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of what it printed.
+        log: String,
+    },
+    /// The server ended instead of answering.
+    #[error("mariadbd ended ({status}): {log}")]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its log.
+        log: String,
+    },
+    /// The server runs and does not answer.
+    #[error("mariadbd does not answer after {} s: {log}", .waited.as_secs())]
+    Silent {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The end of its log.
+        log: String,
+    },
+}
+
+/// What a commit is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// On disk when acknowledged.
+    #[default]
+    Durable,
+    /// Nothing waits for the disk: for tests, whose data dies with the server.
+    Fast,
+}
+
+/// How a private server is started.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Directory for the data and the log, kept afterwards and taken up again if it has data; a temporary one if absent.
+    pub dir: Option<PathBuf>,
+    /// What a commit is worth.
+    pub durability: Durability,
+    /// The server's time zone, as MariaDB's `default-time-zone` takes it (`+00:00`); the machine's if absent.
+    pub time_zone: Option<String>,
+}
+
+/// MariaDB's programs on this machine.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    server: PathBuf,
+    install: PathBuf,
+}
+
+impl Programs {
+    /// Looks in `PATH` and, as users' paths often lack them, the system's directories.
+    pub fn find() -> Result<Self, StartError> {
+        Ok(Self {
+            server: find("mariadbd")?,
+            install: find("mariadb-install-db")?,
+        })
+    }
+
+    /// Fills `data` with a new server's own tables; user `root` without password. Does nothing if `data` has them.
+    pub async fn install(&self, data: &Path) -> Result<(), StartError> {
+        if data.join("mysql").is_dir() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(data)
+            .map_err(|source| failed(format!("creating {}", data.display()), source))?;
+        let mut command = Command::new(&self.install);
+        command.args([
+            "--no-defaults",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]);
+        command.arg(option("--datadir=", data));
+        if is_root() {
+            command.arg("--user=root");
+        }
+        command.stdin(Stdio::null());
+        finish("mariadb-install-db", command).await
+    }
+
+    /// The server's command line, program first.
+    #[must_use]
+    pub fn server_command(&self, data: &Path, socket: &Path, start: &Start) -> Vec<OsString> {
+        let mut line = vec![
+            self.server.clone().into_os_string(),
+            "--no-defaults".into(),
+            option("--datadir=", data),
+            option("--socket=", socket),
+            option("--pid-file=", &socket.with_extension("pid")),
+        ];
+        line.extend(SERVER_OPTIONS.iter().map(OsString::from));
+        if is_root() {
+            line.push("--user=root".into());
+        }
+        if let Some(zone) = &start.time_zone {
+            line.push(format!("--default-time-zone={zone}").into());
+        }
+        match start.durability {
+            Durability::Durable => {
+                line.extend(
+                    [
+                        "--innodb-flush-log-at-trx-commit=1",
+                        "--innodb-buffer-pool-size=128M",
+                    ]
+                    .map(OsString::from),
+                );
+            }
+            Durability::Fast => line.extend(FAST_OPTIONS.iter().map(OsString::from)),
+        }
+        line
+    }
+}
+
+/// Small, quiet, deaf to the network, GLPI's character set.
+const SERVER_OPTIONS: [&str; 10] = [
+    "--skip-networking",
+    "--skip-log-bin",
+    "--skip-name-resolve",
+    "--character-set-server=utf8mb4",
+    "--collation-server=utf8mb4_unicode_ci",
+    "--innodb-log-file-size=32M",
+    "--key-buffer-size=1M",
+    "--aria-pagecache-buffer-size=8M",
+    "--max-allowed-packet=64M",
+    "--max-connections=500",
+];
+
+const FAST_OPTIONS: [&str; 5] = [
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-method=nosync",
+    "--skip-innodb-doublewrite",
+    "--sync-frm=0",
+    "--innodb-buffer-pool-size=128M",
+];
+
+/// A running private server.
+#[derive(Debug)]
+pub struct PrivateServer {
+    socket: PathBuf,
+    server: Child,
+    watcher: Child,
+    /// The socket, and everything else unless a directory was named. Last, so that it goes after the processes.
+    _scratch: TempDir,
+}
+
+impl PrivateServer {
+    /// Starts a server and waits until it answers.
+    pub async fn start(start: Start) -> Result<Self, StartError> {
+        let programs = Programs::find()?;
+        let scratch = scratch_dir()?;
+        let home = start.dir.as_deref().unwrap_or_else(|| scratch.path());
+        std::fs::create_dir_all(home)
+            .map_err(|source| failed(format!("creating {}", home.display()), source))?;
+        let home = home
+            .canonicalize()
+            .map_err(|source| failed(format!("opening {}", home.display()), source))?;
+        let (data, log, socket) = (
+            home.join("data"),
+            home.join("mariadbd.log"),
+            scratch.path().join("s"),
+        );
+        programs.install(&data).await?;
+
+        let mut command = command(&programs.server_command(&data, &socket, &start));
+        let log_file = std::fs::File::create(&log)
+            .map_err(|source| failed(format!("creating {}", log.display()), source))?;
+        // Own process groups: an interrupt typed at the terminal is for us, and we end the server in our own time.
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file)
+            .kill_on_drop(true)
+            .process_group(0);
+        let mut server = command
+            .spawn()
+            .map_err(|source| failed("starting mariadbd".into(), source))?;
+        let watcher = Command::new("/bin/sh")
+            .args([
+                "-c",
+                WATCHER,
+                "sh",
+                &server.id().unwrap_or_default().to_string(),
+            ])
+            .arg(scratch.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .process_group(0)
+            .spawn()
+            .map_err(|source| failed("starting the watcher of mariadbd".into(), source))?;
+        wait_for_answer(&mut server, &socket, &log).await?;
+        Ok(Self {
+            socket,
+            server,
+            watcher,
+            _scratch: scratch,
+        })
+    }
+
+    /// The path of its socket.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// How to reach the database `name` of this server.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Database {
+        database(&self.socket, name)
+    }
+
+    /// Makes named time zones known to the server; see [`load_time_zones`].
+    pub async fn load_time_zones(&self) -> Result<(), StartError> {
+        load_time_zones(&self.socket).await
+    }
+
+    /// Ends the server in an orderly way, or kills it after 20 s.
+    pub async fn stop(mut self) -> io::Result<()> {
+        if let Some(pid) = self.server.id() {
+            Command::new("/bin/sh")
+                .args(["-c", r#"kill -TERM "$1""#, "sh", &pid.to_string()])
+                .status()
+                .await?;
+        }
+        if tokio::time::timeout(STOP_LIMIT, self.server.wait())
+            .await
+            .is_err()
+        {
+            self.server.kill().await?;
+        }
+        self.watcher.kill().await
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        // The watcher first: it must not outlive the process id it watches. Then wait shortly, so that a dying server does not
+        // write into the directory that is being removed. Failures mean the process has ended already.
+        let _ = self.watcher.start_kill();
+        let _ = self.server.start_kill();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) && matches!(self.server.try_wait(), Ok(None))
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// How to reach the database `name` of the private server on `socket`.
+#[must_use]
+pub fn database(socket: &Path, name: &str) -> Database {
+    Database {
+        host: "localhost".into(),
+        port: 3306,
+        socket: Some(socket.to_owned()),
+        user: "root".into(),
+        password: None,
+        name: name.into(),
+        tls: None,
+        session_zone: SessionZone::Server,
+        max_connections: 16,
+        timeout: Duration::from_secs(10),
+    }
+}
+
+/// Fills the time zone tables of the private server on `socket` from the machine's zones, so that `Europe/Berlin` is known to it.
+pub async fn load_time_zones(socket: &Path) -> Result<(), StartError> {
+    let (tool, client) = (find("mariadb-tzinfo-to-sql")?, find("mariadb")?);
+    let (reader, writer) = io::pipe().map_err(|source| failed("making a pipe".into(), source))?;
+    let mut zones = Command::new(tool)
+        .arg("/usr/share/zoneinfo")
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| failed("starting mariadb-tzinfo-to-sql".into(), source))?;
+    let mut load = Command::new(client);
+    load.arg("--no-defaults")
+        .arg(option("--socket=", socket))
+        .args(["--user=root", "mysql"])
+        .stdin(reader);
+    finish("mariadb", load).await?;
+    // Files there that are no zones make it warn, never fail.
+    match zones.wait().await {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(StartError::Prepare {
+            program: "mariadb-tzinfo-to-sql",
+            status,
+            log: String::new(),
+        }),
+        Err(source) => Err(failed("waiting for mariadb-tzinfo-to-sql".into(), source)),
+    }
+}
+
+/// Waits, at most a minute, until the server on `socket` answers; its end while waiting is an error with the end of `log`.
+pub async fn wait_for_answer(
+    server: &mut Child,
+    socket: &Path,
+    log: &Path,
+) -> Result<(), StartError> {
+    let opts = mysql_async::OptsBuilder::default()
+        .socket(Some(socket.to_string_lossy()))
+        .user(Some("root"));
+    let began = Instant::now();
+    while began.elapsed() < START_LIMIT {
+        if let Some(status) = server
+            .try_wait()
+            .map_err(|source| failed("waiting for mariadbd".into(), source))?
+        {
+            return Err(StartError::Ended {
+                status,
+                log: file_tail(log),
+            });
+        }
+        if let Ok(Ok(mut conn)) =
+            tokio::time::timeout(START_LIMIT, mysql_async::Conn::new(opts.clone())).await
+            && conn.ping().await.is_ok()
+        {
+            // The answer counts; how the goodbye went does not.
+            let _ = conn.disconnect().await;
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Err(StartError::Silent {
+        waited: began.elapsed(),
+        log: file_tail(log),
+    })
+}
+
+/// Runs a program that prepares something to its end; its words are in the error.
+async fn finish(program: &'static str, mut command: Command) -> Result<(), StartError> {
+    command
+        .kill_on_drop(true)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command
+        .spawn()
+        .map_err(|source| failed(format!("starting {program}"), source))?;
+    let output = child
+        .wait_with_output()
+        .await
+        .map_err(|source| failed(format!("running {program}"), source))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let log = [output.stdout, output.stderr].concat();
+    Err(StartError::Prepare {
+        program,
+        status: output.status,
+        log: tail(&log),
+    })
+}
+
+fn command(line: &[OsString]) -> Command {
+    let mut words = line.iter();
+    let mut command = Command::new(words.next().map_or_else(OsString::new, Clone::clone));
+    command.args(words);
+    command
+}
+
+fn find(program: &'static str) -> Result<PathBuf, StartError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    find_in(
+        program,
+        std::env::split_paths(&path).chain(["/usr/sbin", "/usr/bin"].map(PathBuf::from)),
+    )
+}
+
+fn find_in(
+    program: &'static str,
+    dirs: impl Iterator<Item = PathBuf>,
+) -> Result<PathBuf, StartError> {
+    dirs.map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+        .ok_or(StartError::Missing { program })
+}
+
+/// A directory with a path short enough for a socket.
+fn scratch_dir() -> Result<TempDir, StartError> {
+    let wished = std::env::temp_dir();
+    let parent = if wished.as_os_str().len() <= SOCKET_DIR_LIMIT {
+        wished
+    } else {
+        PathBuf::from("/tmp")
+    };
+    tempfile::Builder::new()
+        .prefix("fusion-sidecar-")
+        .tempdir_in(&parent)
+        .map_err(|source| {
+            failed(
+                format!("creating a directory in {}", parent.display()),
+                source,
+            )
+        })
+}
+
+/// Whether this process runs as root: MariaDB then wants to be told that this is meant.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+fn option(name: &str, value: &Path) -> OsString {
+    let mut text = OsString::from(name);
+    text.push(value);
+    text
+}
+
+fn failed(what: String, source: io::Error) -> StartError {
+    StartError::Io { what, source }
+}
+
+fn file_tail(log: &Path) -> String {
+    std::fs::read(log).map_or_else(
+        |error| format!("{}: {error}", log.display()),
+        |bytes| tail(&bytes),
+    )
+}
+
+/// The last whole lines within [`LOG_TAIL`] bytes.
+fn tail(bytes: &[u8]) -> String {
+    let cut = bytes.len().saturating_sub(LOG_TAIL);
+    let from = if cut == 0 {
+        0
+    } else {
+        bytes[cut..]
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(cut, |at| cut + at + 1)
+    };
+    String::from_utf8_lossy(&bytes[from..]).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_named_with_the_line_that_installs_it() {
+        let error = find_in("mariadbd", [PathBuf::from("/nonexistent")].into_iter()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "mariadbd is not installed; this installs it: apt-get install -y mariadb-server"
+        );
+    }
+
+    #[test]
+    fn the_tail_starts_at_a_line() {
+        assert_eq!(tail(b" one\ntwo\n"), "one\ntwo");
+        let long = format!("{}\nlast\n", "x".repeat(LOG_TAIL - 3));
+        assert_eq!(tail(long.as_bytes()), "last");
+        let endless = "y".repeat(LOG_TAIL * 2);
+        assert_eq!(tail(endless.as_bytes()).len(), LOG_TAIL);
+    }
+
+    #[test]
+    fn only_the_fast_server_gives_up_durability() {
+        let programs = Programs {
+            server: "/x/mariadbd".into(),
+            install: "/x/i".into(),
+        };
+        let line = |durability| {
+            let start = Start {
+                durability,
+                time_zone: Some("+00:00".into()),
+                dir: None,
+            };
+            let line = programs.server_command(Path::new("/d"), Path::new("/s/s"), &start);
+            line.into_iter()
+                .map(|word| word.into_string().unwrap())
+                .collect::<Vec<_>>()
+        };
+        let durable = line(Durability::Durable);
+        assert_eq!(
+            durable[..3],
+            ["/x/mariadbd", "--no-defaults", "--datadir=/d"]
+        );
+        for word in [
+            "--socket=/s/s",
+            "--skip-networking",
+            "--default-time-zone=+00:00",
+            "--innodb-flush-log-at-trx-commit=1",
+        ] {
+            assert!(durable.iter().any(|w| w == word), "{word}");
+        }
+        assert!(
+            !durable
+                .iter()
+                .any(|word| FAST_OPTIONS[..4].contains(&word.as_str()))
+        );
+        assert!(
+            line(Durability::Fast)
+                .iter()
+                .any(|word| word == "--innodb-flush-log-at-trx-commit=0")
+        );
+    }
+}
