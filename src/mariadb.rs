@@ -6,9 +6,7 @@
 //! What must hold: nothing is left behind. Dropping the value kills the server and removes what was not asked to be kept, and
 //! should this process itself be killed, a watcher that holds the other end of a pipe does the same.
 
-use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -17,13 +15,17 @@ use mysql_async::prelude::Queryable as _;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use self::programs::command;
+pub use self::programs::{Programs, load_time_zones};
 use crate::config::{Database, SessionZone};
+
+mod programs;
 
 /// The line that installs what [`StartError::Missing`] misses.
 pub const INSTALL_LINE: &str = "apt-get install -y mariadb-server";
 
 /// Longest wait for a started server to answer: a slow disk takes seconds, a hundred times that is a fault.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// Longest wait for a server to end by itself before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// Pause between two looks whether a server answers or has ended.
@@ -109,98 +111,6 @@ pub struct Start {
     pub time_zone: Option<String>,
 }
 
-/// MariaDB's programs on this machine.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    server: PathBuf,
-    install: PathBuf,
-}
-
-impl Programs {
-    /// Looks in `PATH` and, as users' paths often lack them, the system's directories.
-    pub fn find() -> Result<Self, StartError> {
-        Ok(Self {
-            server: find("mariadbd")?,
-            install: find("mariadb-install-db")?,
-        })
-    }
-
-    /// Fills `data` with a new server's own tables; user `root` without password. Does nothing if `data` has them.
-    pub async fn install(&self, data: &Path) -> Result<(), StartError> {
-        if data.join("mysql").is_dir() {
-            return Ok(());
-        }
-        std::fs::create_dir_all(data)
-            .map_err(|source| failed(format!("creating {}", data.display()), source))?;
-        let mut command = Command::new(&self.install);
-        command.args([
-            "--no-defaults",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-        ]);
-        command.arg(option("--datadir=", data));
-        if is_root() {
-            command.arg("--user=root");
-        }
-        command.stdin(Stdio::null());
-        finish("mariadb-install-db", command).await
-    }
-
-    /// The server's command line, program first.
-    #[must_use]
-    pub fn server_command(&self, data: &Path, socket: &Path, start: &Start) -> Vec<OsString> {
-        let mut line = vec![
-            self.server.clone().into_os_string(),
-            "--no-defaults".into(),
-            option("--datadir=", data),
-            option("--socket=", socket),
-            option("--pid-file=", &socket.with_extension("pid")),
-        ];
-        line.extend(SERVER_OPTIONS.iter().map(OsString::from));
-        if is_root() {
-            line.push("--user=root".into());
-        }
-        if let Some(zone) = &start.time_zone {
-            line.push(format!("--default-time-zone={zone}").into());
-        }
-        match start.durability {
-            Durability::Durable => {
-                line.extend(
-                    [
-                        "--innodb-flush-log-at-trx-commit=1",
-                        "--innodb-buffer-pool-size=128M",
-                    ]
-                    .map(OsString::from),
-                );
-            }
-            Durability::Fast => line.extend(FAST_OPTIONS.iter().map(OsString::from)),
-        }
-        line
-    }
-}
-
-/// Small, quiet, deaf to the network, GLPI's character set.
-const SERVER_OPTIONS: [&str; 10] = [
-    "--skip-networking",
-    "--skip-log-bin",
-    "--skip-name-resolve",
-    "--character-set-server=utf8mb4",
-    "--collation-server=utf8mb4_unicode_ci",
-    "--innodb-log-file-size=32M",
-    "--key-buffer-size=1M",
-    "--aria-pagecache-buffer-size=8M",
-    "--max-allowed-packet=64M",
-    "--max-connections=500",
-];
-
-const FAST_OPTIONS: [&str; 5] = [
-    "--innodb-flush-log-at-trx-commit=0",
-    "--innodb-flush-method=nosync",
-    "--skip-innodb-doublewrite",
-    "--sync-frm=0",
-    "--innodb-buffer-pool-size=128M",
-];
-
 /// A running private server.
 #[derive(Debug)]
 pub struct PrivateServer {
@@ -239,7 +149,7 @@ impl PrivateServer {
             .stderr(log_file)
             .kill_on_drop(true)
             .process_group(0);
-        let mut server = command
+        let server = command
             .spawn()
             .map_err(|source| failed("starting mariadbd".into(), source))?;
         let watcher = Command::new("/bin/sh")
@@ -257,13 +167,14 @@ impl PrivateServer {
             .process_group(0)
             .spawn()
             .map_err(|source| failed("starting the watcher of mariadbd".into(), source))?;
-        wait_for_answer(&mut server, &socket, &log).await?;
-        Ok(Self {
+        let mut started = Self {
             socket,
             server,
             watcher,
             _scratch: scratch,
-        })
+        };
+        wait_for_answer(&mut started.server, &started.socket, &log).await?;
+        Ok(started)
     }
 
     /// The path of its socket.
@@ -332,36 +243,6 @@ pub fn database(socket: &Path, name: &str) -> Database {
     }
 }
 
-/// Fills the time zone tables of the private server on `socket` from the machine's zones, so that `Europe/Berlin` is known to it.
-pub async fn load_time_zones(socket: &Path) -> Result<(), StartError> {
-    let (tool, client) = (find("mariadb-tzinfo-to-sql")?, find("mariadb")?);
-    let (reader, writer) = io::pipe().map_err(|source| failed("making a pipe".into(), source))?;
-    let mut zones = Command::new(tool)
-        .arg("/usr/share/zoneinfo")
-        .stdin(Stdio::null())
-        .stdout(writer)
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|source| failed("starting mariadb-tzinfo-to-sql".into(), source))?;
-    let mut load = Command::new(client);
-    load.arg("--no-defaults")
-        .arg(option("--socket=", socket))
-        .args(["--user=root", "mysql"])
-        .stdin(reader);
-    finish("mariadb", load).await?;
-    // Files there that are no zones make it warn, never fail.
-    match zones.wait().await {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(StartError::Prepare {
-            program: "mariadb-tzinfo-to-sql",
-            status,
-            log: String::new(),
-        }),
-        Err(source) => Err(failed("waiting for mariadb-tzinfo-to-sql".into(), source)),
-    }
-}
-
 /// Waits, at most a minute, until the server on `socket` answers; its end while waiting is an error with the end of `log`.
 pub async fn wait_for_answer(
     server: &mut Child,
@@ -382,8 +263,11 @@ pub async fn wait_for_answer(
                 log: file_tail(log),
             });
         }
-        if let Ok(Ok(mut conn)) =
-            tokio::time::timeout(START_LIMIT, mysql_async::Conn::new(opts.clone())).await
+        if let Ok(Ok(mut conn)) = tokio::time::timeout(
+            START_LIMIT.saturating_sub(began.elapsed()),
+            mysql_async::Conn::new(opts.clone()),
+        )
+        .await
             && conn.ping().await.is_ok()
         {
             // The answer counts; how the goodbye went does not.
@@ -396,54 +280,6 @@ pub async fn wait_for_answer(
         waited: began.elapsed(),
         log: file_tail(log),
     })
-}
-
-/// Runs a program that prepares something to its end; its words are in the error.
-async fn finish(program: &'static str, mut command: Command) -> Result<(), StartError> {
-    command
-        .kill_on_drop(true)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command
-        .spawn()
-        .map_err(|source| failed(format!("starting {program}"), source))?;
-    let output = child
-        .wait_with_output()
-        .await
-        .map_err(|source| failed(format!("running {program}"), source))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let log = [output.stdout, output.stderr].concat();
-    Err(StartError::Prepare {
-        program,
-        status: output.status,
-        log: tail(&log),
-    })
-}
-
-fn command(line: &[OsString]) -> Command {
-    let mut words = line.iter();
-    let mut command = Command::new(words.next().map_or_else(OsString::new, Clone::clone));
-    command.args(words);
-    command
-}
-
-fn find(program: &'static str) -> Result<PathBuf, StartError> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    find_in(
-        program,
-        std::env::split_paths(&path).chain(["/usr/sbin", "/usr/bin"].map(PathBuf::from)),
-    )
-}
-
-fn find_in(
-    program: &'static str,
-    dirs: impl Iterator<Item = PathBuf>,
-) -> Result<PathBuf, StartError> {
-    dirs.map(|dir| dir.join(program))
-        .find(|file| file.is_file())
-        .ok_or(StartError::Missing { program })
 }
 
 /// A directory with a path short enough for a socket.
@@ -463,17 +299,6 @@ fn scratch_dir() -> Result<TempDir, StartError> {
                 source,
             )
         })
-}
-
-/// Whether this process runs as root: MariaDB then wants to be told that this is meant.
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
-fn option(name: &str, value: &Path) -> OsString {
-    let mut text = OsString::from(name);
-    text.push(value);
-    text
 }
 
 fn failed(what: String, source: io::Error) -> StartError {
@@ -506,62 +331,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_program_is_named_with_the_line_that_installs_it() {
-        let error = find_in("mariadbd", [PathBuf::from("/nonexistent")].into_iter()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "mariadbd is not installed; this installs it: apt-get install -y mariadb-server"
-        );
-    }
-
-    #[test]
     fn the_tail_starts_at_a_line() {
         assert_eq!(tail(b" one\ntwo\n"), "one\ntwo");
         let long = format!("{}\nlast\n", "x".repeat(LOG_TAIL - 3));
         assert_eq!(tail(long.as_bytes()), "last");
         let endless = "y".repeat(LOG_TAIL * 2);
         assert_eq!(tail(endless.as_bytes()).len(), LOG_TAIL);
-    }
-
-    #[test]
-    fn only_the_fast_server_gives_up_durability() {
-        let programs = Programs {
-            server: "/x/mariadbd".into(),
-            install: "/x/i".into(),
-        };
-        let line = |durability| {
-            let start = Start {
-                durability,
-                time_zone: Some("+00:00".into()),
-                dir: None,
-            };
-            let line = programs.server_command(Path::new("/d"), Path::new("/s/s"), &start);
-            line.into_iter()
-                .map(|word| word.into_string().unwrap())
-                .collect::<Vec<_>>()
-        };
-        let durable = line(Durability::Durable);
-        assert_eq!(
-            durable[..3],
-            ["/x/mariadbd", "--no-defaults", "--datadir=/d"]
-        );
-        for word in [
-            "--socket=/s/s",
-            "--skip-networking",
-            "--default-time-zone=+00:00",
-            "--innodb-flush-log-at-trx-commit=1",
-        ] {
-            assert!(durable.iter().any(|w| w == word), "{word}");
-        }
-        assert!(
-            !durable
-                .iter()
-                .any(|word| FAST_OPTIONS[..4].contains(&word.as_str()))
-        );
-        assert!(
-            line(Durability::Fast)
-                .iter()
-                .any(|word| word == "--innodb-flush-log-at-trx-commit=0")
-        );
     }
 }
