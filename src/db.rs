@@ -1,3 +1,6 @@
 //! The only place with SQL.
 
 pub mod names;
+mod needs;
+pub mod schema;
+pub mod script;
