@@ -152,21 +152,7 @@ impl PrivateServer {
         let server = command
             .spawn()
             .map_err(|source| failed("starting mariadbd".into(), source))?;
-        let watcher = Command::new("/bin/sh")
-            .args([
-                "-c",
-                WATCHER,
-                "sh",
-                &server.id().unwrap_or_default().to_string(),
-            ])
-            .arg(scratch.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .process_group(0)
-            .spawn()
-            .map_err(|source| failed("starting the watcher of mariadbd".into(), source))?;
+        let watcher = watch(server.id().unwrap_or_default(), scratch.path())?;
         let mut started = Self {
             socket,
             server,
@@ -282,6 +268,21 @@ pub async fn wait_for_answer(
     })
 }
 
+/// Starts the [`WATCHER`] of a server and its directory. It acts when the returned child's standard input is closed, so for as long as
+/// it is not to, that child has to be kept, or killed.
+fn watch(server: u32, dir: &Path) -> Result<Child, StartError> {
+    Command::new("/bin/sh")
+        .args(["-c", WATCHER, "sh", &server.to_string()])
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .process_group(0)
+        .spawn()
+        .map_err(|source| failed("starting the watcher of mariadbd".into(), source))
+}
+
 /// A directory with a path short enough for a socket.
 fn scratch_dir() -> Result<TempDir, StartError> {
     let wished = std::env::temp_dir();
@@ -337,5 +338,35 @@ mod tests {
         assert_eq!(tail(long.as_bytes()), "last");
         let endless = "y".repeat(LOG_TAIL * 2);
         assert_eq!(tail(endless.as_bytes()).len(), LOG_TAIL);
+    }
+
+    /// The kernel closes the pipe when this process dies, however it dies; here it is closed by hand.
+    #[tokio::test]
+    async fn the_watcher_ends_the_server_and_removes_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = dir.path().join("scratch");
+        std::fs::create_dir_all(gone.join("data")).unwrap();
+        let mut server = Command::new("sleep")
+            .arg("300")
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut watcher = watch(server.id().unwrap(), &gone).unwrap();
+        assert!(server.try_wait().unwrap().is_none());
+
+        drop(watcher.stdin.take());
+        let limit = Duration::from_secs(20);
+        assert!(
+            !tokio::time::timeout(limit, server.wait())
+                .await
+                .unwrap()
+                .unwrap()
+                .success()
+        );
+        tokio::time::timeout(limit, watcher.wait())
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(!gone.exists());
     }
 }

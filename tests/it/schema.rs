@@ -251,15 +251,19 @@ async fn a_connection_without_database_is_told_so() {
     assert!(matches!(error, SchemaError::NoDatabase), "{error}");
 }
 
+/// The best of three: what is shown is the cost, not how busy the machine is.
 #[tokio::test]
 async fn a_fresh_database_takes_well_under_a_second() {
-    drop(fresh().await);
-    let began = Instant::now();
-    let db = fresh().await;
-    let made = began.elapsed();
-    drop(db);
-    eprintln!("made in {made:?}, with dropping {:?}", began.elapsed());
-    assert!(made < Duration::from_secs(1), "{made:?}");
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let began = Instant::now();
+        drop(fresh().await);
+        best = best.min(began.elapsed());
+    }
+    assert!(
+        best < Duration::from_millis(700),
+        "made and dropped in {best:?}"
+    );
 }
 
 #[tokio::test]
