@@ -137,7 +137,7 @@ impl PrivateServer {
             home.join("mariadbd.log"),
             scratch.path().join("s"),
         );
-        programs.install(&data).await?;
+        programs.install(&data, start.durability).await?;
 
         let mut command = command(&programs.server_command(&data, &socket, &start));
         let log_file = std::fs::File::create(&log)

@@ -32,7 +32,7 @@ exec "$@"
 "#;
 
 /// KiB that the memory file system must have free to be used: a test database takes about ten MiB, a big one hundreds.
-const MEMORY_NEEDED: u64 = 2 << 20;
+const MEMORY_NEEDED: u64 = 1 << 20;
 
 /// A database of a test, dropped with this value.
 #[derive(Debug)]
@@ -169,7 +169,7 @@ async fn shared_server() -> Result<PathBuf, StartError> {
 async fn start(run: &Path, socket: &Path, owner: u32) -> Result<(), StartError> {
     let (data, log) = (run.join("data"), run.join("mariadbd.log"));
     let programs = Programs::find()?;
-    programs.install(&data).await?;
+    programs.install(&data, Durability::Fast).await?;
     let start = Start {
         durability: Durability::Fast,
         time_zone: Some("+00:00".into()),
