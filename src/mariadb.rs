@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable as _;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 use self::programs::command;
@@ -35,14 +36,18 @@ const LOG_TAIL: usize = 2_000;
 /// Longest directory for the socket: its path has to stay below the 108 bytes of `sockaddr_un`.
 const SOCKET_DIR_LIMIT: usize = 70;
 
-/// Ends the server `$1` and removes `$2` once standard input closes, which it does with the process that holds the pipe.
+/// Waits for its standard input to close, which it does with the process that holds the pipe; then ends the server whose process id
+/// it was last told there, if any, and removes `$1`.
 const WATCHER: &str = r#"
-read -r _
-kill -TERM "$1" 2>/dev/null
-tries=0
-while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
-kill -KILL "$1" 2>/dev/null
-rm -rf -- "$2"
+server=
+while read -r pid; do server=$pid; done
+if [ -n "$server" ]; then
+  kill -TERM "$server" 2>/dev/null
+  tries=0
+  while kill -0 "$server" 2>/dev/null && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+  kill -KILL "$server" 2>/dev/null
+fi
+rm -rf -- "$1"
 "#;
 
 /// Why there is no private server.
@@ -126,6 +131,8 @@ impl PrivateServer {
     pub async fn start(start: Start) -> Result<Self, StartError> {
         let programs = Programs::find()?;
         let scratch = scratch_dir()?;
+        // Before anything else: preparing the data takes seconds in which this process may be killed too.
+        let mut watcher = watch(scratch.path())?;
         let home = start.dir.as_deref().unwrap_or_else(|| scratch.path());
         std::fs::create_dir_all(home)
             .map_err(|source| failed(format!("creating {}", home.display()), source))?;
@@ -152,7 +159,7 @@ impl PrivateServer {
         let server = command
             .spawn()
             .map_err(|source| failed("starting mariadbd".into(), source))?;
-        let watcher = watch(server.id().unwrap_or_default(), scratch.path())?;
+        tell(&mut watcher, &server).await?;
         let mut started = Self {
             socket,
             server,
@@ -268,11 +275,11 @@ pub async fn wait_for_answer(
     })
 }
 
-/// Starts the [`WATCHER`] of a server and its directory. It acts when the returned child's standard input is closed, so for as long as
-/// it is not to, that child has to be kept, or killed.
-fn watch(server: u32, dir: &Path) -> Result<Child, StartError> {
+/// Starts the [`WATCHER`] of a directory. It acts when the returned child's standard input is closed, so for as long as it is not to,
+/// that child has to be kept, or killed.
+fn watch(dir: &Path) -> Result<Child, StartError> {
     Command::new("/bin/sh")
-        .args(["-c", WATCHER, "sh", &server.to_string()])
+        .args(["-c", WATCHER, "sh"])
         .arg(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -281,6 +288,15 @@ fn watch(server: u32, dir: &Path) -> Result<Child, StartError> {
         .process_group(0)
         .spawn()
         .map_err(|source| failed("starting the watcher of mariadbd".into(), source))
+}
+
+/// Tells a watcher which process to end.
+async fn tell(watcher: &mut Child, server: &Child) -> Result<(), StartError> {
+    if let (Some(pid), Some(pipe)) = (server.id(), watcher.stdin.as_mut()) {
+        let told = pipe.write_all(format!("{pid}\n").as_bytes()).await;
+        told.map_err(|source| failed("telling the watcher of mariadbd".into(), source))?;
+    }
+    Ok(())
 }
 
 /// A directory with a path short enough for a socket.
@@ -351,7 +367,8 @@ mod tests {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut watcher = watch(server.id().unwrap(), &gone).unwrap();
+        let mut watcher = watch(&gone).unwrap();
+        tell(&mut watcher, &server).await.unwrap();
         assert!(server.try_wait().unwrap().is_none());
 
         drop(watcher.stdin.take());
