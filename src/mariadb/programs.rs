@@ -26,20 +26,27 @@ impl Programs {
         })
     }
 
-    /// Fills `data` with a new server's own tables; user `root` without password. Does nothing if `data` has them.
+    /// Fills `data` with a new server's own tables; user `root` without password. Does nothing if there is such a directory.
+    ///
+    /// It gets its name when it is complete: one cut off half-way would be taken for a server's and never start.
     pub async fn install(&self, data: &Path, durability: Durability) -> Result<(), StartError> {
-        if data.join("mysql").is_dir() {
+        if data.is_dir() {
             return Ok(());
         }
-        std::fs::create_dir_all(data)
-            .map_err(|source| failed(format!("creating {}", data.display()), source))?;
+        let part = data.with_extension("part");
+        if part.exists() {
+            std::fs::remove_dir_all(&part)
+                .map_err(|source| failed(format!("removing {}", part.display()), source))?;
+        }
+        std::fs::create_dir_all(&part)
+            .map_err(|source| failed(format!("creating {}", part.display()), source))?;
         let mut command = Command::new(&self.install);
         command.args([
             "--no-defaults",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]);
-        command.arg(option("--datadir=", data));
+        command.arg(option("--datadir=", &part));
         if is_root() {
             command.arg("--user=root");
         }
@@ -47,7 +54,9 @@ impl Programs {
             command.args(["--innodb-flush-method=nosync", "--loose-debug-no-sync"]);
         }
         command.stdin(Stdio::null());
-        finish("mariadb-install-db", command).await
+        finish("mariadb-install-db", command).await?;
+        std::fs::rename(&part, data)
+            .map_err(|source| failed(format!("naming {}", data.display()), source))
     }
 
     /// The server's command line, program first.

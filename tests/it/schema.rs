@@ -272,6 +272,8 @@ async fn a_private_server_keeps_its_directory_and_nothing_else() {
         durability: Durability::Durable,
         time_zone: Some("+01:00".into()),
     };
+    // What a preparation that was cut off leaves.
+    std::fs::create_dir_all(home.path().join("kept/data.part/mysql")).unwrap();
     let server = PrivateServer::start(start.clone()).await.unwrap();
     let socket = server.socket().to_owned();
     let opts = |socket: &std::path::Path| {
