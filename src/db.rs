@@ -13,11 +13,15 @@ pub mod agents;
 pub mod catalogue;
 pub mod groups;
 pub mod names;
+pub mod nonces;
 pub mod preparation;
 pub mod row;
 pub mod runs;
 pub mod schema;
+pub mod script;
 pub mod writer;
+
+mod needs;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -202,10 +206,11 @@ impl Db {
         outcome
     }
 
-    /// Runs `work` in a transaction; a conflict rolls back and tries again, with jitter, a few times.
-    async fn tx<T, F>(&self, name: &'static str, work: F) -> Result<T, DbError>
+    /// Runs `work` on `input` in a transaction; a conflict rolls back and tries again, with jitter, a few times.
+    async fn tx<C, T, F>(&self, name: &'static str, input: C, work: F) -> Result<T, DbError>
     where
-        F: for<'t> Fn(&'t mut Transaction<'static>) -> BoxFuture<'t, Result<T, DbError>> + Send + Sync,
+        F: for<'t> Fn(&'t Self, &'t C, &'t mut Transaction<'static>) -> BoxFuture<'t, Result<T, DbError>> + Send + Sync,
+        C: Send + Sync,
         T: Send,
     {
         self.timed(name, async {
@@ -214,7 +219,7 @@ impl Db {
                 tries += 1;
                 let outcome = async {
                     let mut tx = self.pool.start_transaction(TxOpts::default()).await?;
-                    match work(&mut tx).await {
+                    match work(self, &input, &mut tx).await {
                         Ok(value) => {
                             tx.commit().await?;
                             Ok(value)

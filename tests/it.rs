@@ -1,1 +1,12 @@
 //! The integration tests: one binary; its modules mirror addresses and workers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+#[path = "it/schema.rs"]
+mod schema;
+#[path = "it/support/mod.rs"]
+mod support;

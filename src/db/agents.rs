@@ -1,8 +1,8 @@
 //! The plugin's `agents`.
 
 use chrono::NaiveDateTime;
-use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Row, Transaction};
 
 use super::row::Columns;
 use super::{Db, DbError};
@@ -62,32 +62,28 @@ impl Db {
     ///
     /// When the database fails.
     pub async fn register_agent(&self, device_id: &str, contact: &Contact) -> Result<AgentId, DbError> {
-        let bucket = format!("agent:{}", bucket(device_id));
-        self.tx("register_agent", |tx| {
-            let bucket = bucket.clone();
-            Box::pin(async move {
-                let lock = self.sql("/* register_agent */ UPDATE {p}sidecar_locks SET counter = counter + 1 WHERE name = ?");
-                tx.exec_drop(lock.as_ref(), (bucket,)).await?;
-                let known = self.sql("/* register_agent */ SELECT id FROM {p}agents WHERE device_id = ? ORDER BY id LIMIT 1");
-                if let Some(id) = tx.exec_first::<u32, _, _>(known.as_ref(), (device_id,)).await? {
-                    return Ok(AgentId(id));
-                }
-                let insert = self.sql(
-                    "/* register_agent */ INSERT INTO {p}agents (name, device_id, entities_id, last_contact, useragent, token, \
-                     threads_networkdiscovery, threads_networkinventory) VALUES (?, ?, 0, ?, ?, ?, 0, 0)",
-                );
-                let values = (device_id, device_id, contact.at, contact.useragent.as_deref(), contact.token.as_deref());
-                tx.exec_drop(insert.as_ref(), values).await?;
-                let id = tx.last_insert_id().unwrap_or_default();
-                u32::try_from(id).map(AgentId).map_err(|_| DbError::CorruptRow {
-                    table: "agents",
-                    column: "id",
-                    value: id.to_string(),
-                })
-            })
+        self.tx("register_agent", (device_id, contact), |db, (device_id, contact), tx| {
+            Box::pin(register(db, tx, device_id, contact))
         })
         .await
     }
+}
+
+async fn register(db: &Db, tx: &mut Transaction<'static>, device_id: &str, contact: &Contact) -> Result<AgentId, DbError> {
+    let lock = db.sql("/* register_agent */ UPDATE {p}sidecar_locks SET counter = counter + 1 WHERE name = ?");
+    tx.exec_drop(lock.as_ref(), (format!("agent:{}", bucket(device_id)),)).await?;
+    let known = db.sql("/* register_agent */ SELECT id FROM {p}agents WHERE device_id = ? ORDER BY id LIMIT 1");
+    if let Some(id) = tx.exec_first::<u32, _, _>(known.as_ref(), (device_id,)).await? {
+        return Ok(AgentId(id));
+    }
+    let insert = db.sql(
+        "/* register_agent */ INSERT INTO {p}agents (name, device_id, entities_id, last_contact, useragent, token, \
+         threads_networkdiscovery, threads_networkinventory) VALUES (?, ?, 0, ?, ?, ?, 0, 0)",
+    );
+    let values = (device_id, device_id, contact.at, contact.useragent.as_deref(), contact.token.as_deref());
+    tx.exec_drop(insert.as_ref(), values).await?;
+    let id = tx.last_insert_id().unwrap_or_default();
+    u32::try_from(id).map(AgentId).map_err(|_| DbError::CorruptRow { table: "agents", column: "id", value: id.to_string() })
 }
 
 /// FNV-1a: the same on every instance and in every version, which `std`'s hasher does not promise.

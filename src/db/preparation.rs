@@ -81,21 +81,9 @@ impl Db {
         reprepare: bool,
         at: NaiveDateTime,
     ) -> Result<Prepared, DbError> {
-        self.tx("prepare_job", |tx| {
-            Box::pin(async move {
-                let lock = self.sql(
-                    "/* prepare_job */ INSERT INTO {p}sidecar_locks (name, counter) VALUES (?, 1) ON DUPLICATE KEY UPDATE counter = counter + 1",
-                );
-                tx.exec_drop(lock.as_ref(), (format!("job:{job}"),)).await?;
-                let existing = existing_runs(self, tx, job, reprepare).await?;
-                let mut prepared = Prepared::default();
-                for step in plan(targets, agents, &existing, reprepare) {
-                    prepared.cancelled += cancel(self, tx, &step, at).await?;
-                    create(self, tx, job, &step, at).await?;
-                    prepared.created += step.create.len();
-                }
-                Ok(prepared)
-            })
+        let input = (job, targets, agents, reprepare, at);
+        self.tx("prepare_job", input, |db, (job, targets, agents, reprepare, at), tx| {
+            Box::pin(prepare(db, tx, *job, targets, agents, *reprepare, *at))
         })
         .await
     }
@@ -117,6 +105,29 @@ impl Db {
         })
         .await
     }
+}
+
+async fn prepare(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    job: JobId,
+    targets: &[Target],
+    agents: &[AgentId],
+    reprepare: bool,
+    at: NaiveDateTime,
+) -> Result<Prepared, DbError> {
+    let lock = db.sql(
+        "/* prepare_job */ INSERT INTO {p}sidecar_locks (name, counter) VALUES (?, 1) ON DUPLICATE KEY UPDATE counter = counter + 1",
+    );
+    tx.exec_drop(lock.as_ref(), (format!("job:{job}"),)).await?;
+    let existing = existing_runs(db, tx, job, reprepare).await?;
+    let mut prepared = Prepared::default();
+    for step in plan(targets, agents, &existing, reprepare) {
+        prepared.cancelled += cancel(db, tx, &step, at).await?;
+        create(db, tx, job, &step, at).await?;
+        prepared.created += step.create.len();
+    }
+    Ok(prepared)
 }
 
 async fn existing_agents(db: &Db, conn: &mut Conn, named: &[u32]) -> Result<Vec<u32>, DbError> {

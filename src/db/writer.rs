@@ -21,7 +21,7 @@ use super::agents::Contact;
 use super::{Db, DbError, LIST_MAX, marks, pad};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
-use crate::domain::run::{Effect, LogState, Reported, RunState, StateSet, log_state, on_report, on_report_as_plugin};
+use crate::domain::run::{Effect, LogState, Reported, RunState, StateSet, on_report, on_report_as_plugin};
 
 /// Most requests in one transaction.
 const BATCH: usize = 256;
@@ -191,7 +191,7 @@ async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>
 }
 
 async fn commit(db: &Db, requests: &[Request]) -> Result<Vec<Vec<Outcome>>, DbError> {
-    db.tx("write_batch", |tx| Box::pin(write(db, tx, requests))).await
+    db.tx("write_batch", requests, |db, requests, tx| Box::pin(write(db, tx, requests))).await
 }
 
 /// State of a run inside the transaction.

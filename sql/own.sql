@@ -1,0 +1,36 @@
+-- The sidecar's own tables. {p} is the plugin's table prefix and {f} the stem of its foreign keys, as everywhere in the sidecar's SQL.
+-- They lie below the plugin's prefix so that its uninstall takes them along. No foreign keys: PHP deletes its rows without asking us.
+
+-- Rows that a transaction updates before anything else, so that two of them that create runs of one job (`job:<id>`), or register agents of
+-- one bucket (`agent:<0…255>`), come one after the other; Galera's certification refuses the second.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_locks` (
+  `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `counter` bigint(20) unsigned NOT NULL DEFAULT 0,
+  PRIMARY KEY (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- What the plugin's own row of a run cannot hold: how often it was sent, and when last.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_runs` (
+  `{f}taskjobstates_id` bigint(20) unsigned NOT NULL,
+  `{f}agents_id` int(10) unsigned NOT NULL,
+  `sends` int(10) unsigned NOT NULL DEFAULT 0,
+  `sent_at` timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (`{f}taskjobstates_id`),
+  KEY `agents_id` (`{f}agents_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- Which version of this file the database has: one row, id 1.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_schema` (
+  `id` tinyint(4) NOT NULL,
+  `version` int(10) unsigned NOT NULL,
+  `migrated_at` timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- Secrets by which `check` recognises a sidecar on this database behind the address that agents are given; each lives for one check.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_nonces` (
+  `id` char(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `secret` char(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `made_at` timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;

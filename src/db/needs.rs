@@ -1,0 +1,71 @@
+//! The tables and columns that the sidecar's statements read or write.
+
+/// A table and its columns, separated by spaces; placeholders as in every SQL text here.
+pub(super) type Need = (&'static str, &'static str);
+
+/// GLPI's and the plugin's.
+pub(super) const SHARED: [Need; 23] = [
+    ("glpi_configs", "context name value"),
+    ("glpi_plugins", "directory version state"),
+    ("glpi_crontasks", "itemtype name state"),
+    ("glpi_entities", "id name entities_id level"),
+    (
+        "glpi_computers",
+        "id name serial otherserial entities_id locations_id users_id groups_id is_deleted is_template",
+    ),
+    ("glpi_groups", "id"),
+    ("glpi_groups_users", "users_id groups_id"),
+    ("{p}agentmodules", "id modulename is_active exceptions"),
+    (
+        "{p}agents",
+        "id entities_id name last_contact version lock device_id computers_id token useragent \
+         threads_networkdiscovery threads_networkinventory",
+    ),
+    ("{p}configs", "type value"),
+    ("{p}entities", "id entities_id agent_base_url"),
+    (
+        "{p}tasks",
+        "id entities_id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
+         reprepare_if_successful is_deploy_on_demand",
+    ),
+    (
+        "{p}taskjobs",
+        "id {f}tasks_id entities_id name method targets actors",
+    ),
+    (
+        "{p}taskjobstates",
+        "id {f}taskjobs_id items_id itemtype state {f}agents_id specificity uniqid date_start nb_retry max_retry",
+    ),
+    (
+        "{p}taskjoblogs",
+        "id {f}taskjobstates_id date items_id itemtype state comment",
+    ),
+    ("{p}timeslots", "id"),
+    ("{p}timeslotentries", "id {f}timeslots_id day begin end"),
+    ("{p}deploypackages", "id name json"),
+    ("{p}deploygroups", "id type"),
+    (
+        "{p}deploygroups_staticdatas",
+        "{f}deploygroups_id itemtype items_id",
+    ),
+    (
+        "{p}deploygroups_dynamicdatas",
+        "{f}deploygroups_id fields_array computers_id_cache",
+    ),
+    (
+        "{p}deploymirrors",
+        "id entities_id is_active is_recursive name url locations_id",
+    ),
+    ("{p}deployuserinteractiontemplates", "id name json"),
+];
+
+/// The sidecar's own.
+pub(super) const OWN: [Need; 4] = [
+    ("{p}sidecar_nonces", "id secret made_at"),
+    ("{p}sidecar_locks", "name counter"),
+    (
+        "{p}sidecar_runs",
+        "{f}taskjobstates_id {f}agents_id sends sent_at",
+    ),
+    ("{p}sidecar_schema", "id version migrated_at"),
+];
