@@ -1,1 +1,3 @@
 //! The agents' addresses: decode, call, encode.
+
+pub mod file;
