@@ -1,3 +1,4 @@
 //! The agents' addresses: decode, call, encode.
 
 pub mod file;
+pub mod server;
