@@ -1,1 +1,269 @@
-//! The command line.
+//! The command line: commands, and which function each one calls.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Environment, LogFormat, Options, Settings};
+use crate::domain::policy::Policy;
+use crate::{app, check, demo, telemetry};
+
+/// Exit code of wrong usage and wrong configuration, as clap's own.
+const USAGE: u8 = 2;
+
+/// Answers FusionInventory agents beside GLPI, on GLPI's own tables.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fusion-sidecar",
+    version,
+    about,
+    after_help = "A flag counts before its variable, a variable before the file of --config."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer agents until told to stop
+    Serve(Configured),
+    /// Do one piece of background work now
+    Once {
+        /// Which
+        work: Work,
+        #[command(flatten)]
+        configured: Configured,
+    },
+    /// Create the sidecar's own tables
+    Migrate {
+        /// Create the tables shared with GLPI too, in a database without one
+        #[arg(long)]
+        standalone: bool,
+        #[command(flatten)]
+        configured: Configured,
+    },
+    /// Say everything that is wrong with the configuration, the database and GLPI
+    Check(Configured),
+    /// Show the whole thing on a private database
+    Demo(DemoArgs),
+}
+
+/// Background work that can be done by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// Prepare the runs of all active tasks
+    Prepare,
+}
+
+/// The options that every command but `demo` has.
+#[derive(Debug, Args)]
+struct Configured {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What `demo` can be told. It reads no variable and no file: it touches nothing of an installation.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)))]
+    pub listen: SocketAddr,
+    /// Keep the data at the end
+    #[arg(long)]
+    pub keep: bool,
+    /// Directory for the data [default: a new temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Whose rules hold: redux or plugin
+    #[arg(long, default_value_t)]
+    pub policy: Policy,
+}
+
+/// Does what the command line of this process says.
+pub async fn run() -> ExitCode {
+    run_with(std::env::args_os(), &Environment::of_process()).await
+}
+
+async fn run_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come as errors too. A closed pipe is no reason to fail.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    match dispatch(cli.command, environment).await {
+        Ok(code) => code,
+        Err(error) => {
+            let code = if error.is::<config::Faults>() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            };
+            complain(&format!("{error:#}"));
+            code
+        }
+    }
+}
+
+async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let settings = |configured: Configured| start(&configured.options, environment);
+    match command {
+        Command::Serve(configured) => app::serve(settings(configured)?).await,
+        Command::Once {
+            work: Work::Prepare,
+            configured,
+        } => app::once_prepare(settings(configured)?).await,
+        Command::Migrate {
+            standalone,
+            configured,
+        } => app::migrate(settings(configured)?, standalone).await,
+        Command::Check(configured) => check::run(settings(configured)?).await,
+        Command::Demo(arguments) => {
+            telemetry::init("info", LogFormat::Text).context("logging")?;
+            demo::run(arguments).await
+        }
+    }
+}
+
+/// Reads the configuration and starts logging as it says.
+fn start(options: &Options, environment: &Environment) -> anyhow::Result<Settings> {
+    let settings = config::load(options, environment)?;
+    telemetry::init(&settings.log.filter, settings.log.format).context("logging")?;
+    for note in settings.glpi.iter().flat_map(|glpi| &glpi.notes) {
+        tracing::warn!("{note}");
+    }
+    Ok(settings)
+}
+
+/// Writes to standard output what a command was asked for. A reader who has gone away is no error.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes to standard error why a command failed, each line with the program's name.
+fn complain(text: &str) {
+    let mut stderr = std::io::stderr();
+    for line in text.lines() {
+        let _ = writeln!(stderr, "fusion-sidecar: {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::options::Key;
+
+    fn parse(line: &str) -> Result<Cli, String> {
+        Cli::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_configured_command_lists_every_option() {
+        let mut command = Cli::command();
+        for name in ["serve", "once", "migrate", "check"] {
+            let help = command
+                .find_subcommand_mut(name)
+                .unwrap()
+                .render_help()
+                .to_string();
+            for key in Key::all() {
+                assert!(
+                    help.contains(&format!("--{} ", key.name())),
+                    "{name}: {} is missing",
+                    key.name()
+                );
+            }
+        }
+        assert!(!command.render_help().to_string().contains("--database-url"));
+    }
+
+    #[test]
+    fn commands_take_their_arguments() {
+        let cli = parse("fusion-sidecar once prepare --log-format json").unwrap();
+        let Command::Once { work, configured } = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(work, Work::Prepare);
+        assert_eq!(configured.options.get(Key::LogFormat).unwrap().text, "json");
+
+        let cli = parse("fusion-sidecar migrate --standalone").unwrap();
+        assert!(
+            matches!(
+                cli.command,
+                Command::Migrate {
+                    standalone: true,
+                    ..
+                }
+            ),
+            "{cli:?}"
+        );
+
+        let cli = parse("fusion-sidecar demo --listen 127.0.0.1:0 --keep --dir /d --policy plugin")
+            .unwrap();
+        let Command::Demo(demo) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(
+            (demo.listen.port(), demo.keep, demo.dir, demo.policy),
+            (0, true, Some("/d".into()), Policy::Plugin)
+        );
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for (line, expected) in [
+            ("fusion-sidecar", "Usage: "),
+            (
+                "fusion-sidecar serve --listem x",
+                "unexpected argument '--listem'",
+            ),
+            ("fusion-sidecar once", "required arguments"),
+            (
+                "fusion-sidecar once everything",
+                "invalid value 'everything'",
+            ),
+            (
+                "fusion-sidecar demo --policy strict",
+                "'strict' is no policy",
+            ),
+            (
+                "fusion-sidecar demo --database-url x",
+                "unexpected argument '--database-url'",
+            ),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_configuration_ends_with_the_code_of_wrong_usage() {
+        let environment = Environment::from_iter([("FUSION_SIDECAR_POLICY", "strict")]);
+        for command in ["serve", "check", "migrate"] {
+            let code = run_with(
+                ["fusion-sidecar", command].map(OsString::from),
+                &environment,
+            )
+            .await;
+            assert_eq!(code, ExitCode::from(USAGE), "{command}");
+        }
+    }
+}

@@ -4,14 +4,38 @@
 //! all of them as they are written; [`Settings`] is what the rest of the program sees: complete and checked, all faults reported
 //! at once, each with the key it concerns.
 
-use std::net::SocketAddr;
+pub mod database_url;
+mod fault;
+pub mod file;
+pub mod glpi;
+mod load;
+pub mod options;
+mod value;
+
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use secrecy::SecretString;
 
+pub use self::fault::{Fault, Faults};
+pub use self::load::load;
+pub use self::options::{Environment, Options};
 use crate::domain::policy::Policy;
+
+/// Longest time that any option in seconds takes: 30 days. Longer is a slip of the keyboard, and sums of moments stay in range.
+pub const MAX_SECONDS: u64 = 30 * 24 * 3600;
+
+/// Paths that GLPI and the plugin are found below, each with GLPI at the root of its host and below `/glpi`; the root itself is for a
+/// host name that is the sidecar's own.
+pub const DEFAULT_PREFIXES: [&str; 5] = [
+    "",
+    "/plugins/fusioninventory",
+    "/marketplace/fusioninventory",
+    "/glpi/plugins/fusioninventory",
+    "/glpi/marketplace/fusioninventory",
+];
 
 /// Everything `serve`, `once`, `migrate` and `check` need to know.
 #[derive(Debug, Clone)]
@@ -32,6 +56,26 @@ pub struct Settings {
     pub spool_dir: Option<PathBuf>,
     /// The zone that PHP compares timeslots and schedules in.
     pub timezone: Tz,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+impl Settings {
+    /// Every default, on `database`; the time zone is UTC.
+    #[must_use]
+    pub fn for_database(database: Database) -> Self {
+        Self {
+            database,
+            server: Server::default(),
+            dispatch: Dispatch::default(),
+            scheduler: Scheduler::default(),
+            glpi: None,
+            upstream_url: None,
+            spool_dir: None,
+            timezone: Tz::UTC,
+            log: Log::default(),
+        }
+    }
 }
 
 /// Connection to GLPI's database.
@@ -59,8 +103,28 @@ pub struct Database {
     pub timeout: Duration,
 }
 
+impl Database {
+    /// Database `name` at `host` on MariaDB's usual port, as `user` without a password, TLS or socket, in the server's time zone, with the
+    /// default bounds.
+    #[must_use]
+    pub fn new(host: impl Into<String>, user: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            port: 3306,
+            socket: None,
+            user: user.into(),
+            password: None,
+            name: name.into(),
+            tls: None,
+            session_zone: SessionZone::Server,
+            max_connections: 16,
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// TLS towards the database.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DatabaseTls {
     /// Certificate authority to trust instead of the system's.
     pub ca: Option<PathBuf>,
@@ -106,6 +170,24 @@ pub struct Server {
     pub shutdown_grace: Duration,
 }
 
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)),
+            tls: None,
+            trusted_proxies: Vec::new(),
+            prefixes: DEFAULT_PREFIXES.map(str::to_owned).to_vec(),
+            max_body: 16 * 1024 * 1024,
+            max_inflated: 128 * 1024 * 1024,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_mins(1),
+            request_timeout: Duration::from_mins(1),
+            max_connections: 20_000,
+            shutdown_grace: Duration::from_secs(30),
+        }
+    }
+}
+
 /// How agents are treated.
 #[derive(Debug, Clone)]
 pub struct Dispatch {
@@ -121,6 +203,18 @@ pub struct Dispatch {
     pub max_sends: u32,
 }
 
+impl Default for Dispatch {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            public_url: None,
+            plugin_doc_dir: None,
+            catalogue_refresh: Duration::from_secs(5),
+            max_sends: 3,
+        }
+    }
+}
+
 /// Work without a request.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
@@ -130,8 +224,45 @@ pub struct Scheduler {
     pub period: Duration,
 }
 
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            period: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Filter in tracing's words: `info`, `warn,fusion_sidecar=debug`.
+    pub filter: String,
+    /// Shape of a line.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::default(),
+        }
+    }
+}
+
+/// Shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 /// What GLPI's directory says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GlpiPlace {
     /// The directory itself.
     pub root: PathBuf,
@@ -139,6 +270,8 @@ pub struct GlpiPlace {
     pub plugin_base: Option<PluginBase>,
     /// `$use_timezones` of `config_db.php`.
     pub use_timezones: bool,
+    /// What an admin should know about how the directory was read, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// The directory below GLPI's in which the plugin lies; part of every address handed out.

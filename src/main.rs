@@ -1,3 +1,8 @@
 //! Entry point: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    fusion_sidecar::cli::run().await
+}

@@ -1,1 +1,197 @@
 //! Logs and metrics.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::LogFormat;
+
+/// Why logging could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not in tracing's words.
+    #[error("log filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Somebody else's subscriber is there already.
+    #[error("logging was set up twice: {0}")]
+    Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Sends the whole process's logs to standard error, which a service manager keeps. Once a process.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => builder
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+    .map_err(TelemetryError::Twice)
+}
+
+/// Every metric that there is.
+pub mod metrics {
+    use ::metrics::{Unit, describe_counter, describe_histogram};
+
+    /// Requests answered, by route and status.
+    pub const REQUESTS: &str = "fusion_sidecar_requests_total";
+    /// Time from a request's head to the head of its answer, by route.
+    pub const REQUEST_DURATION: &str = "fusion_sidecar_request_duration_seconds";
+    /// Size of requests' bodies as they came in.
+    pub const BODY_BYTES: &str = "fusion_sidecar_body_bytes";
+    /// Reports that changed nothing, by reason.
+    pub const REPORTS_IGNORED: &str = "fusion_sidecar_reports_ignored_total";
+    /// Runs handed to an agent, by module.
+    pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
+    /// Runs that came to their end, by module and outcome.
+    pub const RUNS_ENDED: &str = "fusion_sidecar_runs_ended_total";
+
+    /// What a metric counts.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Kind {
+        /// Only grows.
+        Counter,
+        /// A distribution.
+        Histogram,
+    }
+
+    /// A metric's description.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Metric {
+        /// Name, as Prometheus shows it.
+        pub name: &'static str,
+        /// What it counts.
+        pub kind: Kind,
+        /// In what.
+        pub unit: Unit,
+        /// For people.
+        pub help: &'static str,
+    }
+
+    const fn metric(name: &'static str, kind: Kind, unit: Unit, help: &'static str) -> Metric {
+        Metric {
+            name,
+            kind,
+            unit,
+            help,
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Metric; 6] = [
+        metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
+        metric(
+            REQUEST_DURATION,
+            Kind::Histogram,
+            Unit::Seconds,
+            "Time until an answer begins",
+        ),
+        metric(
+            BODY_BYTES,
+            Kind::Histogram,
+            Unit::Bytes,
+            "Size of requests' bodies before inflating",
+        ),
+        metric(
+            REPORTS_IGNORED,
+            Kind::Counter,
+            Unit::Count,
+            "Reports of agents that changed nothing",
+        ),
+        metric(
+            RUNS_SENT,
+            Kind::Counter,
+            Unit::Count,
+            "Runs handed to agents",
+        ),
+        metric(
+            RUNS_ENDED,
+            Kind::Counter,
+            Unit::Count,
+            "Runs that came to their end",
+        ),
+    ];
+
+    /// Gives units and help of all metrics to the installed recorder.
+    pub fn describe() {
+        for metric in ALL {
+            match metric.kind {
+                Kind::Counter => describe_counter!(metric.name, metric.unit, metric.help),
+                Kind::Histogram => describe_histogram!(metric.name, metric.unit, metric.help),
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::collections::BTreeSet;
+
+        use super::*;
+
+        #[test]
+        fn names_follow_the_rules_of_prometheus() {
+            for metric in ALL {
+                assert!(
+                    metric.name.starts_with("fusion_sidecar_"),
+                    "{}",
+                    metric.name
+                );
+                assert_eq!(
+                    metric.name.ends_with("_total"),
+                    metric.kind == Kind::Counter,
+                    "{}",
+                    metric.name
+                );
+                assert_eq!(
+                    metric.name.ends_with("_seconds"),
+                    metric.unit == Unit::Seconds,
+                    "{}",
+                    metric.name
+                );
+                assert_eq!(
+                    metric.name.ends_with("_bytes"),
+                    metric.unit == Unit::Bytes,
+                    "{}",
+                    metric.name
+                );
+            }
+            assert_eq!(
+                ALL.iter()
+                    .map(|metric| metric.name)
+                    .collect::<BTreeSet<_>>()
+                    .len(),
+                ALL.len()
+            );
+        }
+
+        #[test]
+        fn descriptions_reach_the_recorder() {
+            let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            ::metrics::with_local_recorder(&recorder, || {
+                describe();
+                ::metrics::counter!(REQUESTS).increment(1);
+            });
+            let shown = handle.render();
+            assert!(
+                shown.contains("# HELP fusion_sidecar_requests_total Requests answered"),
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_filter_is_refused() {
+        let error = init("fusion_sidecar=loud", LogFormat::Text).unwrap_err();
+        assert!(matches!(error, TelemetryError::Filter(_)), "{error}");
+    }
+}

@@ -1,0 +1,238 @@
+//! From options to settings: lays the layers over each other and reads every value, collecting what is wrong.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use secrecy::zeroize::Zeroizing;
+
+use super::options::{Environment, Given, Key, Options};
+use super::value::{self, Refusal};
+use super::{Database, Fault, Faults, GlpiPlace, SessionZone, Settings, database_url, file, glpi};
+
+/// Reads everything an admin can set: `flags` over `environment` over the TOML file that one of the two names over the defaults.
+///
+/// Reads files: the TOML file, the one with the database URL, and with `glpi-dir` GLPI's configuration. All that is wrong is
+/// reported together.
+pub fn load(flags: &Options, environment: &Environment) -> Result<Settings, Faults> {
+    let (variables, mut faults) = Options::from_environment(environment);
+    let mut options = flags.clone().over(variables);
+    if let Some(given) = options.get(Key::Config) {
+        let (lower, more) = file::read(Path::new(&given.text));
+        faults.extend(more);
+        options = options.over(lower);
+    }
+    let mut reader = Reader {
+        options: &options,
+        faults,
+    };
+    let settings = reader.settings(environment);
+    let faults = reader.faults;
+    settings.filter(|_| faults.is_empty()).ok_or(Faults(faults))
+}
+
+/// Reads options one by one and keeps their faults.
+struct Reader<'a> {
+    options: &'a Options,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Reader<'a> {
+    /// `None` only together with a fault.
+    fn settings(&mut self, environment: &Environment) -> Option<Settings> {
+        let timezone = self.read(Key::Timezone, value::timezone);
+        let place = self.database(timezone.is_some(), environment);
+        // Everything else is read even when there is no database, for the sake of its faults.
+        let mut settings = Settings::for_database(Database::new("", "", ""));
+        self.server(&mut settings);
+        self.dispatch(&mut settings);
+        settings.timezone = timezone.unwrap_or_else(system_timezone);
+        self.set(&mut settings.log.filter, Key::Log, value::log_filter);
+        self.set(&mut settings.log.format, Key::LogFormat, value::log_format);
+
+        let (mut database, glpi, glpi_doc_dir) = place?;
+        self.set(
+            &mut database.max_connections,
+            Key::DatabaseMaxConnections,
+            |text| value::number(text, &1),
+        );
+        self.set(&mut database.timeout, Key::DatabaseTimeout, |text| {
+            value::seconds(text, 1)
+        });
+        settings.database = database;
+        settings.glpi = glpi;
+        settings.dispatch.plugin_doc_dir = settings.dispatch.plugin_doc_dir.or(glpi_doc_dir);
+        Some(settings)
+    }
+
+    fn server(&mut self, settings: &mut Settings) {
+        let server = &mut settings.server;
+        self.set(&mut server.listen, Key::Listen, value::listen);
+        let certificate = self.read(Key::TlsCert, value::path);
+        let key = self.read(Key::TlsKey, value::path);
+        for (have, lack) in [(Key::TlsCert, Key::TlsKey), (Key::TlsKey, Key::TlsCert)] {
+            if let (Some(given), None) = (self.options.get(have), self.options.get(lack)) {
+                let message = format!("is missing beside {} ({})", have.name(), given.place(have));
+                self.faults.push(Fault::new(lack.name(), message));
+            }
+        }
+        server.tls = certificate.zip(key);
+        self.set(
+            &mut server.trusted_proxies,
+            Key::TrustedProxies,
+            value::networks,
+        );
+        self.set(&mut server.prefixes, Key::Prefixes, value::prefixes);
+        self.set(&mut server.max_body, Key::MaxBody, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut server.max_inflated, Key::MaxInflated, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut server.max_connections, Key::MaxConnections, |text| {
+            value::number(text, &1)
+        });
+        self.duration(&mut server.header_timeout, Key::HeaderTimeout, 1);
+        self.duration(&mut server.body_timeout, Key::BodyTimeout, 1);
+        self.duration(&mut server.request_timeout, Key::RequestTimeout, 1);
+        self.duration(&mut server.shutdown_grace, Key::ShutdownGrace, 0);
+    }
+
+    fn dispatch(&mut self, settings: &mut Settings) {
+        let dispatch = &mut settings.dispatch;
+        self.set(&mut dispatch.policy, Key::Policy, |text| {
+            text.parse().map_err(|error| format!("{error}"))
+        });
+        dispatch.public_url = self.read(Key::PublicUrl, value::web_address);
+        dispatch.plugin_doc_dir = self.read(Key::PluginDocDir, value::path);
+        self.duration(&mut dispatch.catalogue_refresh, Key::CatalogueRefresh, 0);
+        self.set(&mut dispatch.max_sends, Key::MaxSends, |text| {
+            value::number(text, &1)
+        });
+        self.set(
+            &mut settings.scheduler.enabled,
+            Key::Scheduler,
+            value::switch,
+        );
+        self.duration(&mut settings.scheduler.period, Key::SchedulerPeriod, 1);
+        settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
+        settings.spool_dir = self.read(Key::SpoolDir, value::path);
+    }
+
+    /// The database, with GLPI's directory and the plugin's document directory if the former was given.
+    fn database(
+        &mut self,
+        zone_given: bool,
+        environment: &Environment,
+    ) -> Option<(Database, Option<GlpiPlace>, Option<PathBuf>)> {
+        let given: Vec<(Key, &Given)> = [Key::DatabaseUrl, Key::DatabaseUrlFile, Key::GlpiDir]
+            .into_iter()
+            .filter_map(|key| Some((key, self.options.get(key)?)))
+            .collect();
+        let database = match given[..] {
+            [(Key::GlpiDir, given)] => return self.glpi(given, environment),
+            [(Key::DatabaseUrl, _)] => self.read(Key::DatabaseUrl, |text| {
+                database_url::parse(text).map_err(refusal)
+            }),
+            [(key, _)] => self.read(key, database_url_in_file),
+            [] => {
+                let message = "is missing: give database-url, database-url-file or glpi-dir";
+                self.faults
+                    .push(Fault::new(Key::DatabaseUrl.name(), message));
+                None
+            }
+            [(key, _), ..] => {
+                let places: Vec<String> = given
+                    .iter()
+                    .map(|(key, given)| format!("{} ({})", key.name(), given.place(*key)))
+                    .collect();
+                let message = format!(
+                    "only one can name the database, but there are {}",
+                    places.join(" and ")
+                );
+                self.faults.push(Fault::new(key.name(), message));
+                None
+            }
+        };
+        let mut database = database?;
+        if zone_given {
+            database.session_zone = SessionZone::Timezone;
+        }
+        Some((database, None, None))
+    }
+
+    fn glpi(
+        &mut self,
+        given: &Given,
+        environment: &Environment,
+    ) -> Option<(Database, Option<GlpiPlace>, Option<PathBuf>)> {
+        let root = self.read(Key::GlpiDir, value::path)?;
+        match glpi::read(&root, |name| environment.get(name)) {
+            Ok(glpi) => Some((glpi.database, Some(glpi.place), Some(glpi.plugin_doc_dir))),
+            Err(error) => {
+                self.fault(Key::GlpiDir, given, &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// The value of `key`, if it was given and is one.
+    fn read<T>(
+        &mut self,
+        key: Key,
+        parse: impl FnOnce(&'a str) -> Result<T, Refusal>,
+    ) -> Option<T> {
+        let given = self.options.get(key)?;
+        match parse(&given.text) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.fault(key, given, &reason);
+                None
+            }
+        }
+    }
+
+    /// Sets `slot` to the value of `key`, if there is one.
+    fn set<T>(
+        &mut self,
+        slot: &mut T,
+        key: Key,
+        parse: impl FnOnce(&'a str) -> Result<T, Refusal>,
+    ) {
+        if let Some(value) = self.read(key, parse) {
+            *slot = value;
+        }
+    }
+
+    fn duration(&mut self, slot: &mut Duration, key: Key, least: u64) {
+        self.set(slot, key, |text| value::seconds(text, least));
+    }
+
+    fn fault(&mut self, key: Key, given: &Given, reason: &str) {
+        self.faults.push(Fault::new(
+            key.name(),
+            format!("{}: {reason}", given.place(key)),
+        ));
+    }
+}
+
+fn refusal(error: impl std::fmt::Display) -> Refusal {
+    error.to_string()
+}
+
+fn database_url_in_file(path: &str) -> Result<Database, Refusal> {
+    let text =
+        file::text(Path::new(path)).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    let text = Zeroizing::new(text);
+    let line = text.lines().next().unwrap_or_default().trim();
+    database_url::parse(line).map_err(|error| format!("the first line of {path} {error}"))
+}
+
+/// The machine's zone; UTC where it has none that is known.
+fn system_timezone() -> Tz {
+    let name = iana_time_zone::get_timezone().ok();
+    name.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+use std::fs;
+
+use super::*;
+use crate::config::options::Source;
+use crate::config::{DEFAULT_PREFIXES, LogFormat};
+use crate::domain::policy::Policy;
+
+const URL: &str = "mysql://u:geheim@h/d";
+
+fn flags<const N: usize>(values: [(Key, &str); N]) -> Options {
+    let mut options = Options::default();
+    for (key, text) in values {
+        options.set(key, text, Source::Flag);
+    }
+    options
+}
+
+fn faults<const N: usize>(values: [(Key, &str); N]) -> Vec<String> {
+    let faults = load(&flags(values), &Environment::default()).unwrap_err();
+    faults.0.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn defaults() {
+    let settings = load(&flags([(Key::DatabaseUrl, URL)]), &Environment::default()).unwrap();
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8086");
+    assert_eq!(settings.server.prefixes, DEFAULT_PREFIXES);
+    assert_eq!(
+        (settings.server.max_body, settings.server.max_inflated),
+        (16 << 20, 128 << 20)
+    );
+    assert_eq!(
+        (
+            settings.server.max_connections,
+            settings.database.max_connections
+        ),
+        (20_000, 16)
+    );
+    assert_eq!(settings.dispatch.policy, Policy::Redux);
+    assert_eq!(settings.dispatch.catalogue_refresh, Duration::from_secs(5));
+    assert_eq!(settings.dispatch.max_sends, 3);
+    assert!(settings.scheduler.enabled);
+    assert_eq!(settings.scheduler.period, Duration::from_mins(1));
+    assert_eq!(settings.database.session_zone, SessionZone::Server);
+    assert_eq!(
+        (settings.log.filter.as_str(), settings.log.format),
+        ("info", LogFormat::Text)
+    );
+    assert!(
+        settings.glpi.is_none()
+            && settings.server.tls.is_none()
+            && settings.dispatch.public_url.is_none()
+    );
+    assert!(!format!("{settings:?}").contains("geheim"));
+}
+
+#[test]
+fn the_defaults_in_the_help_are_the_defaults() {
+    let mut options = flags([(Key::DatabaseUrl, URL)]);
+    let expected = load(&options, &Environment::default()).unwrap();
+    let mut count = 0;
+    for key in Key::all() {
+        let help = key.help();
+        let value = help
+            .split_once("[default: ")
+            .and_then(|(_, rest)| rest.strip_suffix(']'));
+        // Defaults in words, which are told by their blanks, are tested elsewhere; so is none.
+        if let Some(value) = value.filter(|value| !value.contains(' ') && *value != "none") {
+            options.set(*key, value, Source::Flag);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 17);
+    let found = load(&options, &Environment::default()).unwrap();
+    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+}
+
+#[test]
+fn every_option_reaches_its_setting() {
+    let settings = load(
+        &flags([
+            (Key::DatabaseUrl, URL),
+            (Key::DatabaseMaxConnections, "2"),
+            (Key::DatabaseTimeout, "3"),
+            (Key::Timezone, "Europe/Berlin"),
+            (Key::Listen, "127.0.0.2:1"),
+            (Key::TlsCert, "/c"),
+            (Key::TlsKey, "/k"),
+            (Key::TrustedProxies, "127.0.0.1"),
+            (Key::Prefixes, "/p"),
+            (Key::PublicUrl, "https://p.example/"),
+            (Key::Policy, "plugin"),
+            (Key::PluginDocDir, "/docs"),
+            (Key::CatalogueRefresh, "0"),
+            (Key::MaxSends, "4"),
+            (Key::Scheduler, "off"),
+            (Key::SchedulerPeriod, "5"),
+            (Key::UpstreamUrl, "https://u.example/"),
+            (Key::SpoolDir, "/spool"),
+            (Key::MaxBody, "6"),
+            (Key::MaxInflated, "7"),
+            (Key::HeaderTimeout, "8"),
+            (Key::BodyTimeout, "9"),
+            (Key::RequestTimeout, "10"),
+            (Key::MaxConnections, "11"),
+            (Key::ShutdownGrace, "0"),
+            (Key::Log, "warn"),
+            (Key::LogFormat, "json"),
+        ]),
+        &Environment::default(),
+    )
+    .unwrap();
+    let Settings {
+        database,
+        server,
+        dispatch,
+        scheduler,
+        glpi,
+        upstream_url,
+        spool_dir,
+        timezone,
+        log,
+    } = settings;
+    assert_eq!(
+        (database.max_connections, database.timeout.as_secs()),
+        (2, 3)
+    );
+    assert_eq!(
+        (database.session_zone, timezone),
+        (SessionZone::Timezone, chrono_tz::Europe::Berlin)
+    );
+    assert_eq!(server.listen.to_string(), "127.0.0.2:1");
+    assert_eq!(server.tls, Some(("/c".into(), "/k".into())));
+    assert_eq!(
+        (server.trusted_proxies.len(), server.prefixes),
+        (1, vec!["/p".to_owned()])
+    );
+    assert_eq!(
+        (server.max_body, server.max_inflated, server.max_connections),
+        (6, 7, 11)
+    );
+    let timeouts = [
+        server.header_timeout,
+        server.body_timeout,
+        server.request_timeout,
+        server.shutdown_grace,
+    ];
+    assert_eq!(timeouts.map(|timeout| timeout.as_secs()), [8, 9, 10, 0]);
+    assert_eq!(dispatch.public_url.unwrap().as_str(), "https://p.example/");
+    assert_eq!((dispatch.policy, dispatch.max_sends), (Policy::Plugin, 4));
+    assert_eq!(
+        (dispatch.plugin_doc_dir, dispatch.catalogue_refresh),
+        (Some("/docs".into()), Duration::ZERO)
+    );
+    assert_eq!((scheduler.enabled, scheduler.period.as_secs()), (false, 5));
+    assert_eq!(
+        (upstream_url.unwrap().as_str(), spool_dir),
+        ("https://u.example/", Some("/spool".into()))
+    );
+    assert_eq!(
+        (log.filter.as_str(), log.format, glpi),
+        ("warn", LogFormat::Json, None)
+    );
+}
+
+#[test]
+fn flag_beats_variable_beats_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sidecar.toml");
+    fs::write(
+        &path,
+        format!("database-url = '{URL}'\nmax-sends = 1\nmax-body = 1\nmax-inflated = 1\n"),
+    )
+    .unwrap();
+    let environment = Environment::from_iter([
+        ("FUSION_SIDECAR_CONFIG", path.to_str().unwrap()),
+        ("FUSION_SIDECAR_MAX_SENDS", "2"),
+        ("FUSION_SIDECAR_MAX_BODY", "2"),
+    ]);
+    let settings = load(&flags([(Key::MaxSends, "3")]), &environment).unwrap();
+    assert_eq!(
+        (
+            settings.dispatch.max_sends,
+            settings.server.max_body,
+            settings.server.max_inflated
+        ),
+        (3, 2, 1)
+    );
+}
+
+#[test]
+fn all_faults_of_all_layers_are_reported_with_their_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sidecar.toml");
+    fs::write(&path, "lisen = 1\nmax-body = 'x'\n").unwrap();
+    let path = path.to_str().unwrap();
+    let environment = Environment::from_iter([
+        ("FUSION_SIDECAR_POLICY", "strict"),
+        ("FUSION_SIDECAR_PORT", "1"),
+    ]);
+    let values = [
+        (Key::Config, path),
+        (Key::Timezone, "Mars"),
+        (Key::DatabaseUrl, "mysql://u:geheim@h"),
+    ];
+    let shown = load(&flags(values), &environment).unwrap_err().to_string();
+    assert_eq!(
+        shown.lines().collect::<Vec<_>>(),
+        [
+            "FUSION_SIDECAR_PORT: no option has this variable",
+            &format!("lisen: {path} line 1 column 1: no option has this name"),
+            "timezone: --timezone: 'Mars' is no time zone such as Europe/Berlin",
+            "database-url: --database-url: names no database: it ends in /NAME",
+            &format!("max-body: {path} line 2 column 1: 'x' is no whole number from 1 up"),
+            "policy: FUSION_SIDECAR_POLICY: 'strict' is no policy: redux or plugin",
+        ]
+    );
+}
+
+#[test]
+fn exactly_one_database() {
+    assert_eq!(
+        faults([]),
+        ["database-url: is missing: give database-url, database-url-file or glpi-dir"]
+    );
+    assert_eq!(
+        faults([(Key::DatabaseUrl, URL), (Key::GlpiDir, "/glpi")]),
+        [
+            "database-url: only one can name the database, but there are database-url (--database-url) and glpi-dir (--glpi-dir)"
+        ]
+    );
+}
+
+#[test]
+fn half_a_tls_pair_is_a_fault() {
+    let expected = ["tls-key: is missing beside tls-cert (--tls-cert)"];
+    assert_eq!(
+        faults([(Key::DatabaseUrl, URL), (Key::TlsCert, "/c")]),
+        expected
+    );
+    let expected = ["tls-cert: is missing beside tls-key (--tls-key)"];
+    assert_eq!(
+        faults([(Key::DatabaseUrl, URL), (Key::TlsKey, "/k")]),
+        expected
+    );
+}
+
+#[test]
+fn the_database_url_may_lie_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("url");
+    let name = path.to_str().unwrap();
+    fs::write(&path, format!("{URL}\nanything")).unwrap();
+    let settings = load(
+        &flags([(Key::DatabaseUrlFile, name)]),
+        &Environment::default(),
+    )
+    .unwrap();
+    assert_eq!(settings.database.host, "h");
+
+    fs::write(&path, "mysql://u:geheim@h").unwrap();
+    let expected = format!(
+        "database-url-file: --database-url-file: the first line of {name} names no database: it ends in /NAME"
+    );
+    assert_eq!(faults([(Key::DatabaseUrlFile, name)]), [expected]);
+
+    let missing = faults([(Key::DatabaseUrlFile, "/nonexistent/url")]);
+    assert!(
+        missing[0].contains("/nonexistent/url cannot be read: No such file"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn glpi_gives_everything_and_a_given_document_directory_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = "<?php class DB extends DBmysql { public $dbhost = 'h'; public $dbuser = 'u'; public $dbpassword = 'p';
+        public $dbdefault = 'd'; public $use_timezones = true; }";
+    fs::create_dir_all(directory.path().join("config")).unwrap();
+    fs::write(directory.path().join("config/config_db.php"), config).unwrap();
+    let root = directory.path().to_str().unwrap();
+    let settings = load(
+        &flags([(Key::GlpiDir, root), (Key::DatabaseTimeout, "7")]),
+        &Environment::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            settings.database.host.as_str(),
+            settings.database.timeout.as_secs()
+        ),
+        ("h", 7)
+    );
+    assert_eq!(settings.database.session_zone, SessionZone::Timezone);
+    assert_eq!(
+        settings.dispatch.plugin_doc_dir,
+        Some(directory.path().join("files/_plugins/fusioninventory"))
+    );
+    assert!(settings.glpi.unwrap().use_timezones);
+
+    let environment = Environment::from_iter([("GLPI_VAR_DIR", "/moved")]);
+    let settings = load(&flags([(Key::GlpiDir, root)]), &environment).unwrap();
+    assert_eq!(
+        settings.dispatch.plugin_doc_dir,
+        Some("/moved/_plugins/fusioninventory".into())
+    );
+
+    let settings = load(
+        &flags([(Key::GlpiDir, root), (Key::PluginDocDir, "/docs")]),
+        &Environment::default(),
+    )
+    .unwrap();
+    assert_eq!(settings.dispatch.plugin_doc_dir, Some("/docs".into()));
+}
+
+#[test]
+fn a_directory_without_glpi_is_a_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let shown = faults([(Key::GlpiDir, directory.path().to_str().unwrap())]);
+    assert!(
+        shown.len() == 1 && shown[0].starts_with("glpi-dir: --glpi-dir: "),
+        "{shown:?}"
+    );
+}

@@ -1,0 +1,259 @@
+//! One value: from text to type. Each function says what it takes when it refuses.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{LogFormat, MAX_SECONDS};
+
+/// Why a value is refused; where it stands is added by the caller.
+pub(super) type Refusal = String;
+
+/// A whole number of at least `least`.
+pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+    text: &str,
+    least: &T,
+) -> Result<T, Refusal> {
+    let number = text.parse().ok().filter(|number| number >= least);
+    number.ok_or_else(|| format!("'{text}' is no whole number from {least} up"))
+}
+
+/// Whole seconds, from `least` to [`MAX_SECONDS`].
+pub(super) fn seconds(text: &str, least: u64) -> Result<Duration, Refusal> {
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| (least..=MAX_SECONDS).contains(seconds));
+    let refusal =
+        || format!("'{text}' is no whole number of seconds from {least} to {MAX_SECONDS}");
+    seconds.map(Duration::from_secs).ok_or_else(refusal)
+}
+
+/// `on` or `off`.
+pub(super) fn switch(text: &str) -> Result<bool, Refusal> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("'{text}' is neither on nor off")),
+    }
+}
+
+/// A path; it need not exist yet.
+pub(super) fn path(text: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() || text.contains('\0') {
+        return Err("is no path".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Address and port to listen on.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, Refusal> {
+    text.parse().map_err(|_| {
+        format!(
+            "'{text}' is no ADDRESS:PORT with an IP address, such as 127.0.0.1:8086 or [::]:8086"
+        )
+    })
+}
+
+/// A zone of the IANA database.
+pub(super) fn timezone(text: &str) -> Result<Tz, Refusal> {
+    text.parse()
+        .map_err(|_| format!("'{text}' is no time zone such as Europe/Berlin"))
+}
+
+/// Address of a web server, to which paths are appended.
+pub(super) fn web_address(text: &str) -> Result<Url, Refusal> {
+    let url = Url::parse(text).map_err(|error| format!("'{text}' is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!(
+            "'{text}' begins neither with http:// nor with https://"
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!(
+            "'{text}' must not have a ? or #: paths are appended to it"
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must hold neither user nor password".to_owned());
+    }
+    Ok(url)
+}
+
+/// Addresses and networks, separated by commas.
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, Refusal> {
+    let parts = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let network = |part: &str| {
+        part.parse::<IpNet>()
+            .ok()
+            .or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from))
+    };
+    parts
+        .map(|part| {
+            network(part)
+                .ok_or_else(|| format!("'{part}' is no address or network such as 10.0.0.0/8"))
+        })
+        .collect()
+}
+
+/// Paths, separated by commas; the empty one (or `/`) is the root. No path ends in `/`, none appears twice.
+pub(super) fn prefixes(text: &str) -> Result<Vec<String>, Refusal> {
+    let mut prefixes: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        let part = part.trim();
+        let prefix = part.trim_end_matches('/');
+        // Anything else would need encoding in a URL or mean something in the table of routes.
+        let plain = |segment: &str| {
+            !matches!(segment, "" | "." | "..")
+                && segment
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c))
+        };
+        if !prefix.is_empty()
+            && !prefix
+                .strip_prefix('/')
+                .is_some_and(|path| path.split('/').all(plain))
+        {
+            return Err(format!(
+                "'{part}' is no path such as /plugins/fusioninventory (letters, digits and -._~)"
+            ));
+        }
+        if !prefixes.iter().any(|known| known == prefix) {
+            prefixes.push(prefix.to_owned());
+        }
+    }
+    Ok(prefixes)
+}
+
+/// A filter in tracing's words.
+pub(super) fn log_filter(text: &str) -> Result<String, Refusal> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "'{text}' is no filter such as info or warn,fusion_sidecar=debug: {error}"
+        )),
+    }
+}
+
+/// `text` or `json`.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, Refusal> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("'{text}' is neither text nor json")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_have_a_least_value() {
+        assert_eq!(number("1", &1_usize), Ok(1));
+        for text in ["0", "-1", "", "1.5", "16M", "99999999999999999999999"] {
+            let refusal = number(text, &1_usize).unwrap_err();
+            assert_eq!(refusal, format!("'{text}' is no whole number from 1 up"));
+        }
+    }
+
+    #[test]
+    fn seconds_have_both_bounds() {
+        assert_eq!(seconds("0", 0), Ok(Duration::ZERO));
+        assert_eq!(seconds("2592000", 1), Ok(Duration::from_secs(MAX_SECONDS)));
+        for (text, least) in [("0", 1), ("2592001", 0), ("1.5", 0), ("5s", 0)] {
+            let refusal = seconds(text, least).unwrap_err();
+            assert_eq!(
+                refusal,
+                format!("'{text}' is no whole number of seconds from {least} to 2592000")
+            );
+        }
+    }
+
+    #[test]
+    fn words() {
+        assert_eq!((switch("on"), switch("off")), (Ok(true), Ok(false)));
+        assert_eq!(
+            (log_format("text"), log_format("json")),
+            (Ok(LogFormat::Text), Ok(LogFormat::Json))
+        );
+        assert!(switch("yes").is_err() && log_format("JSON").is_err());
+        assert_eq!(timezone("Europe/Berlin"), Ok(chrono_tz::Europe::Berlin));
+        assert_eq!(
+            timezone("Europe/Atlantis").unwrap_err(),
+            "'Europe/Atlantis' is no time zone such as Europe/Berlin"
+        );
+        assert!(log_filter("warn,fusion_sidecar=debug").is_ok());
+        assert!(log_filter("fusion_sidecar=loud").is_err());
+        assert!(path("").is_err() && path("a").is_ok());
+    }
+
+    #[test]
+    fn addresses() {
+        assert!(listen("[::1]:80").is_ok());
+        assert!(listen("localhost:80").is_err() && listen("127.0.0.1").is_err());
+        assert!(web_address("https://glpi.example/glpi").is_ok());
+        for text in [
+            "glpi.example",
+            "ftp://glpi.example",
+            "https://glpi.example/?a=1",
+            "https://glpi.example/#a",
+            "http://u:pw@glpi.example",
+        ] {
+            let refusal = web_address(text).unwrap_err();
+            assert!(!refusal.contains("pw"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn lists_of_networks() {
+        let found = networks("127.0.0.1, 10.0.0.0/8,::1").unwrap();
+        assert_eq!(
+            found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]
+        );
+        assert_eq!(networks(""), Ok(Vec::new()));
+        assert_eq!(
+            networks("127.0.0.1,proxy").unwrap_err(),
+            "'proxy' is no address or network such as 10.0.0.0/8"
+        );
+    }
+
+    #[test]
+    fn lists_of_prefixes() {
+        for (text, expected) in [
+            ("", &[""][..]),
+            ("/", &[""]),
+            ("/a/b/,/a/b,", &["/a/b", ""]),
+            (",/glpi", &["", "/glpi"]),
+        ] {
+            assert_eq!(prefixes(text).unwrap(), expected, "{text}");
+        }
+        for text in [
+            "glpi", "/a//b", "/../a", "/a/{x}", "/a b", "/a?b", "/ä", "//a",
+        ] {
+            assert!(prefixes(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn prefixes_are_normal(text in "[/a.,{ ]*") {
+            if let Ok(found) = prefixes(&text) {
+                prop_assert!(found.iter().all(|prefix| prefix.is_empty() || (prefix.starts_with('/') && !prefix.ends_with('/'))));
+                prop_assert_eq!(prefixes(&found.join(",")), Ok(found));
+            }
+        }
+    }
+}
