@@ -1,1 +1,177 @@
 //! The composition root: the only file that knows every concrete type.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Settings;
+use crate::db::writer::Writer;
+use crate::db::{Db, schema};
+use crate::dispatch::Dispatcher;
+use crate::dispatch::catalogues::Catalogues;
+use crate::http::routes::{Limits, Web, router};
+use crate::http::server;
+use crate::lifecycle::{Lifecycle, Outcome};
+use crate::upstream::Upstream;
+use crate::work::prepare::Preparation;
+use crate::{cli, telemetry, work};
+
+/// A sidecar at work.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its database.
+    pub db: Db,
+    lifecycle: Lifecycle,
+}
+
+impl Running {
+    /// Waits until it is told to stop, by a signal or from within.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be waited for.
+    pub async fn until_stopped(self) -> anyhow::Result<Outcome> {
+        let outcome = self.lifecycle.run_until_stopped().await?;
+        self.db.close().await;
+        Ok(outcome)
+    }
+
+    /// Stops it: running requests are finished.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be waited for.
+    pub async fn stop(self) -> anyhow::Result<Outcome> {
+        self.lifecycle.stop().soft.cancel();
+        self.until_stopped().await
+    }
+}
+
+/// Opens the database and makes sure that it has what the sidecar needs.
+///
+/// # Errors
+///
+/// When it cannot be reached, or lacks something: all that is missing is named.
+pub async fn open_database(settings: &Settings, clock: &dyn Clock) -> anyhow::Result<Db> {
+    let db = Db::open(&settings.database, settings.timezone, clock.now()).await?;
+    let mut conn = db.conn().await?;
+    schema::verify(&mut conn, db.name()).await?;
+    Ok(db)
+}
+
+/// Starts answering on `listener`.
+///
+/// # Errors
+///
+/// When the database does not fit or something cannot be set up.
+pub async fn start(
+    settings: &Settings,
+    listener: TcpListener,
+    clock: Arc<dyn Clock>,
+    metrics: Option<PrometheusHandle>,
+) -> anyhow::Result<Running> {
+    let db = open_database(settings, clock.as_ref()).await?;
+    let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
+    let stop = lifecycle.stop();
+    let (writer, writing) = Writer::new(db.clone(), settings.dispatch.write_queue, stop.hard.clone());
+    let catalogues = Arc::new(Catalogues::new(db.clone(), settings.dispatch.catalogue_refresh));
+    let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
+    let dispatcher = Dispatcher {
+        policy: settings.dispatch.policy,
+        db: db.clone(),
+        writer,
+        catalogues: Arc::clone(&catalogues),
+        clock: Arc::clone(&clock),
+        zone: settings.timezone,
+        public_url: settings.dispatch.public_url.clone(),
+        plugin_base,
+        doc_dir: settings.dispatch.plugin_doc_dir.clone(),
+        max_sends: settings.dispatch.max_sends,
+    };
+    let upstream = settings
+        .upstream_url
+        .as_ref()
+        .map(|url| Upstream::new(url, plugin_base, settings.server.request_timeout))
+        .transpose()
+        .context("the client for GLPI")?;
+    let web = Web { dispatcher: Arc::new(dispatcher), limits: Limits::of(&settings.server), upstream, metrics };
+    let address = listener.local_addr().context("the address listened on")?;
+    let router = router(web, &settings.server);
+
+    lifecycle.spawn("writer", async {
+        writing.await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let server_settings = settings.server.clone();
+    let server_stop = stop.clone();
+    lifecycle.spawn("server", async move { server::serve(listener, router, &server_settings, server_stop).await });
+    let soft = stop.soft.clone();
+    lifecycle.spawn("catalogue", async move {
+        // With age zero there is nothing to read ahead; the task then only waits for its end.
+        catalogues.refresh_regularly(soft.clone()).await;
+        soft.cancelled().await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    if settings.scheduler.enabled {
+        let preparation = Arc::new(Preparation::new(db.clone(), clock, settings.timezone, settings.dispatch.policy));
+        let (period, soft) = (settings.scheduler.period, stop.soft.clone());
+        lifecycle.spawn("scheduler", async move {
+            work::prepare_regularly(preparation, Arc::new(Notify::new()), period, soft).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+    }
+    Ok(Running { address, db, lifecycle })
+}
+
+/// `serve`: answers agents until told to stop.
+///
+/// # Errors
+///
+/// When it cannot start.
+pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    let metrics = telemetry::install_metrics()?;
+    let listen = settings.server.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
+    tracing::info!(address = %running.address, policy = %settings.dispatch.policy, "answering agents");
+    Ok(running.until_stopped().await?.into())
+}
+
+/// `once prepare`: one pass of preparation, and what it did on standard output.
+///
+/// # Errors
+///
+/// When the database does not fit or fails.
+pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
+    let clock = Arc::new(SystemClock);
+    let db = open_database(&settings, clock.as_ref()).await?;
+    let preparation = Preparation::new(db.clone(), clock, settings.timezone, settings.dispatch.policy);
+    let summary = preparation.pass().await?;
+    cli::say(&summary.to_string());
+    db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `migrate`: the sidecar's own tables, and with `standalone` the shared ones, in a database without GLPI.
+///
+/// # Errors
+///
+/// When the database refuses, or holds something else.
+pub async fn migrate(settings: Settings, standalone: bool) -> anyhow::Result<ExitCode> {
+    let clock = SystemClock;
+    let db = Db::open(&settings.database, settings.timezone, clock.now()).await?;
+    let mut conn = db.conn().await?;
+    let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
+    cli::say(&report.to_string());
+    drop(conn);
+    db.close().await;
+    Ok(ExitCode::SUCCESS)
+}

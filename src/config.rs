@@ -158,6 +158,12 @@ pub struct Server {
     pub max_body: usize,
     /// Largest body after inflating, bytes.
     pub max_inflated: usize,
+    /// Most parameters in one query.
+    pub max_parameters: usize,
+    /// Most elements in one XML message.
+    pub max_xml_elements: usize,
+    /// Deepest nesting of an XML message.
+    pub max_xml_depth: usize,
     /// Longest wait for the whole head of a request.
     pub header_timeout: Duration,
     /// Longest wait for the whole body of a request.
@@ -179,6 +185,9 @@ impl Default for Server {
             prefixes: DEFAULT_PREFIXES.map(str::to_owned).to_vec(),
             max_body: 16 * 1024 * 1024,
             max_inflated: 128 * 1024 * 1024,
+            max_parameters: 1000,
+            max_xml_elements: 1_000_000,
+            max_xml_depth: 256,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_mins(1),
             request_timeout: Duration::from_mins(1),
@@ -201,6 +210,8 @@ pub struct Dispatch {
     pub catalogue_refresh: Duration,
     /// How often a run is sent while its agent reports nothing (policy `redux`).
     pub max_sends: u32,
+    /// Most requests that wait to be written.
+    pub write_queue: usize,
 }
 
 impl Default for Dispatch {
@@ -211,6 +222,7 @@ impl Default for Dispatch {
             plugin_doc_dir: None,
             catalogue_refresh: Duration::from_secs(5),
             max_sends: 3,
+            write_queue: 4096,
         }
     }
 }

@@ -144,6 +144,30 @@ impl Dispatcher {
         }
     }
 
+    /// Whether agents are answered.
+    ///
+    /// # Errors
+    ///
+    /// When GLPI is closed or the database fails.
+    pub async fn ready(&self) -> Result<(), DispatchError> {
+        self.open_catalogue().await.map(drop)
+    }
+
+    /// Whether XML messages must come over HTTPS (`ssl_only`).
+    ///
+    /// # Errors
+    ///
+    /// When GLPI is closed or the database fails.
+    pub async fn requires_ssl(&self) -> Result<bool, DispatchError> {
+        Ok(self.open_catalogue().await?.catalogue.config.ssl_only)
+    }
+
+    /// Version of the plugin, as far as it is known.
+    #[must_use]
+    pub fn plugin_version(&self) -> Option<String> {
+        self.catalogues.last().map(|snapshot| snapshot.catalogue.config.version.clone())
+    }
+
     /// The agent that answers to `device_id` where locked ones do not count (getConfig, setStatus).
     ///
     /// PHP takes the last of several; `redux` the oldest, as everywhere.

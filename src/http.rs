@@ -1,6 +1,16 @@
 //! The agents' addresses: decode, call, encode.
+//!
+//! [`routes`] is the table, [`stack`] what stands around every route, [`agent`] and [`deploy`] the handlers, [`error`] what an error looks like to an
+//! old agent. Nothing here decides anything about a run.
 
+pub mod agent;
 pub mod client;
+pub mod deploy;
+pub mod error;
 pub mod file;
+pub mod forward;
+pub mod ops;
+pub mod request;
+pub mod routes;
 pub mod server;
 pub mod stack;

@@ -30,4 +30,5 @@ pub mod lifecycle;
 pub mod mariadb;
 pub mod proto;
 pub mod telemetry;
+pub mod upstream;
 pub mod work;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -32,6 +33,19 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     }
     .map_err(TelemetryError::Twice)
 }
+
+/// Counts the whole process's metrics, for `/sidecar/metrics`. Once a process.
+pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| TelemetryError::Twice(Box::new(error)))?;
+    metrics::describe();
+    Ok(handle)
+}
+
+/// Bounds of the histograms of requests and statements, seconds.
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 /// Every metric that there is.
 pub mod metrics {

@@ -92,6 +92,15 @@ impl<'a> Reader<'a> {
         self.set(&mut server.max_connections, Key::MaxConnections, |text| {
             value::number(text, &1)
         });
+        self.set(&mut server.max_parameters, Key::MaxParameters, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut server.max_xml_elements, Key::MaxXmlElements, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut server.max_xml_depth, Key::MaxXmlDepth, |text| {
+            value::number(text, &1)
+        });
         self.duration(&mut server.header_timeout, Key::HeaderTimeout, 1);
         self.duration(&mut server.body_timeout, Key::BodyTimeout, 1);
         self.duration(&mut server.request_timeout, Key::RequestTimeout, 1);
@@ -107,6 +116,9 @@ impl<'a> Reader<'a> {
         dispatch.plugin_doc_dir = self.read(Key::PluginDocDir, value::path);
         self.duration(&mut dispatch.catalogue_refresh, Key::CatalogueRefresh, 0);
         self.set(&mut dispatch.max_sends, Key::MaxSends, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut dispatch.write_queue, Key::WriteQueue, |text| {
             value::number(text, &1)
         });
         self.set(

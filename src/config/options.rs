@@ -67,6 +67,14 @@ pub enum Key {
     MaxBody,
     /// Largest body after inflating [default: 134217728]
     MaxInflated,
+    /// Most parameters in one query [default: 1000]
+    MaxParameters,
+    /// Most elements in one XML message [default: 1000000]
+    MaxXmlElements,
+    /// Deepest nesting of an XML message [default: 256]
+    MaxXmlDepth,
+    /// Most requests that wait to be written; more are refused with 503 [default: 4096]
+    WriteQueue,
     /// Longest wait for the head of a request [default: 10]
     HeaderTimeout,
     /// Longest wait for the body of a request [default: 60]
@@ -125,7 +133,13 @@ impl Key {
             Self::Config | Self::DatabaseUrlFile | Self::TlsCert | Self::TlsKey => "FILE",
             Self::DatabaseUrl | Self::PublicUrl | Self::UpstreamUrl => "URL",
             Self::GlpiDir | Self::PluginDocDir | Self::SpoolDir => "DIR",
-            Self::DatabaseMaxConnections | Self::MaxConnections | Self::MaxSends => "NUMBER",
+            Self::DatabaseMaxConnections
+            | Self::MaxConnections
+            | Self::MaxSends
+            | Self::MaxParameters
+            | Self::MaxXmlElements
+            | Self::MaxXmlDepth
+            | Self::WriteQueue => "NUMBER",
             Self::DatabaseTimeout
             | Self::CatalogueRefresh
             | Self::SchedulerPeriod

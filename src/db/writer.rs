@@ -123,11 +123,12 @@ type Answer = oneshot::Sender<Result<Vec<Outcome>, DbError>>;
 pub struct Writer(mpsc::Sender<(Request, Answer)>);
 
 impl Writer {
-    /// A writer and its task; `queue` is how many requests may wait.
+    /// A writer and its task; `queue` is how many requests may wait. The task ends when the last writer is gone and everything is
+    /// written, or at once on `hard`.
     #[must_use]
-    pub fn new(db: Db, queue: usize, stop: CancellationToken) -> (Self, impl Future<Output = ()>) {
+    pub fn new(db: Db, queue: usize, hard: CancellationToken) -> (Self, impl Future<Output = ()> + use<>) {
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        (Self(sender), run(db, receiver, stop))
+        (Self(sender), run(db, receiver, hard))
     }
 
     /// Writes `request`; returns after the commit, with the outcome of each change.
@@ -148,18 +149,12 @@ impl Writer {
     }
 }
 
-/// Works until `stop` and until nothing waits any more.
-async fn run(db: Db, mut receiver: mpsc::Receiver<(Request, Answer)>, stop: CancellationToken) {
+async fn run(db: Db, mut receiver: mpsc::Receiver<(Request, Answer)>, hard: CancellationToken) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
-            biased;
             taken = receiver.recv_many(&mut batch, BATCH) => if taken == 0 { return },
-            () = stop.cancelled() => {
-                receiver.close();
-                // What was accepted before is still written; then `recv_many` says 0.
-                if receiver.recv_many(&mut batch, BATCH).await == 0 { return }
-            }
+            () = hard.cancelled() => return,
         }
         metrics::histogram!("fusion_sidecar_write_batch_requests").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         let (requests, answers): (Vec<Request>, Vec<Answer>) = batch.drain(..).unzip();

@@ -91,6 +91,12 @@ impl Catalogues {
         }
     }
 
+    /// The snapshot read last, however old.
+    #[must_use]
+    pub fn last(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
     fn young(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.load_full().filter(|snapshot| snapshot.read_at.elapsed() < self.refresh)
     }

@@ -1,0 +1,167 @@
+//! The plugin's main address: XML messages, getConfig, and people who lost their way.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use super::client::Client;
+use super::request::Get;
+use super::routes::{Limits, Web};
+use super::stack::{AgentBody, BodyRejection, LineFields};
+use super::{error, forward};
+use crate::dispatch::prolog::{Hello, Welcome};
+use crate::dispatch::{Approach, DispatchError, Dispatcher};
+use crate::proto::charset::to_utf8;
+use crate::proto::envelope::{Coding, open};
+use crate::proto::query::Query;
+use crate::proto::xml::{Element, Reply, parse_request};
+
+/// What a person's browser is told.
+const FOR_PEOPLE: &str = "This is an address for FusionInventory agents. GLPI's own pages are in GLPI.\n";
+
+/// A request to the main address: a query with `action` and `machineid` is REST, else a body is XML, else it is a person.
+pub async fn main(
+    State(web): State<Web>,
+    client: Client,
+    approach: Approach,
+    line: LineFields,
+    (method, uri, headers): (Method, Uri, HeaderMap),
+    Get(query): Get,
+    body: Result<AgentBody, BodyRejection>,
+) -> Response {
+    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let dispatcher = &web.dispatcher;
+    if query.has("action") && query.has("machineid") {
+        return signed(dispatcher, rest(dispatcher, &query, &approach, &line).await).await;
+    }
+    let body = match body {
+        Ok(AgentBody(body)) => body,
+        Err(rejection) => return error::unread(rejection, declared(&headers), &line),
+    };
+    if body.is_empty() {
+        return match &web.upstream {
+            Some(upstream) => forward::pass(upstream, client, &approach, &method, &uri, headers, body.into(), &line).await,
+            None => FOR_PEOPLE.into_response(),
+        };
+    }
+    let message = Message { client, approach: &approach, method: &method, uri: &uri, headers };
+    signed(dispatcher, message.answer(&web, body, &line).await).await
+}
+
+/// The header by which the plugin signs what comes from its main address.
+async fn signed(dispatcher: &Dispatcher, mut response: Response) -> Response {
+    if let Some(version) = dispatcher.plugin_version()
+        && let Ok(value) = HeaderValue::from_str(&format!("glpi/fusioninventory {version}"))
+    {
+        response.headers_mut().insert("server-type", value);
+    }
+    response
+}
+
+async fn rest(dispatcher: &Dispatcher, query: &Query, approach: &Approach, line: &LineFields) -> Response {
+    let answer = match (query.get("action"), query.get("machineid")) {
+        (Some("getConfig"), Some(machineid)) => dispatcher.get_config(machineid, &query.keys("task"), approach).await,
+        (Some(_), Some(_)) => Err(DispatchError::BadRequest("unknown action")),
+        _ => Err(DispatchError::BadRequest("action and machineid must be plain text")),
+    };
+    match answer {
+        Ok(config) => Json(config).into_response(),
+        Err(failed) => error::rest(&failed, "", line),
+    }
+}
+
+/// The coding that a Content-Type declares, for errors before the body was seen.
+fn declared(headers: &HeaderMap) -> Coding {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    [Coding::Zlib, Coding::Gzip].into_iter().find(|coding| kind.starts_with(coding.content_type())).unwrap_or(Coding::Plain)
+}
+
+/// An XML message on its way.
+struct Message<'a> {
+    client: Client,
+    approach: &'a Approach,
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: HeaderMap,
+}
+
+impl Message<'_> {
+    async fn answer(self, web: &Web, body: Bytes, line: &LineFields) -> Response {
+        metrics::histogram!("fusion_sidecar_body_bytes").record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+        let Limits { max_inflated, xml: limits, .. } = web.limits;
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
+        let packed = body.clone();
+        let work = move || {
+            let opened = match open(kind.as_deref(), &packed, max_inflated) {
+                Ok(opened) => opened,
+                Err(failed) => return Err(Unreadable::Packed(failed)),
+            };
+            let request = parse_request(&to_utf8(&opened.body), &limits);
+            request.map(|request| (request, opened.answer)).map_err(|failed| Unreadable::Xml(failed, opened.answer))
+        };
+        let read = if body.len() <= SMALL { work() } else { tokio::task::spawn_blocking(work).await.unwrap_or(Err(Unreadable::Gone)) };
+        let (request, coding) = match read {
+            Ok(read) => read,
+            Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),
+            Err(Unreadable::Xml(failed, coding)) => return error::unparsed(&failed, coding, line),
+            Err(Unreadable::Gone) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        };
+        request.query.as_deref().inspect(|query| line.query(query));
+        request.device_id.as_deref().inspect(|device_id| line.agent(device_id));
+        match web.dispatcher.requires_ssl().await {
+            Ok(true) if !self.client.https => {
+                line.error("ssl-required");
+                return error::xml_text(StatusCode::OK, "SSL REQUIRED BY SERVER", coding);
+            }
+            Ok(_) => {}
+            Err(failed) => return error::xml(&failed, coding, line),
+        }
+        let Some(device_id) = request.device_id.as_deref() else {
+            return error::xml(&DispatchError::BadRequest("DEVICEID is missing"), coding, line);
+        };
+        match (request.query.as_deref(), &web.upstream) {
+            (Some("PROLOG"), _) => {
+                let useragent = self.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+                let hello = Hello { device_id, token: request.token.as_deref(), useragent: useragent.as_deref() };
+                match web.dispatcher.prolog(&hello).await {
+                    Ok(welcome) => error::xml_reply(&reply(&welcome), coding),
+                    Err(failed) => error::xml(&failed, coding, line),
+                }
+            }
+            // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
+            (Some(_), Some(upstream)) => {
+                forward::pass(upstream, self.client, self.approach, self.method, self.uri, self.headers, body.into(), line).await
+            }
+            (Some(_), None) => {
+                line.error("no-upstream");
+                error::xml_text(StatusCode::SERVICE_UNAVAILABLE, "only GLPI can take this message, and no upstream is configured", coding)
+            }
+            (None, _) => error::xml(&DispatchError::BadRequest("QUERY is missing"), coding, line),
+        }
+    }
+}
+
+/// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
+const SMALL: usize = 4 * 1024;
+
+enum Unreadable {
+    Packed(crate::proto::envelope::OpenError),
+    Xml(crate::proto::xml::XmlError, Coding),
+    /// The thread that read it is gone.
+    Gone,
+}
+
+/// The elements of a PROLOG's answer; their order is what agents know.
+fn reply(welcome: &Welcome) -> Reply {
+    let mut reply = Reply::new();
+    if welcome.inventory {
+        reply = reply.child(Element::new("RESPONSE").text("SEND"));
+    }
+    reply.child(Element::new("PROLOG_FREQ").text(&welcome.frequency))
+}

@@ -1,0 +1,118 @@
+//! What an error looks like to an agent: one match a dialect.
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::stack::{BodyRejection, LineFields};
+use crate::db::DbError;
+use crate::dispatch::DispatchError;
+use crate::domain::catalogue::Site;
+use crate::proto::envelope::{Coding, OpenError, seal};
+use crate::proto::xml::{Reply, XmlError};
+
+/// Seconds after which a client may try again when something is out of service.
+const RETRY_AFTER_SECONDS: u16 = 60;
+
+/// The status of an error, and what it may say about itself.
+fn told(error: &DispatchError) -> (StatusCode, &'static str) {
+    match error {
+        DispatchError::Closed(Site::Maintenance) => (StatusCode::SERVICE_UNAVAILABLE, "GLPI is in maintenance"),
+        DispatchError::Closed(Site::PluginOff | Site::Open) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the FusionInventory plugin is not in service")
+        }
+        DispatchError::UnknownAgent => (StatusCode::BAD_REQUEST, "unknown or locked agent"),
+        DispatchError::NoAddress => (StatusCode::BAD_REQUEST, "no address is configured for agents"),
+        DispatchError::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
+        DispatchError::Db(DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the database is not available")
+        }
+        DispatchError::Db(DbError::CorruptRow { .. } | DbError::Refused(_)) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        }
+    }
+}
+
+/// Logs `error` once, where it is handled; what a client did wrong is for the request line alone.
+fn note(error: &DispatchError, line: &LineFields) {
+    line.error(error.code());
+    match error {
+        DispatchError::Db(inner) => tracing::error!(error = %inner, code = inner.code(), "request failed"),
+        DispatchError::NoAddress => tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url"),
+        DispatchError::Closed(_) | DispatchError::UnknownAgent | DispatchError::BadRequest(_) => {}
+    }
+}
+
+/// An error to a REST request, with `body`: agents read a JSON object from some back ends and nothing from others.
+pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Response {
+    note(error, line);
+    let (status, _) = told(error);
+    retry_later((status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+/// An error to an XML message.
+pub fn xml(error: &DispatchError, coding: Coding, line: &LineFields) -> Response {
+    note(error, line);
+    let (status, text) = told(error);
+    xml_text(status, text, coding)
+}
+
+/// A message that could not be unpacked.
+pub fn unpacked(error: &OpenError, line: &LineFields) -> Response {
+    match error {
+        OpenError::TooLarge { .. } => {
+            line.error("body-inflates-too-far");
+            xml_text(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large", error.answer())
+        }
+        // The reference says this of every message that it cannot make sense of.
+        _ => {
+            line.error("body-corrupt");
+            xml_text(StatusCode::OK, NOT_WELL_FORMED, error.answer())
+        }
+    }
+}
+
+/// What the plugin answers to what it cannot read.
+const NOT_WELL_FORMED: &str = "XML not well formed!";
+
+/// A message that could not be parsed.
+pub fn unparsed(error: &XmlError, coding: Coding, line: &LineFields) -> Response {
+    let (status, text, code) = match error {
+        XmlError::Malformed { .. } | XmlError::Empty => (StatusCode::OK, NOT_WELL_FORMED, "xml-malformed"),
+        XmlError::Doctype => (StatusCode::BAD_REQUEST, "a DOCTYPE is not allowed", "xml-doctype"),
+        XmlError::TooDeep { .. } => (StatusCode::BAD_REQUEST, "the message is nested too deeply", "xml-too-deep"),
+        XmlError::TooManyElements { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "the message has too many elements", "xml-too-many"),
+        XmlError::TooLong { .. } => (StatusCode::BAD_REQUEST, "a field of the message is too long", "xml-too-long"),
+    };
+    line.error(code);
+    xml_text(status, text, coding)
+}
+
+/// A body that could not be read.
+pub fn unread(error: BodyRejection, coding: Coding, line: &LineFields) -> Response {
+    let (text, code) = match error {
+        BodyRejection::TooLarge => ("the message is too large", "body-too-large"),
+        BodyRejection::TooSlow => ("the message did not arrive in time", "body-too-slow"),
+        BodyRejection::Broken => ("the message broke off", "body-broken"),
+    };
+    line.error(code);
+    xml_text(error.status(), text, coding)
+}
+
+/// An `ERROR` reply.
+pub fn xml_text(status: StatusCode, text: &str, coding: Coding) -> Response {
+    retry_later((status, xml_reply(&Reply::new().error(text), coding)).into_response())
+}
+
+/// A reply in `coding`.
+pub fn xml_reply(reply: &Reply, coding: Coding) -> Response {
+    let kind = HeaderValue::from_static(coding.content_type());
+    ([(CONTENT_TYPE, kind)], seal(&reply.to_xml(), coding)).into_response()
+}
+
+fn retry_later(mut response: Response) -> Response {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    }
+    response
+}

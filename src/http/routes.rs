@@ -1,0 +1,117 @@
+//! The table of routes.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use axum::routing::{any, get};
+use axum::{Extension, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use super::request::Prefix;
+use super::{agent, deploy, forward, ops, stack};
+use crate::config;
+use crate::dispatch::Dispatcher;
+use crate::proto::{query, xml};
+use crate::upstream::Upstream;
+
+/// What handlers work with.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// The use cases.
+    pub dispatcher: Arc<Dispatcher>,
+    /// How much of a message is read.
+    pub limits: Limits,
+    /// GLPI, for what only PHP can do.
+    pub upstream: Option<Upstream>,
+    /// What is counted.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// How much of a message is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes after inflating.
+    pub max_inflated: usize,
+    /// Of a query.
+    pub query: query::Limits,
+    /// Of an XML message.
+    pub xml: xml::Limits,
+}
+
+impl Limits {
+    /// As configured.
+    #[must_use]
+    pub fn of(settings: &config::Server) -> Self {
+        Self {
+            max_inflated: settings.max_inflated,
+            query: query::Limits { max_parameters: settings.max_parameters, ..query::Limits::default() },
+            xml: xml::Limits {
+                max_depth: settings.max_xml_depth,
+                max_elements: settings.max_xml_elements,
+                ..xml::Limits::default()
+            },
+        }
+    }
+}
+
+impl FromRef<Web> for Arc<Dispatcher> {
+    fn from_ref(web: &Web) -> Self {
+        Self::clone(&web.dispatcher)
+    }
+}
+
+impl FromRef<Web> for Limits {
+    fn from_ref(web: &Web) -> Self {
+        web.limits
+    }
+}
+
+impl FromRef<Web> for Option<Upstream> {
+    fn from_ref(web: &Web) -> Self {
+        web.upstream.clone()
+    }
+}
+
+impl FromRef<Web> for Option<PrometheusHandle> {
+    fn from_ref(web: &Web) -> Self {
+        web.metrics.clone()
+    }
+}
+
+/// All routes below all prefixes, with the stack around them.
+#[must_use]
+pub fn router(web: Web, settings: &config::Server) -> Router {
+    let mut router = Router::new()
+        // People and programs that watch the sidecar.
+        .route("/sidecar/health", get(ops::health))
+        .route("/sidecar/ready", get(ops::ready))
+        .route("/sidecar/metrics", get(ops::metrics));
+    for prefix in &settings.prefixes {
+        router = router.merge(below(prefix));
+    }
+    stack::apply(router.fallback(forward::fallback).with_state(web), settings)
+}
+
+/// The plugin's addresses below `prefix`.
+fn below(prefix: &str) -> Router<Web> {
+    let at = |path: &str| format!("{prefix}{path}");
+    let mut router = Router::new()
+        // Agents: XML by POST, getConfig by GET; with or without a trailing slash, as admins configure it.
+        .route(&at("/"), any(agent::main))
+        .route(&at("/index.php"), any(agent::main))
+        .route(&at("/front/communication.php"), any(agent::main))
+        .route(&at("/front/plugin_fusioninventory.communication.php"), any(agent::main))
+        // Agents' deploy task.
+        .route(&at("/b/deploy"), any(deploy::rest))
+        .route(&at("/b/deploy/"), any(deploy::rest))
+        .route(&at("/b/deploy/index.php"), any(deploy::rest));
+    if prefix.is_empty() {
+        // What else lies at the root is not the plugin's.
+        return router.layer(Extension(Prefix(prefix.into())));
+    }
+    router = router
+        .route(prefix, any(agent::main))
+        // The plugin's screens, and what the sidecar does not serve itself.
+        .route(&at("/{*rest}"), any(forward::rest));
+    router.layer(Extension(Prefix(prefix.into())))
+}

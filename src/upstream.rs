@@ -1,0 +1,178 @@
+//! Requests passed to PHP while the client waits.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderValue, Method, Response};
+use url::Url;
+
+use crate::config::PluginBase;
+
+/// Longest wait for a connection to PHP.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Headers that concern one connection only (RFC 9110, 7.6.1), beside those that `Connection` names.
+const HOP_BY_HOP: [&str; 7] = ["keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade"];
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// GLPI's PHP.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    client: reqwest::Client,
+    /// The plugin's own address, without a slash at the end.
+    base: String,
+}
+
+/// Why PHP gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// It never received the request.
+    #[error("GLPI cannot be reached: {0}")]
+    Unreachable(reqwest::Error),
+    /// It may have received the request, and did not answer in time.
+    #[error("GLPI did not answer in time")]
+    TimedOut,
+    /// It may have received the request, and the connection broke.
+    #[error("the connection to GLPI broke: {0}")]
+    Broken(reqwest::Error),
+}
+
+impl UpstreamError {
+    /// A stable short word for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "upstream-unreachable",
+            Self::TimedOut => "upstream-timeout",
+            Self::Broken(_) => "upstream-broken",
+        }
+    }
+}
+
+impl From<reqwest::Error> for UpstreamError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::Unreachable(error.without_url())
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Broken(error.without_url())
+        }
+    }
+}
+
+impl Upstream {
+    /// PHP at `glpi`, GLPI's address, with the plugin where `plugin_base` says; `timeout` is the longest wait for an answer to begin.
+    ///
+    /// # Errors
+    ///
+    /// When TLS cannot be set up.
+    pub fn new(glpi: &Url, plugin_base: Option<PluginBase>, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(timeout)
+            .build()?;
+        let place = match plugin_base {
+            Some(PluginBase::Marketplace) => "marketplace",
+            Some(PluginBase::Plugins) | None => "plugins",
+        };
+        Ok(Self { client, base: format!("{}/{place}/fusioninventory", glpi.as_str().trim_end_matches('/')) })
+    }
+
+    /// Passes a request on and its answer back; bodies are streamed, and pass as they are.
+    ///
+    /// `path` is what stands behind the prefix. The client's address and scheme go along; what the request claims about them does not.
+    ///
+    /// # Errors
+    ///
+    /// When PHP gives no answer.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
+    pub async fn pass(
+        &self,
+        client: IpAddr,
+        https: bool,
+        method: Method,
+        path: &str,
+        query: Option<&str>,
+        mut headers: HeaderMap,
+        body: Body,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let target = match query {
+            Some(query) => format!("{}{path}?{query}", self.base),
+            None => format!("{}{path}", self.base),
+        };
+        strip(&mut headers);
+        if let Some(host) = headers.remove(HOST) {
+            headers.insert(FORWARDED_HOST, host);
+        }
+        if let Ok(address) = HeaderValue::from_str(&client.to_string()) {
+            headers.insert(FORWARDED_FOR, address);
+        }
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if https { "https" } else { "http" }));
+        // A known length is kept; reqwest would send chunks, which PHP behind some servers does not take.
+        let answer = self
+            .client
+            .request(method, target)
+            .headers(headers)
+            .body(reqwest::Body::wrap_stream(body.into_data_stream()))
+            .send()
+            .await?;
+        let mut response: Response<Body> = axum::http::Response::from(answer).map(Body::new);
+        strip(response.headers_mut());
+        Ok(response)
+    }
+
+    /// The plugin's address at PHP.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.base
+    }
+}
+
+/// Removes what concerns one connection only.
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<String> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| *name != CONTENT_LENGTH.as_str())
+        .collect();
+    for name in named.iter().map(String::as_str).chain(HOP_BY_HOP) {
+        headers.remove(name);
+    }
+    headers.remove(CONNECTION);
+    headers.remove(TRANSFER_ENCODING);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_keep_their_headers_to_themselves() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Mine"),
+            ("x-mine", "1"),
+            ("te", "deflate"),
+            ("transfer-encoding", "chunked"),
+            ("content-type", "application/xml"),
+            ("content-length", "3"),
+        ] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        strip(&mut headers);
+        let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["content-type", "content-length"]);
+    }
+}
