@@ -1,1 +1,3 @@
 //! The only place with SQL.
+
+pub mod scratch;

@@ -29,5 +29,6 @@ pub mod http;
 pub mod lifecycle;
 pub mod mariadb;
 pub mod proto;
+pub mod replay;
 pub mod telemetry;
 pub mod work;
