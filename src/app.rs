@@ -81,8 +81,12 @@ pub async fn start(
     let db = open_database(settings, clock.as_ref()).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
-    let (writer, writing) = Writer::new(db.clone(), settings.dispatch.write_queue, stop.hard.clone());
-    let catalogues = Arc::new(Catalogues::new(db.clone(), settings.dispatch.catalogue_refresh));
+    let (writer, writing) =
+        Writer::new(db.clone(), settings.dispatch.write_queue, stop.hard.clone());
+    let catalogues = Arc::new(Catalogues::new(
+        db.clone(),
+        settings.dispatch.catalogue_refresh,
+    ));
     let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
     let dispatcher = Dispatcher {
         policy: settings.dispatch.policy,
@@ -102,7 +106,12 @@ pub async fn start(
         .map(|url| Upstream::new(url, plugin_base, settings.server.request_timeout))
         .transpose()
         .context("the client for GLPI")?;
-    let web = Web { dispatcher: Arc::new(dispatcher), limits: Limits::of(&settings.server), upstream, metrics };
+    let web = Web {
+        dispatcher: Arc::new(dispatcher),
+        limits: Limits::of(&settings.server),
+        upstream,
+        metrics,
+    };
     let address = listener.local_addr().context("the address listened on")?;
     let router = router(web, &settings.server);
 
@@ -112,7 +121,9 @@ pub async fn start(
     });
     let server_settings = settings.server.clone();
     let server_stop = stop.clone();
-    lifecycle.spawn("server", async move { server::serve(listener, router, &server_settings, server_stop).await });
+    lifecycle.spawn("server", async move {
+        server::serve(listener, router, &server_settings, server_stop).await
+    });
     let soft = stop.soft.clone();
     lifecycle.spawn("catalogue", async move {
         // With age zero there is nothing to read ahead; the task then only waits for its end.
@@ -121,14 +132,23 @@ pub async fn start(
         Ok::<(), std::convert::Infallible>(())
     });
     if settings.scheduler.enabled {
-        let preparation = Arc::new(Preparation::new(db.clone(), clock, settings.timezone, settings.dispatch.policy));
+        let preparation = Arc::new(Preparation::new(
+            db.clone(),
+            clock,
+            settings.timezone,
+            settings.dispatch.policy,
+        ));
         let (period, soft) = (settings.scheduler.period, stop.soft.clone());
         lifecycle.spawn("scheduler", async move {
             work::prepare_regularly(preparation, Arc::new(Notify::new()), period, soft).await;
             Ok::<(), std::convert::Infallible>(())
         });
     }
-    Ok(Running { address, db, lifecycle })
+    Ok(Running {
+        address,
+        db,
+        lifecycle,
+    })
 }
 
 /// `serve`: answers agents until told to stop.
@@ -139,7 +159,9 @@ pub async fn start(
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let metrics = telemetry::install_metrics()?;
     let listen = settings.server.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
     tracing::info!(address = %running.address, policy = %settings.dispatch.policy, "answering agents");
     Ok(running.until_stopped().await?.into())
@@ -153,7 +175,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(SystemClock);
     let db = open_database(&settings, clock.as_ref()).await?;
-    let preparation = Preparation::new(db.clone(), clock, settings.timezone, settings.dispatch.policy);
+    let preparation = Preparation::new(
+        db.clone(),
+        clock,
+        settings.timezone,
+        settings.dispatch.policy,
+    );
     let summary = preparation.pass().await?;
     cli::say(&summary.to_string());
     db.close().await;

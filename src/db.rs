@@ -18,6 +18,7 @@ pub mod preparation;
 pub mod row;
 pub mod runs;
 pub mod schema;
+pub mod scratch;
 pub mod script;
 pub mod writer;
 
@@ -30,7 +31,9 @@ use chrono::{DateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use futures_util::future::BoxFuture;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts, Transaction, TxOpts};
+use mysql_async::{
+    Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts, Transaction, TxOpts,
+};
 use rand::Rng;
 use secrecy::ExposeSecret;
 
@@ -116,12 +119,18 @@ impl Db {
     ///
     /// When the settings make no pool.
     pub fn new(settings: &Database, session_zone: &str) -> Result<Self, DbError> {
-        let constraints = PoolConstraints::new(1.min(settings.max_connections), settings.max_connections)
-            .ok_or_else(|| DbError::Unavailable("the pool must hold at least one connection".to_owned()))?;
-        let pool_opts = PoolOpts::new().with_constraints(constraints).with_reset_connection(false);
+        let constraints =
+            PoolConstraints::new(1.min(settings.max_connections), settings.max_connections)
+                .ok_or_else(|| {
+                    DbError::Unavailable("the pool must hold at least one connection".to_owned())
+                })?;
+        let pool_opts = PoolOpts::new()
+            .with_constraints(constraints)
+            .with_reset_connection(false);
         let mut setup = vec![
-            "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', SESSION transaction_isolation = 'READ-COMMITTED'"
-                .to_owned(),
+            "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'".to_owned(),
+            // Row locks without gaps: requests of different agents must not wait for each other.
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
         ];
         if !session_zone.is_empty() {
             setup.push(format!("SET SESSION time_zone = '{session_zone}'"));
@@ -147,12 +156,25 @@ impl Db {
         let session_zone = match settings.session_zone {
             SessionZone::Server => String::new(),
             SessionZone::Timezone => {
-                let probe = tokio::time::timeout(settings.timeout, Conn::new(Opts::from(connection(settings))));
-                let mut conn = probe.await.map_err(|_| DbError::Unavailable("no connection in time".to_owned()))??;
-                let known: Option<Option<String>> =
-                    conn.exec_first("SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)", (zone.name(),)).await?;
+                let probe = tokio::time::timeout(
+                    settings.timeout,
+                    Conn::new(Opts::from(connection(settings))),
+                );
+                let mut conn = probe
+                    .await
+                    .map_err(|_| DbError::Unavailable("no connection in time".to_owned()))??;
+                let known: Option<Option<String>> = conn
+                    .exec_first(
+                        "SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)",
+                        (zone.name(),),
+                    )
+                    .await?;
                 conn.disconnect().await?;
-                if known.flatten().is_some() { zone.name().to_owned() } else { offset_of(zone, now) }
+                if known.flatten().is_some() {
+                    zone.name().to_owned()
+                } else {
+                    offset_of(zone, now)
+                }
             }
         };
         Self::new(settings, &session_zone)
@@ -194,12 +216,17 @@ impl Db {
     }
 
     /// Runs `work` within the time allowed and counts it under `name`.
-    async fn timed<T>(&self, name: &'static str, work: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+    async fn timed<T>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, DbError> {
         let begun = Instant::now();
         let outcome = tokio::time::timeout(self.timeout, work)
             .await
             .unwrap_or_else(|_| Err(DbError::Unavailable(format!("{name} took too long"))));
-        metrics::histogram!("fusion_sidecar_db_seconds", "operation" => name).record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("fusion_sidecar_db_seconds", "operation" => name)
+            .record(begun.elapsed().as_secs_f64());
         if let Err(error) = &outcome {
             metrics::counter!("fusion_sidecar_db_errors_total", "operation" => name, "code" => error.code()).increment(1);
         }
@@ -209,7 +236,13 @@ impl Db {
     /// Runs `work` on `input` in a transaction; a conflict rolls back and tries again, with jitter, a few times.
     async fn tx<C, T, F>(&self, name: &'static str, input: C, work: F) -> Result<T, DbError>
     where
-        F: for<'t> Fn(&'t Self, &'t C, &'t mut Transaction<'static>) -> BoxFuture<'t, Result<T, DbError>> + Send + Sync,
+        F: for<'t> Fn(
+                &'t Self,
+                &'t C,
+                &'t mut Transaction<'static>,
+            ) -> BoxFuture<'t, Result<T, DbError>>
+            + Send
+            + Sync,
         C: Send + Sync,
         T: Send,
     {
@@ -234,7 +267,12 @@ impl Db {
                 .await;
                 match outcome {
                     Err(DbError::Conflict(reason)) if tries < TRANSACTION_TRIES => {
-                        tracing::debug!(operation = name, tries, reason, "transaction in conflict, trying again");
+                        tracing::debug!(
+                            operation = name,
+                            tries,
+                            reason,
+                            "transaction in conflict, trying again"
+                        );
                         let wait = rand::rng().random_range(1..=u64::from(tries) * 20);
                         tokio::time::sleep(Duration::from_millis(wait)).await;
                     }
@@ -257,18 +295,31 @@ fn connection(settings: &Database) -> OptsBuilder {
             ssl = ssl.with_root_certs(vec![ca.clone().into()]);
         }
         if let Some((certificate, key)) = &tls.identity {
-            ssl = ssl.with_client_identity(Some(mysql_async::ClientIdentity::new(certificate.clone().into(), key.clone().into())));
+            ssl = ssl.with_client_identity(Some(mysql_async::ClientIdentity::new(
+                certificate.clone().into(),
+                key.clone().into(),
+            )));
         }
         ssl
     });
     OptsBuilder::default()
         .ip_or_hostname(settings.host.clone())
         .tcp_port(settings.port)
-        .socket(settings.socket.as_ref().map(|path| path.to_string_lossy().into_owned()))
+        .socket(
+            settings
+                .socket
+                .as_ref()
+                .map(|path| path.to_string_lossy().into_owned()),
+        )
         // Only a named socket is used: switching to one that the server happens to name would surprise.
         .prefer_socket(settings.socket.is_some())
         .user(Some(settings.user.clone()))
-        .pass(settings.password.as_ref().map(|password| password.expose_secret().to_owned()))
+        .pass(
+            settings
+                .password
+                .as_ref()
+                .map(|password| password.expose_secret().to_owned()),
+        )
         .db_name(Some(settings.name.clone()))
         .tcp_nodelay(true)
         .ssl_opts(ssl)
@@ -277,7 +328,10 @@ fn connection(settings: &Database) -> OptsBuilder {
 /// `zone`'s offset at `now` in MySQL's notation, `+01:00`.
 #[must_use]
 pub fn offset_of(zone: Tz, now: DateTime<Utc>) -> String {
-    let seconds = zone.offset_from_utc_datetime(&now.naive_utc()).fix().local_minus_utc();
+    let seconds = zone
+        .offset_from_utc_datetime(&now.naive_utc())
+        .fix()
+        .local_minus_utc();
     let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
@@ -290,7 +344,10 @@ const LIST_MAX: usize = 256;
 
 /// The length that a list of `len` values is padded to.
 fn padded(len: usize) -> usize {
-    LIST_SIZES.into_iter().find(|size| len <= *size).unwrap_or(LIST_MAX)
+    LIST_SIZES
+        .into_iter()
+        .find(|size| len <= *size)
+        .unwrap_or(LIST_MAX)
 }
 
 /// `?,?,…` for a list of `len` values, padded.
@@ -304,7 +361,10 @@ fn marks(len: usize) -> String {
 fn pad<T: Copy>(values: &[T]) -> impl Iterator<Item = T> {
     let last = values.last().copied();
     let missing = padded(values.len()).saturating_sub(values.len());
-    values.iter().copied().chain(last.into_iter().cycle().take(missing))
+    values
+        .iter()
+        .copied()
+        .chain(last.into_iter().cycle().take(missing))
 }
 
 #[cfg(test)]
@@ -318,7 +378,10 @@ mod tests {
             assert_eq!(marks(len).matches('?').count(), size);
             let values: Vec<usize> = (0..len).collect();
             let padded: Vec<usize> = pad(&values).collect();
-            assert_eq!((padded.len(), padded[len - 1], padded[size - 1]), (size, len - 1, len - 1));
+            assert_eq!(
+                (padded.len(), padded[len - 1], padded[size - 1]),
+                (size, len - 1, len - 1)
+            );
         }
     }
 
@@ -329,7 +392,11 @@ mod tests {
             (chrono_tz::UTC, "2026-11-24T12:00:00Z", "+00:00"),
             (chrono_tz::Europe::Paris, "2026-11-24T12:00:00Z", "+01:00"),
             (chrono_tz::Europe::Paris, "2026-07-24T12:00:00Z", "+02:00"),
-            (chrono_tz::America::St_Johns, "2026-11-24T12:00:00Z", "-03:30"),
+            (
+                chrono_tz::America::St_Johns,
+                "2026-11-24T12:00:00Z",
+                "-03:30",
+            ),
         ] {
             assert_eq!(offset_of(zone, at(now)), offset, "{zone} {now}");
         }

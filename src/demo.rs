@@ -5,4 +5,6 @@ use std::process::ExitCode;
 use crate::cli::DemoArgs;
 
 /// Runs `demo`.
-pub async fn run(_arguments: DemoArgs) -> anyhow::Result<ExitCode> { Ok(ExitCode::SUCCESS) }
+pub async fn run(_arguments: DemoArgs) -> anyhow::Result<ExitCode> {
+    Ok(ExitCode::SUCCESS)
+}

@@ -60,7 +60,9 @@ pub struct Dispatcher {
 
 impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatcher").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Dispatcher")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +167,9 @@ impl Dispatcher {
     /// Version of the plugin, as far as it is known.
     #[must_use]
     pub fn plugin_version(&self) -> Option<String> {
-        self.catalogues.last().map(|snapshot| snapshot.catalogue.config.version.clone())
+        self.catalogues
+            .last()
+            .map(|snapshot| snapshot.catalogue.config.version.clone())
     }
 
     /// The agent that answers to `device_id` where locked ones do not count (getConfig, setStatus).
@@ -184,7 +188,10 @@ impl Dispatcher {
     /// The agent that answers to `device_id`, locked or not (getJobs, PROLOG).
     async fn any_agent(&self, device_id: &str) -> Result<Option<Agent>, DispatchError> {
         let agents = self.db.agents_by_device_id(device_id).await?;
-        let unlocked = agents.iter().position(|agent| !agent.locked).filter(|_| self.policy == Policy::Redux);
+        let unlocked = agents
+            .iter()
+            .position(|agent| !agent.locked)
+            .filter(|_| self.policy == Policy::Redux);
         Ok(agents.into_iter().nth(unlocked.unwrap_or_default()))
     }
 
@@ -192,16 +199,28 @@ impl Dispatcher {
     ///
     /// `--public-url` with the prefix by which the request came in; else the entity's `agent_base_url` with the directory in which the plugin
     /// lies. Where no entity has one, PHP refuses; `redux` names the address that the agent has just used.
-    fn address(&self, catalogue: &Catalogue, approach: &Approach, backend: Backend, entity: EntityId) -> Result<String, DispatchError> {
+    fn address(
+        &self,
+        catalogue: &Catalogue,
+        approach: &Approach,
+        backend: Backend,
+        entity: EntityId,
+    ) -> Result<String, DispatchError> {
         let directory = backend.directory();
         if let Some(public) = &self.public_url {
             let base = public.as_str().trim_end_matches('/');
             return Ok(format!("{base}{}/b/{directory}/", approach.prefix));
         }
-        let base = match (catalogue.entities.base_url(entity), &approach.origin, self.policy) {
+        let base = match (
+            catalogue.entities.base_url(entity),
+            &approach.origin,
+            self.policy,
+        ) {
             (Some(base), _, Policy::Plugin) => base.to_owned(),
             (Some(base), _, Policy::Redux) => text::decode(base).trim_end_matches('/').to_owned(),
-            (None, Some(origin), Policy::Redux) => return Ok(format!("{origin}{}/b/{directory}/", approach.prefix)),
+            (None, Some(origin), Policy::Redux) => {
+                return Ok(format!("{origin}{}/b/{directory}/", approach.prefix));
+            }
             (None, _, _) => return Err(DispatchError::NoAddress),
         };
         let place = match self.plugin_base {
@@ -219,13 +238,19 @@ impl Dispatcher {
             Policy::Plugin => said.into(),
             Policy::Redux => text::encode(said),
         };
-        Line { state, text: cut(&text, MAX_COMMENT).to_owned() }
+        Line {
+            state,
+            text: cut(&text, MAX_COMMENT).to_owned(),
+        }
     }
 }
 
 /// A log line of the sidecar's own.
 fn line(state: LogState, text: impl Into<String>) -> Line {
-    Line { state, text: text.into() }
+    Line {
+        state,
+        text: text.into(),
+    }
 }
 
 /// `text` cut to `most` bytes, at a character.
@@ -235,7 +260,9 @@ fn cut(text: &str, most: usize) -> &str {
 
 /// `text` cut to `most` characters.
 fn cut_chars(text: &str, most: usize) -> &str {
-    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
+    text.char_indices()
+        .nth(most)
+        .map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

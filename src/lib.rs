@@ -29,6 +29,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod mariadb;
 pub mod proto;
+pub mod replay;
 pub mod telemetry;
 pub mod upstream;
 pub mod work;

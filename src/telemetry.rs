@@ -45,7 +45,9 @@ pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
 }
 
 /// Bounds of the histograms of requests and statements, seconds.
-const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const SECONDS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
 
 /// Every metric that there is.
 pub mod metrics {

@@ -14,7 +14,15 @@ use crate::config::PluginBase;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Headers that concern one connection only (RFC 9110, 7.6.1), beside those that `Connection` names.
-const HOP_BY_HOP: [&str; 7] = ["keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade"];
+const HOP_BY_HOP: [&str; 7] = [
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+];
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -73,7 +81,11 @@ impl Upstream {
     /// # Errors
     ///
     /// When TLS cannot be set up.
-    pub fn new(glpi: &Url, plugin_base: Option<PluginBase>, timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        glpi: &Url,
+        plugin_base: Option<PluginBase>,
+        timeout: Duration,
+    ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -84,7 +96,13 @@ impl Upstream {
             Some(PluginBase::Marketplace) => "marketplace",
             Some(PluginBase::Plugins) | None => "plugins",
         };
-        Ok(Self { client, base: format!("{}/{place}/fusioninventory", glpi.as_str().trim_end_matches('/')) })
+        Ok(Self {
+            client,
+            base: format!(
+                "{}/{place}/fusioninventory",
+                glpi.as_str().trim_end_matches('/')
+            ),
+        })
     }
 
     /// Passes a request on and its answer back; bodies are streamed, and pass as they are.
@@ -116,7 +134,10 @@ impl Upstream {
         if let Ok(address) = HeaderValue::from_str(&client.to_string()) {
             headers.insert(FORWARDED_FOR, address);
         }
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if https { "https" } else { "http" }));
+        headers.insert(
+            FORWARDED_PROTO,
+            HeaderValue::from_static(if https { "https" } else { "http" }),
+        );
         // A known length is kept; reqwest would send chunks, which PHP behind some servers does not take.
         let answer = self
             .client
@@ -169,7 +190,10 @@ mod tests {
             ("content-type", "application/xml"),
             ("content-length", "3"),
         ] {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
         }
         strip(&mut headers);
         let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();

@@ -14,7 +14,12 @@ use tokio_util::sync::CancellationToken;
 use prepare::Preparation;
 
 /// Prepares every `period`, and on a nudge, until `stop`; keeps off while the plugin's own cron does it.
-pub async fn prepare_regularly(preparation: Arc<Preparation>, nudge: Arc<Notify>, period: Duration, stop: CancellationToken) {
+pub async fn prepare_regularly(
+    preparation: Arc<Preparation>,
+    nudge: Arc<Notify>,
+    period: Duration,
+    stop: CancellationToken,
+) {
     let mut kept_off = false;
     loop {
         match preparation.db().plugin_scheduler_state().await {
@@ -22,16 +27,22 @@ pub async fn prepare_regularly(preparation: Arc<Preparation>, nudge: Arc<Notify>
                 kept_off = false;
                 match preparation.pass().await {
                     Ok(summary) => summary.log(),
-                    Err(error) => tracing::error!(error = %error, code = error.code(), "preparation failed, trying again"),
+                    Err(error) => {
+                        tracing::error!(error = %error, code = error.code(), "preparation failed, trying again")
+                    }
                 }
             }
             Ok(Some(_)) => {
                 if !kept_off {
-                    tracing::warn!("GLPI's cron task 'taskscheduler' is on: it prepares runs, the sidecar keeps off. Switch it off in GLPI.");
+                    tracing::warn!(
+                        "GLPI's cron task 'taskscheduler' is on: it prepares runs, the sidecar keeps off. Switch it off in GLPI."
+                    );
                 }
                 kept_off = true;
             }
-            Err(error) => tracing::error!(error = %error, code = error.code(), "preparation failed, trying again"),
+            Err(error) => {
+                tracing::error!(error = %error, code = error.code(), "preparation failed, trying again")
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,

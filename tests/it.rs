@@ -6,6 +6,10 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "it/conformance.rs"]
+mod conformance;
+#[path = "it/replay.rs"]
+mod replay;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/support/mod.rs"]

@@ -61,29 +61,60 @@ impl Db {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn register_agent(&self, device_id: &str, contact: &Contact) -> Result<AgentId, DbError> {
-        self.tx("register_agent", (device_id, contact), |db, (device_id, contact), tx| {
-            Box::pin(register(db, tx, device_id, contact))
-        })
+    pub async fn register_agent(
+        &self,
+        device_id: &str,
+        contact: &Contact,
+    ) -> Result<AgentId, DbError> {
+        self.tx(
+            "register_agent",
+            (device_id, contact),
+            |db, (device_id, contact), tx| Box::pin(register(db, tx, device_id, contact)),
+        )
         .await
     }
 }
 
-async fn register(db: &Db, tx: &mut Transaction<'static>, device_id: &str, contact: &Contact) -> Result<AgentId, DbError> {
-    let lock = db.sql("/* register_agent */ UPDATE {p}sidecar_locks SET counter = counter + 1 WHERE name = ?");
-    tx.exec_drop(lock.as_ref(), (format!("agent:{}", bucket(device_id)),)).await?;
-    let known = db.sql("/* register_agent */ SELECT id FROM {p}agents WHERE device_id = ? ORDER BY id LIMIT 1");
-    if let Some(id) = tx.exec_first::<u32, _, _>(known.as_ref(), (device_id,)).await? {
+async fn register(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    device_id: &str,
+    contact: &Contact,
+) -> Result<AgentId, DbError> {
+    let lock = db.sql(
+        "/* register_agent */ UPDATE {p}sidecar_locks SET counter = counter + 1 WHERE name = ?",
+    );
+    tx.exec_drop(lock.as_ref(), (format!("agent:{}", bucket(device_id)),))
+        .await?;
+    let known = db.sql(
+        "/* register_agent */ SELECT id FROM {p}agents WHERE device_id = ? ORDER BY id LIMIT 1",
+    );
+    if let Some(id) = tx
+        .exec_first::<u32, _, _>(known.as_ref(), (device_id,))
+        .await?
+    {
         return Ok(AgentId(id));
     }
     let insert = db.sql(
         "/* register_agent */ INSERT INTO {p}agents (name, device_id, entities_id, last_contact, useragent, token, \
          threads_networkdiscovery, threads_networkinventory) VALUES (?, ?, 0, ?, ?, ?, 0, 0)",
     );
-    let values = (device_id, device_id, contact.at, contact.useragent.as_deref(), contact.token.as_deref());
+    let values = (
+        device_id,
+        device_id,
+        contact.at,
+        contact.useragent.as_deref(),
+        contact.token.as_deref(),
+    );
     tx.exec_drop(insert.as_ref(), values).await?;
     let id = tx.last_insert_id().unwrap_or_default();
-    u32::try_from(id).map(AgentId).map_err(|_| DbError::CorruptRow { table: "agents", column: "id", value: id.to_string() })
+    u32::try_from(id)
+        .map(AgentId)
+        .map_err(|_| DbError::CorruptRow {
+            table: "agents",
+            column: "id",
+            value: id.to_string(),
+        })
 }
 
 /// FNV-1a: the same on every instance and in every version, which `std`'s hasher does not promise.
@@ -92,7 +123,9 @@ fn bucket(device_id: &str) -> u64 {
     let hash = device_id
         .to_lowercase()
         .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     hash % LOCK_BUCKETS
 }
 
@@ -100,7 +133,9 @@ fn agent(row: Row) -> Result<Agent, DbError> {
     let mut columns = Columns::new("agents", row);
     Ok(Agent {
         id: AgentId(columns.take("id")?),
-        device_id: columns.take::<Option<String>>("device_id")?.unwrap_or_default(),
+        device_id: columns
+            .take::<Option<String>>("device_id")?
+            .unwrap_or_default(),
         entity: EntityId(columns.take("entities_id")?),
         locked: columns.take("lock")?,
         computer: match columns.take::<Option<u32>>("computers_id")? {
@@ -126,7 +161,8 @@ mod tests {
     fn one_device_has_one_lock() {
         assert_eq!(bucket("WKS-1"), bucket("wks-1"));
         assert!(bucket("été") < LOCK_BUCKETS);
-        let used: std::collections::HashSet<u64> = (0..2000).map(|i| bucket(&format!("wks-{i}"))).collect();
+        let used: std::collections::HashSet<u64> =
+            (0..2000).map(|i| bucket(&format!("wks-{i}"))).collect();
         assert!(used.len() > 200, "{} locks in use", used.len());
     }
 }

@@ -88,25 +88,35 @@ impl Db {
     }
 
     async fn modules(&self, conn: &mut Conn) -> Result<Modules, DbError> {
-        let sql = self.sql("/* catalogue */ SELECT modulename, is_active, exceptions FROM {p}agentmodules");
+        let sql = self
+            .sql("/* catalogue */ SELECT modulename, is_active, exceptions FROM {p}agentmodules");
         let rows: Vec<(Option<String>, bool, Option<String>)> = conn.query(sql.as_ref()).await?;
         let mut modules = Modules::default();
         for (name, active, exceptions) in rows {
-            modules.insert(&name.unwrap_or_default(), active, &exceptions.unwrap_or_default());
+            modules.insert(
+                &name.unwrap_or_default(),
+                active,
+                &exceptions.unwrap_or_default(),
+            );
         }
         Ok(modules)
     }
 
     async fn entities(&self, conn: &mut Conn) -> Result<Entities, DbError> {
         let mut entities = Entities::default();
-        let rows: Vec<(u32, Option<u32>, u32)> =
-            conn.query("/* catalogue */ SELECT id, entities_id, level FROM glpi_entities").await?;
+        let rows: Vec<(u32, Option<u32>, u32)> = conn
+            .query("/* catalogue */ SELECT id, entities_id, level FROM glpi_entities")
+            .await?;
         for (id, parent, level) in rows {
             // The root has no parent; an older GLPI writes -1 or the root itself.
-            let parent = parent.filter(|parent| *parent != id && id != 0).map(EntityId);
+            let parent = parent
+                .filter(|parent| *parent != id && id != 0)
+                .map(EntityId);
             entities.insert(EntityId(id), Entity { parent, level });
         }
-        let sql = self.sql("/* catalogue */ SELECT id, entities_id, agent_base_url FROM {p}entities ORDER BY id");
+        let sql = self.sql(
+            "/* catalogue */ SELECT id, entities_id, agent_base_url FROM {p}entities ORDER BY id",
+        );
         let rows: Vec<(u32, u32, String)> = conn.query(sql.as_ref()).await?;
         for (row, entity, url) in rows {
             entities.insert_base_url(row, EntityId(entity), &url);
@@ -128,7 +138,10 @@ impl Db {
                     id,
                     name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
                     is_active: columns.take("is_active")?,
-                    dates: Dates { start: columns.take("datetime_start")?, end: columns.take("datetime_end")? },
+                    dates: Dates {
+                        start: columns.take("datetime_start")?,
+                        end: columns.take("datetime_end")?,
+                    },
                     prep_slot: TimeslotId(columns.take("timeslots_prep_id")?),
                     exec_slot: TimeslotId(columns.take("timeslots_exec_id")?),
                     reprepare_if_successful: columns.take("reprepare_if_successful")?,
@@ -149,9 +162,19 @@ impl Db {
                     id,
                     task: TaskId(columns.take("tasks_id")?),
                     name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
-                    method: columns.take::<Option<String>>("method")?.unwrap_or_default(),
-                    targets: parse_targets(&columns.take::<Option<String>>("targets")?.unwrap_or_default()),
-                    actors: parse_actors(&columns.take::<Option<String>>("actors")?.unwrap_or_default()),
+                    method: columns
+                        .take::<Option<String>>("method")?
+                        .unwrap_or_default(),
+                    targets: parse_targets(
+                        &columns
+                            .take::<Option<String>>("targets")?
+                            .unwrap_or_default(),
+                    ),
+                    actors: parse_actors(
+                        &columns
+                            .take::<Option<String>>("actors")?
+                            .unwrap_or_default(),
+                    ),
                 };
                 Ok((id, job))
             })
@@ -159,22 +182,34 @@ impl Db {
     }
 
     async fn timeslots(&self, conn: &mut Conn) -> Result<HashMap<TimeslotId, Week>, DbError> {
-        let sql = self.sql("/* catalogue */ SELECT {f}timeslots_id, day, `begin`, `end` FROM {p}timeslotentries");
+        let sql = self.sql(
+            "/* catalogue */ SELECT {f}timeslots_id, day, `begin`, `end` FROM {p}timeslotentries",
+        );
         let rows: Vec<(u32, u32, Option<u32>, Option<u32>)> = conn.query(sql.as_ref()).await?;
         let mut entries: HashMap<TimeslotId, Vec<Entry>> = HashMap::new();
         for (slot, day, begin, end) in rows {
             // An entry without a bound never matches in PHP's SQL.
             if let (Some(begin), Some(end)) = (begin, end) {
-                entries.entry(TimeslotId(slot)).or_default().push(Entry { day, begin, end });
+                entries
+                    .entry(TimeslotId(slot))
+                    .or_default()
+                    .push(Entry { day, begin, end });
             }
         }
-        Ok(entries.into_iter().map(|(slot, entries)| (slot, Week::from_entries(entries))).collect())
+        Ok(entries
+            .into_iter()
+            .map(|(slot, entries)| (slot, Week::from_entries(entries)))
+            .collect())
     }
 
     async fn templates(&self, conn: &mut Conn) -> Result<HashMap<TemplateId, Arc<str>>, DbError> {
-        let sql = self.sql("/* catalogue */ SELECT id, json FROM {p}deployuserinteractiontemplates");
+        let sql =
+            self.sql("/* catalogue */ SELECT id, json FROM {p}deployuserinteractiontemplates");
         let rows: Vec<(u32, Option<String>)> = conn.query(sql.as_ref()).await?;
-        Ok(rows.into_iter().map(|(id, json)| (TemplateId(id), json.unwrap_or_default().into())).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(id, json)| (TemplateId(id), json.unwrap_or_default().into()))
+            .collect())
     }
 
     async fn mirrors(&self, conn: &mut Conn, entities: &Entities) -> Result<Vec<Mirror>, DbError> {
@@ -235,7 +270,8 @@ impl Db {
                 "/* catalogue */ SELECT g.id, d.fields_array, d.computers_id_cache FROM {{p}}deploygroups g \
                  JOIN {{p}}deploygroups_dynamicdatas d ON d.{{f}}deploygroups_id = g.id WHERE g.type <> 'STATIC' AND g.id IN ({marks})"
             ));
-            let rows: Vec<(u32, Option<Vec<u8>>, Option<String>)> = conn.exec(text, list(chunk)).await?;
+            let rows: Vec<(u32, Option<Vec<u8>>, Option<String>)> =
+                conn.exec(text, list(chunk)).await?;
             for (group, criteria, cache) in rows {
                 let id = DeployGroupId(group);
                 let cached = cached_computers(cache.as_deref().unwrap_or_default());
@@ -245,8 +281,14 @@ impl Db {
                 }
             }
         }
-        catalogue.members.users.extend(users.into_iter().map(|(group, users)| (GroupId(group), Arc::new(users))));
-        let statics = statics.into_iter().map(|(group, ids)| (DeployGroupId(group), Arc::new(IdSet::from_iter(ids))));
+        catalogue.members.users.extend(
+            users
+                .into_iter()
+                .map(|(group, users)| (GroupId(group), Arc::new(users))),
+        );
+        let statics = statics
+            .into_iter()
+            .map(|(group, ids)| (DeployGroupId(group), Arc::new(IdSet::from_iter(ids))));
         catalogue.members.computers.extend(statics);
         Ok(())
     }
@@ -259,7 +301,9 @@ fn list(ids: &[u32]) -> Params {
 /// Reads `computers_id_cache`: the JSON object `{"7":7}`, which PHP writes, or a list.
 fn cached_computers(json: &str) -> IdSet {
     match serde_json::from_str(json) {
-        Ok(serde_json::Value::Object(map)) => map.keys().filter_map(|key| key.parse().ok()).collect(),
+        Ok(serde_json::Value::Object(map)) => {
+            map.keys().filter_map(|key| key.parse().ok()).collect()
+        }
         Ok(serde_json::Value::Array(list)) => list
             .iter()
             .filter_map(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
@@ -283,7 +327,11 @@ mod tests {
             ("null", vec![]),
             ("{broken", vec![]),
         ] {
-            assert_eq!(cached_computers(json).iter().collect::<Vec<_>>(), ids, "{json}");
+            assert_eq!(
+                cached_computers(json).iter().collect::<Vec<_>>(),
+                ids,
+                "{json}"
+            );
         }
     }
 }

@@ -14,7 +14,11 @@ impl Db {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn evaluate_group(&self, group: DeployGroupId, criteria: &[Criterion]) -> Result<IdSet, DbError> {
+    pub async fn evaluate_group(
+        &self,
+        group: DeployGroupId,
+        criteria: &[Criterion],
+    ) -> Result<IdSet, DbError> {
         self.timed("evaluate_group", async {
             let mut values = Vec::new();
             let wanted = condition(criteria, &mut values);
@@ -52,14 +56,22 @@ fn condition(criteria: &[Criterion], values: &mut Vec<Value>) -> String {
         }
         let inner = match &criterion.condition {
             Condition::Group(nested) => condition(nested, values),
-            Condition::Text { field, negated, pattern } => {
+            Condition::Text {
+                field,
+                negated,
+                pattern,
+            } => {
                 let column = match field {
                     TextField::Name => "c.name",
                     TextField::Serial => "c.serial",
                     TextField::OtherSerial => "c.otherserial",
                 };
                 values.push(like(pattern).into());
-                if *negated { format!("{column} NOT LIKE ? OR {column} IS NULL") } else { format!("{column} LIKE ?") }
+                if *negated {
+                    format!("{column} NOT LIKE ? OR {column} IS NULL")
+                } else {
+                    format!("{column} LIKE ?")
+                }
             }
         };
         text.push_str(&format!("{not}({inner})"));
@@ -68,7 +80,10 @@ fn condition(criteria: &[Criterion], values: &mut Vec<Value>) -> String {
 }
 
 fn like(pattern: &Pattern) -> String {
-    let (before, after) = (if pattern.at_start { "" } else { "%" }, if pattern.at_end { "" } else { "%" });
+    let (before, after) = (
+        if pattern.at_start { "" } else { "%" },
+        if pattern.at_end { "" } else { "%" },
+    );
     format!("{before}{}{after}", pattern.words)
 }
 
@@ -80,12 +95,19 @@ mod tests {
     fn criteria_as_sql() {
         let text = |link, negated, value: &str| Criterion {
             link,
-            condition: Condition::Text { field: TextField::Name, negated, pattern: Pattern::parse(value).unwrap() },
+            condition: Condition::Text {
+                field: TextField::Name,
+                negated,
+                pattern: Pattern::parse(value).unwrap(),
+            },
         };
         let criteria = [
             text(Link::AndNot, false, "^a"),
             text(Link::Or, true, "b$"),
-            Criterion { link: Link::AndNot, condition: Condition::Group(vec![text(Link::And, false, "c")]) },
+            Criterion {
+                link: Link::AndNot,
+                condition: Condition::Group(vec![text(Link::And, false, "c")]),
+            },
         ];
         let mut values = Vec::new();
         assert_eq!(

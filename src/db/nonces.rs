@@ -24,7 +24,12 @@ impl Db {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn store_nonce(&self, id: &str, secret: &str, at: NaiveDateTime) -> Result<(), DbError> {
+    pub async fn store_nonce(
+        &self,
+        id: &str,
+        secret: &str,
+        at: NaiveDateTime,
+    ) -> Result<(), DbError> {
         self.timed("store_nonce", async {
             let sql = self.sql("/* store_nonce */ INSERT INTO {p}sidecar_nonces (id, secret, made_at) VALUES (?, ?, ?)");
             Ok(self.conn().await?.exec_drop(sql.as_ref(), (id, secret, at)).await?)
@@ -39,8 +44,14 @@ impl Db {
     /// When the database fails.
     pub async fn remove_nonce(&self, id: &str, stale: NaiveDateTime) -> Result<(), DbError> {
         self.timed("remove_nonce", async {
-            let sql = self.sql("/* remove_nonce */ DELETE FROM {p}sidecar_nonces WHERE id = ? OR made_at < ?");
-            Ok(self.conn().await?.exec_drop(sql.as_ref(), (id, stale)).await?)
+            let sql = self.sql(
+                "/* remove_nonce */ DELETE FROM {p}sidecar_nonces WHERE id = ? OR made_at < ?",
+            );
+            Ok(self
+                .conn()
+                .await?
+                .exec_drop(sql.as_ref(), (id, stale))
+                .await?)
         })
         .await
     }

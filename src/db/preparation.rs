@@ -33,15 +33,27 @@ impl Db {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn agents_of(&self, actors: &[Actor], members: &Members, policy: Policy) -> Result<Vec<AgentId>, DbError> {
+    pub async fn agents_of(
+        &self,
+        actors: &[Actor],
+        members: &Members,
+        policy: Policy,
+    ) -> Result<Vec<AgentId>, DbError> {
         self.timed("agents_of", async {
             let mut conn = self.conn().await?;
-            let (mut named, mut single, mut grouped, mut groups) = (vec![], BTreeSet::new(), BTreeSet::new(), vec![]);
+            let (mut named, mut single, mut grouped, mut groups) =
+                (vec![], BTreeSet::new(), BTreeSet::new(), vec![]);
             for actor in actors {
                 match actor {
                     Actor::Agent(id) => named.push(id.0),
                     Actor::Computer(id) => drop(single.insert(id.0)),
-                    Actor::DeployGroup(id) => grouped.extend(members.computers.get(id).into_iter().flat_map(|ids| ids.iter())),
+                    Actor::DeployGroup(id) => grouped.extend(
+                        members
+                            .computers
+                            .get(id)
+                            .into_iter()
+                            .flat_map(|ids| ids.iter()),
+                    ),
                     Actor::Group(id) if members.users.contains_key(id) => groups.push(id.0),
                     Actor::Group(_) => {}
                 }
@@ -50,7 +62,9 @@ impl Db {
             let mut agents = existing_agents(self, &mut conn, &named).await?;
             let all: Vec<u32> = single.union(&grouped).copied().collect();
             let mut linked = BTreeSet::new();
-            for (agent, computer, exists, usable) in agents_of_computers(self, &mut conn, &all).await? {
+            for (agent, computer, exists, usable) in
+                agents_of_computers(self, &mut conn, &all).await?
+            {
                 // The plugin looks whether a computer that is named itself exists, but not at members of groups.
                 let fits = match policy {
                     Policy::Plugin => exists || grouped.contains(&computer),
@@ -82,9 +96,13 @@ impl Db {
         at: NaiveDateTime,
     ) -> Result<Prepared, DbError> {
         let input = (job, targets, agents, reprepare, at);
-        self.tx("prepare_job", input, |db, (job, targets, agents, reprepare, at), tx| {
-            Box::pin(prepare(db, tx, *job, targets, agents, *reprepare, *at))
-        })
+        self.tx(
+            "prepare_job",
+            input,
+            |db, (job, targets, agents, reprepare, at), tx| {
+                Box::pin(prepare(db, tx, *job, targets, agents, *reprepare, *at))
+            },
+        )
         .await
     }
 
@@ -133,12 +151,19 @@ async fn prepare(
 async fn existing_agents(db: &Db, conn: &mut Conn, named: &[u32]) -> Result<Vec<u32>, DbError> {
     let mut found = HashSet::new();
     for chunk in named.chunks(LIST_MAX) {
-        let text = format!("/* existing_agents */ SELECT id FROM {{p}}agents WHERE id IN ({})", marks(chunk.len()));
+        let text = format!(
+            "/* existing_agents */ SELECT id FROM {{p}}agents WHERE id IN ({})",
+            marks(chunk.len())
+        );
         let ids: Vec<u32> = conn.exec(db.names.replace(&text), list(chunk)).await?;
         found.extend(ids);
     }
     // `remove` keeps the order of the actors and each agent once.
-    Ok(named.iter().copied().filter(|id| found.remove(id)).collect())
+    Ok(named
+        .iter()
+        .copied()
+        .filter(|id| found.remove(id))
+        .collect())
 }
 
 /// Computers in GLPI groups, and those of the groups' members.
@@ -151,13 +176,20 @@ async fn computers_of_groups(conn: &mut Conn, groups: &[u32]) -> Result<Vec<u32>
              JOIN glpi_computers c ON c.users_id = u.users_id WHERE u.groups_id IN ({marks})"
         );
         let values = pad(chunk).chain(pad(chunk)).map(Value::from).collect();
-        computers.extend(conn.exec::<u32, _, _>(text, Params::Positional(values)).await?);
+        computers.extend(
+            conn.exec::<u32, _, _>(text, Params::Positional(values))
+                .await?,
+        );
     }
     Ok(computers)
 }
 
 /// (agent, computer, the computer exists, it is neither in the trash nor a template).
-async fn agents_of_computers(db: &Db, conn: &mut Conn, computers: &[u32]) -> Result<Vec<(u32, u32, bool, bool)>, DbError> {
+async fn agents_of_computers(
+    db: &Db,
+    conn: &mut Conn,
+    computers: &[u32],
+) -> Result<Vec<(u32, u32, bool, bool)>, DbError> {
     let mut agents = Vec::new();
     for chunk in computers.chunks(LIST_MAX) {
         let text = format!(
@@ -165,13 +197,21 @@ async fn agents_of_computers(db: &Db, conn: &mut Conn, computers: &[u32]) -> Res
              FROM {{p}}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id WHERE a.computers_id IN ({})",
             marks(chunk.len())
         );
-        agents.extend(conn.exec::<(u32, u32, bool, bool), _, _>(db.names.replace(&text), list(chunk)).await?);
+        agents.extend(
+            conn.exec::<(u32, u32, bool, bool), _, _>(db.names.replace(&text), list(chunk))
+                .await?,
+        );
     }
     Ok(agents)
 }
 
 /// The runs of `job` that a preparation looks at; those that ended well only where it matters.
-async fn existing_runs(db: &Db, tx: &mut Transaction<'static>, job: JobId, reprepare: bool) -> Result<Vec<Existing>, DbError> {
+async fn existing_runs(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    job: JobId,
+    reprepare: bool,
+) -> Result<Vec<Existing>, DbError> {
     let sql = if reprepare {
         db.sql(
             "/* existing_runs */ SELECT id, {f}agents_id, itemtype, items_id, state FROM {p}taskjobstates \
@@ -190,14 +230,22 @@ async fn existing_runs(db: &Db, tx: &mut Transaction<'static>, job: JobId, repre
             Some(Existing {
                 id: RunId(id),
                 agent: AgentId(agent),
-                target: Target { itemtype: itemtype.unwrap_or_default(), items_id },
+                target: Target {
+                    itemtype: itemtype.unwrap_or_default(),
+                    items_id,
+                },
                 state: RunState::from_code(state)?,
             })
         })
         .collect())
 }
 
-async fn cancel(db: &Db, tx: &mut Transaction<'static>, step: &Step, at: NaiveDateTime) -> Result<usize, DbError> {
+async fn cancel(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    step: &Step,
+    at: NaiveDateTime,
+) -> Result<usize, DbError> {
     let mut cancelled = 0;
     let wanted: Vec<u64> = step.cancel.iter().map(|run| run.0).collect();
     for chunk in wanted.chunks(LIST_MAX) {
@@ -210,7 +258,10 @@ async fn cancel(db: &Db, tx: &mut Transaction<'static>, step: &Step, at: NaiveDa
         if open.is_empty() {
             continue;
         }
-        let text = format!("/* cancel_runs */ UPDATE {{p}}taskjobstates SET state = 5 WHERE id IN ({})", marks(open.len()));
+        let text = format!(
+            "/* cancel_runs */ UPDATE {{p}}taskjobstates SET state = 5 WHERE id IN ({})",
+            marks(open.len())
+        );
         tx.exec_drop(db.names.replace(&text), list(&open)).await?;
         let line = |run: &u64| {
             [
@@ -228,7 +279,13 @@ async fn cancel(db: &Db, tx: &mut Transaction<'static>, step: &Step, at: NaiveDa
     Ok(cancelled)
 }
 
-async fn create(db: &Db, tx: &mut Transaction<'static>, job: JobId, step: &Step, at: NaiveDateTime) -> Result<(), DbError> {
+async fn create(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    job: JobId,
+    step: &Step,
+    at: NaiveDateTime,
+) -> Result<(), DbError> {
     let mut rest = step.create.as_slice();
     while !rest.is_empty() {
         let (chunk, after) = rest.split_at(statement_rows(rest.len()));
@@ -252,15 +309,30 @@ async fn create(db: &Db, tx: &mut Transaction<'static>, job: JobId, step: &Step,
                 ]
             })
             .collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values)).await?;
+        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+            .await?;
         // Read back by uniqid: the ids of one insert are not consecutive on every server (Galera).
-        let text = format!("/* create_runs */ SELECT uniqid, id FROM {{p}}taskjobstates WHERE uniqid IN ({})", marks(chunk.len()));
+        let text = format!(
+            "/* create_runs */ SELECT uniqid, id FROM {{p}}taskjobstates WHERE uniqid IN ({})",
+            marks(chunk.len())
+        );
         let wanted: Vec<&str> = uniqids.iter().map(String::as_str).collect();
         let values = Params::Positional(pad(&wanted).map(Value::from).collect());
-        let ids: HashMap<String, u64> = tx.exec::<(String, u64), _, _>(db.names.replace(&text), values).await?.into_iter().collect();
+        let ids: HashMap<String, u64> = tx
+            .exec::<(String, u64), _, _>(db.names.replace(&text), values)
+            .await?
+            .into_iter()
+            .collect();
         let line = |uniqid: &String| {
             ids.get(uniqid).map(|run| {
-                [Value::from(*run), at.into(), Value::from(0), Value::NULL, LogState::Prepared.code().into(), Value::from("")]
+                [
+                    Value::from(*run),
+                    at.into(),
+                    Value::from(0),
+                    Value::NULL,
+                    LogState::Prepared.code().into(),
+                    Value::from(""),
+                ]
             })
         };
         add_lines(db, tx, uniqids.iter().filter_map(line).collect()).await?;
@@ -268,7 +340,11 @@ async fn create(db: &Db, tx: &mut Transaction<'static>, job: JobId, step: &Step,
     Ok(())
 }
 
-async fn add_lines(db: &Db, tx: &mut Transaction<'static>, lines: Vec<[Value; 6]>) -> Result<(), DbError> {
+async fn add_lines(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    lines: Vec<[Value; 6]>,
+) -> Result<(), DbError> {
     let mut rest = lines.as_slice();
     while !rest.is_empty() {
         let (chunk, after) = rest.split_at(statement_rows(rest.len()));
@@ -278,7 +354,8 @@ async fn add_lines(db: &Db, tx: &mut Transaction<'static>, lines: Vec<[Value; 6]
             rows(chunk.len(), 6)
         );
         let values = chunk.iter().flatten().cloned().collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values)).await?;
+        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+            .await?;
     }
     Ok(())
 }

@@ -17,7 +17,11 @@ impl Columns {
     /// The columns of a row of `table`.
     #[must_use]
     pub fn new(table: &'static str, row: Row) -> Self {
-        Self { table, row, next: 0 }
+        Self {
+            table,
+            row,
+            next: 0,
+        }
     }
 
     /// The next column, which the caller calls `column`.
@@ -38,6 +42,10 @@ impl Columns {
     /// An error about `column`.
     #[must_use]
     pub fn corrupt(&self, column: &'static str, value: String) -> DbError {
-        DbError::CorruptRow { table: self.table, column, value }
+        DbError::CorruptRow {
+            table: self.table,
+            column,
+            value,
+        }
     }
 }

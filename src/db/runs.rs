@@ -75,10 +75,17 @@ impl Db {
             let mut conn = self.conn().await?;
             let mut packages = Vec::with_capacity(ids.len());
             for chunk in ids.chunks(LIST_MAX) {
-                let text = format!("/* packages */ SELECT id, json FROM {{p}}deploypackages WHERE id IN ({})", marks(chunk.len()));
+                let text = format!(
+                    "/* packages */ SELECT id, json FROM {{p}}deploypackages WHERE id IN ({})",
+                    marks(chunk.len())
+                );
                 let values = Params::Positional(pad(chunk).map(|id| Value::from(id.0)).collect());
-                let rows: Vec<(u32, Option<String>)> = conn.exec(self.names.replace(&text), values).await?;
-                packages.extend(rows.into_iter().map(|(id, json)| (PackageId(id), json.unwrap_or_default())));
+                let rows: Vec<(u32, Option<String>)> =
+                    conn.exec(self.names.replace(&text), values).await?;
+                packages.extend(
+                    rows.into_iter()
+                        .map(|(id, json)| (PackageId(id), json.unwrap_or_default())),
+                );
             }
             Ok(packages)
         })
@@ -92,13 +99,17 @@ fn run(row: Row) -> Result<Run, DbError> {
         id: RunId(columns.take("id")?),
         job: JobId(columns.take("taskjobs_id")?),
         agent: AgentId(columns.take("agents_id")?),
-        itemtype: columns.take::<Option<String>>("itemtype")?.unwrap_or_default(),
+        itemtype: columns
+            .take::<Option<String>>("itemtype")?
+            .unwrap_or_default(),
         items_id: columns.take("items_id")?,
         state: {
             let code: u32 = columns.take("state")?;
             RunState::from_code(code).ok_or_else(|| columns.corrupt("state", code.to_string()))?
         },
-        uniqid: columns.take::<Option<String>>("uniqid")?.unwrap_or_default(),
+        uniqid: columns
+            .take::<Option<String>>("uniqid")?
+            .unwrap_or_default(),
         date_start: columns.take("date_start")?,
         nb_retry: columns.take("nb_retry")?,
         max_retry: columns.take("max_retry")?,

@@ -21,7 +21,9 @@ use super::agents::Contact;
 use super::{Db, DbError, LIST_MAX, marks, pad};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
-use crate::domain::run::{Effect, LogState, Reported, RunState, StateSet, on_report, on_report_as_plugin};
+use crate::domain::run::{
+    Effect, LogState, Reported, RunState, StateSet, on_report, on_report_as_plugin,
+};
 
 /// Most requests in one transaction.
 const BATCH: usize = 256;
@@ -126,7 +128,11 @@ impl Writer {
     /// A writer and its task; `queue` is how many requests may wait. The task ends when the last writer is gone and everything is
     /// written, or at once on `hard`.
     #[must_use]
-    pub fn new(db: Db, queue: usize, hard: CancellationToken) -> (Self, impl Future<Output = ()> + use<>) {
+    pub fn new(
+        db: Db,
+        queue: usize,
+        hard: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + use<>) {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         (Self(sender), run(db, receiver, hard))
     }
@@ -141,11 +147,17 @@ impl Writer {
             return Ok(Vec::new());
         }
         let (answer, outcome) = oneshot::channel();
-        self.0.try_send((request, answer)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => DbError::Busy,
-            mpsc::error::TrySendError::Closed(_) => DbError::Unavailable("the writer has stopped".to_owned()),
-        })?;
-        outcome.await.map_err(|_| DbError::Unavailable("the writer has stopped".to_owned()))?
+        self.0
+            .try_send((request, answer))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => DbError::Busy,
+                mpsc::error::TrySendError::Closed(_) => {
+                    DbError::Unavailable("the writer has stopped".to_owned())
+                }
+            })?;
+        outcome
+            .await
+            .map_err(|_| DbError::Unavailable("the writer has stopped".to_owned()))?
     }
 }
 
@@ -156,7 +168,8 @@ async fn run(db: Db, mut receiver: mpsc::Receiver<(Request, Answer)>, hard: Canc
             taken = receiver.recv_many(&mut batch, BATCH) => if taken == 0 { return },
             () = hard.cancelled() => return,
         }
-        metrics::histogram!("fusion_sidecar_write_batch_requests").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        metrics::histogram!("fusion_sidecar_write_batch_requests")
+            .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         let (requests, answers): (Vec<Request>, Vec<Answer>) = batch.drain(..).unzip();
         let outcomes = write_batch(&db, requests).await;
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -169,9 +182,10 @@ async fn run(db: Db, mut receiver: mpsc::Receiver<(Request, Answer)>, hard: Canc
 async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>, DbError>> {
     match commit(db, &requests).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        Err(DbError::Unavailable(reason)) => {
-            requests.iter().map(|_| Err(DbError::Unavailable(reason.clone()))).collect()
-        }
+        Err(DbError::Unavailable(reason)) => requests
+            .iter()
+            .map(|_| Err(DbError::Unavailable(reason.clone())))
+            .collect(),
         Err(error) if requests.len() == 1 => vec![Err(error)],
         Err(error) => {
             tracing::warn!(error = %error, requests = requests.len(), "a batch was refused, writing its requests one by one");
@@ -186,7 +200,10 @@ async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>
 }
 
 async fn commit(db: &Db, requests: &[Request]) -> Result<Vec<Vec<Outcome>>, DbError> {
-    db.tx("write_batch", requests, |db, requests, tx| Box::pin(write(db, tx, requests))).await
+    db.tx("write_batch", requests, |db, requests, tx| {
+        Box::pin(write(db, tx, requests))
+    })
+    .await
 }
 
 /// State of a run inside the transaction.
@@ -208,7 +225,11 @@ struct Gathered<'a> {
     lines: Vec<(RunId, NaiveDateTime, &'a Change, &'a Line)>,
 }
 
-async fn write(db: &Db, tx: &mut Transaction<'static>, requests: &[Request]) -> Result<Vec<Vec<Outcome>>, DbError> {
+async fn write(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    requests: &[Request],
+) -> Result<Vec<Vec<Outcome>>, DbError> {
     let mut locked = lock_runs(db, tx, requests).await?;
     let mut gathered = Gathered::default();
     let mut outcomes = Vec::with_capacity(requests.len());
@@ -220,7 +241,12 @@ async fn write(db: &Db, tx: &mut Transaction<'static>, requests: &[Request]) -> 
                 Some(run) => follow(db, tx, request, change, run, &mut gathered).await?,
             };
             if outcome != Outcome::Missed {
-                gathered.lines.extend(change.lines.iter().map(|line| (change.run, request.at, change, line)));
+                gathered.lines.extend(
+                    change
+                        .lines
+                        .iter()
+                        .map(|line| (change.run, request.at, change, line)),
+                );
             }
             made.push(outcome);
         }
@@ -234,8 +260,16 @@ async fn write(db: &Db, tx: &mut Transaction<'static>, requests: &[Request]) -> 
 }
 
 /// Locks all runs of all requests, in ascending order: two instances never wait for each other crosswise.
-async fn lock_runs(db: &Db, tx: &mut Transaction<'static>, requests: &[Request]) -> Result<HashMap<RunId, Locked>, DbError> {
-    let ids: BTreeSet<u64> = requests.iter().flat_map(|request| &request.changes).map(|change| change.run.0).collect();
+async fn lock_runs(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    requests: &[Request],
+) -> Result<HashMap<RunId, Locked>, DbError> {
+    let ids: BTreeSet<u64> = requests
+        .iter()
+        .flat_map(|request| &request.changes)
+        .map(|change| change.run.0)
+        .collect();
     let ids: Vec<u64> = ids.into_iter().collect();
     let mut locked = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(LIST_MAX) {
@@ -252,7 +286,13 @@ async fn lock_runs(db: &Db, tx: &mut Transaction<'static>, requests: &[Request])
                 column: "state",
                 value: code.to_string(),
             })?;
-            locked.insert(RunId(id), Locked { state, sends: sends.unwrap_or_default() });
+            locked.insert(
+                RunId(id),
+                Locked {
+                    state,
+                    sends: sends.unwrap_or_default(),
+                },
+            );
         }
     }
     Ok(locked)
@@ -269,14 +309,20 @@ async fn follow<'a>(
 ) -> Result<Outcome, DbError> {
     let to = match &change.step {
         Step::Log => return Ok(Outcome::Done),
-        Step::Send { agent, before, counted } => {
+        Step::Send {
+            agent,
+            before,
+            counted,
+        } => {
             let resent = *counted && run.state == RunState::Sent;
             if run.state != RunState::Prepared && !resent || *counted && run.sends != *before {
                 return Ok(Outcome::Missed);
             }
             if *counted {
                 run.sends += 1;
-                gathered.sends.insert(change.run, (*agent, run.sends, request.at));
+                gathered
+                    .sends
+                    .insert(change.run, (*agent, run.sends, request.at));
             }
             RunState::Sent
         }
@@ -315,32 +361,66 @@ async fn superseded(db: &Db, tx: &mut Transaction<'static>, run: RunId) -> Resul
          AND n.{f}taskjobs_id = o.{f}taskjobs_id AND n.items_id = o.items_id AND n.itemtype = o.itemtype AND n.id > o.id \
          WHERE o.id = ? LIMIT 1",
     );
-    Ok(tx.exec_first::<u8, _, _>(sql.as_ref(), (run.0,)).await?.is_some())
+    Ok(tx
+        .exec_first::<u8, _, _>(sql.as_ref(), (run.0,))
+        .await?
+        .is_some())
 }
 
-async fn write_states(db: &Db, tx: &mut Transaction<'static>, gathered: &Gathered<'_>) -> Result<(), DbError> {
+async fn write_states(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    gathered: &Gathered<'_>,
+) -> Result<(), DbError> {
     for (run, step) in &gathered.deferred {
-        if let Step::Defer { date_start, nb_retry, max_retry, .. } = step {
+        if let Step::Defer {
+            date_start,
+            nb_retry,
+            max_retry,
+            ..
+        } = step
+        {
             let sql = db.sql("/* defer_run */ UPDATE {p}taskjobstates SET date_start = ?, nb_retry = ?, max_retry = ? WHERE id = ?");
-            tx.exec_drop(sql.as_ref(), (date_start, nb_retry, max_retry, run.0)).await?;
-            let sql = db.sql("/* defer_run */ DELETE FROM {p}sidecar_runs WHERE {f}taskjobstates_id = ?");
+            tx.exec_drop(sql.as_ref(), (date_start, nb_retry, max_retry, run.0))
+                .await?;
+            let sql =
+                db.sql("/* defer_run */ DELETE FROM {p}sidecar_runs WHERE {f}taskjobstates_id = ?");
             tx.exec_drop(sql.as_ref(), (run.0,)).await?;
         }
     }
     for state in RunState::ALL {
-        let mut ids: Vec<u64> = gathered.states.iter().filter(|(_, to)| **to == state).map(|(run, _)| run.0).collect();
+        let mut ids: Vec<u64> = gathered
+            .states
+            .iter()
+            .filter(|(_, to)| **to == state)
+            .map(|(run, _)| run.0)
+            .collect();
         ids.sort_unstable();
         for chunk in ids.chunks(LIST_MAX) {
-            let text = format!("/* move_runs */ UPDATE {{p}}taskjobstates SET state = ? WHERE id IN ({})", marks(chunk.len()));
-            let values = std::iter::once(Value::from(state.code())).chain(pad(chunk).map(Value::from)).collect();
-            tx.exec_drop(db.names.replace(&text), Params::Positional(values)).await?;
+            let text = format!(
+                "/* move_runs */ UPDATE {{p}}taskjobstates SET state = ? WHERE id IN ({})",
+                marks(chunk.len())
+            );
+            let values = std::iter::once(Value::from(state.code()))
+                .chain(pad(chunk).map(Value::from))
+                .collect();
+            tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+                .await?;
         }
     }
     Ok(())
 }
 
-async fn write_sends(db: &Db, tx: &mut Transaction<'static>, gathered: &Gathered<'_>) -> Result<(), DbError> {
-    let mut sends: Vec<_> = gathered.sends.iter().map(|(run, sent)| (run.0, *sent)).collect();
+async fn write_sends(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    gathered: &Gathered<'_>,
+) -> Result<(), DbError> {
+    let mut sends: Vec<_> = gathered
+        .sends
+        .iter()
+        .map(|(run, sent)| (run.0, *sent))
+        .collect();
     sends.sort_unstable_by_key(|(run, _)| *run);
     for chunk in sends.chunks(LIST_MAX) {
         let text = format!(
@@ -350,15 +430,27 @@ async fn write_sends(db: &Db, tx: &mut Transaction<'static>, gathered: &Gathered
         );
         let values = chunk
             .iter()
-            .flat_map(|(run, (agent, sends, at))| [Value::from(*run), agent.0.into(), (*sends).into(), (*at).into()])
+            .flat_map(|(run, (agent, sends, at))| {
+                [
+                    Value::from(*run),
+                    agent.0.into(),
+                    (*sends).into(),
+                    (*at).into(),
+                ]
+            })
             .collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values)).await?;
+        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+            .await?;
     }
     Ok(())
 }
 
 /// Log lines in the order of the changes: their ids are what screens sort by.
-async fn write_lines(db: &Db, tx: &mut Transaction<'static>, gathered: &Gathered<'_>) -> Result<(), DbError> {
+async fn write_lines(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    gathered: &Gathered<'_>,
+) -> Result<(), DbError> {
     let mut rest = gathered.lines.as_slice();
     while !rest.is_empty() {
         let (chunk, after) = rest.split_at(statement_rows(rest.len()));
@@ -380,15 +472,23 @@ async fn write_lines(db: &Db, tx: &mut Transaction<'static>, gathered: &Gathered
                 ]
             })
             .collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values)).await?;
+        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+            .await?;
     }
     Ok(())
 }
 
 /// Contacts that say the same (most do) in one statement.
-async fn write_contacts(db: &Db, tx: &mut Transaction<'static>, requests: &[Request]) -> Result<(), DbError> {
+async fn write_contacts(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    requests: &[Request],
+) -> Result<(), DbError> {
     let mut groups: Vec<(&Contact, Vec<u32>)> = Vec::new();
-    for (agent, contact) in requests.iter().filter_map(|request| request.contact.as_ref()) {
+    for (agent, contact) in requests
+        .iter()
+        .filter_map(|request| request.contact.as_ref())
+    {
         match groups.iter_mut().find(|(known, _)| *known == contact) {
             Some((_, agents)) => agents.push(agent.0),
             None => groups.push((contact, vec![agent.0])),
@@ -401,9 +501,17 @@ async fn write_contacts(db: &Db, tx: &mut Transaction<'static>, requests: &[Requ
                 "/* agents_seen */ UPDATE {{p}}agents SET last_contact = ?, useragent = ?, token = COALESCE(?, token) WHERE id IN ({})",
                 marks(chunk.len())
             );
-            let told = [contact.at.into(), contact.useragent.as_deref().into(), contact.token.as_deref().into()];
-            let values = told.into_iter().chain(pad(chunk).map(Value::from)).collect();
-            tx.exec_drop(db.names.replace(&text), Params::Positional(values)).await?;
+            let told = [
+                contact.at.into(),
+                contact.useragent.as_deref().into(),
+                contact.token.as_deref().into(),
+            ];
+            let values = told
+                .into_iter()
+                .chain(pad(chunk).map(Value::from))
+                .collect();
+            tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+                .await?;
         }
     }
     Ok(())
@@ -411,7 +519,11 @@ async fn write_contacts(db: &Db, tx: &mut Transaction<'static>, requests: &[Requ
 
 /// How many of `waiting` rows go into one insert: a length that statements exist for, so that there are few texts.
 pub(super) fn statement_rows(waiting: usize) -> usize {
-    super::LIST_SIZES.into_iter().rev().find(|size| *size <= waiting).unwrap_or(waiting)
+    super::LIST_SIZES
+        .into_iter()
+        .rev()
+        .find(|size| *size <= waiting)
+        .unwrap_or(waiting)
 }
 
 /// `(?,…),(?,…)` for `count` rows of `columns` columns.
@@ -426,7 +538,14 @@ mod tests {
 
     #[test]
     fn inserts_come_in_few_lengths() {
-        for (waiting, taken) in [(1, 1), (15, 1), (16, 16), (255, 16), (256, 256), (1000, 256)] {
+        for (waiting, taken) in [
+            (1, 1),
+            (15, 1),
+            (16, 16),
+            (255, 16),
+            (256, 256),
+            (1000, 256),
+        ] {
             assert_eq!(statement_rows(waiting), taken);
         }
         assert_eq!(rows(2, 3), "(?,?,?),(?,?,?)");

@@ -39,7 +39,12 @@ impl Catalogues {
     /// Reads from `db`; a snapshot is used for `refresh`, zero = never twice.
     #[must_use]
     pub fn new(db: Db, refresh: Duration) -> Self {
-        Self { db, refresh, snapshot: ArcSwapOption::empty(), reading: Mutex::new(()) }
+        Self {
+            db,
+            refresh,
+            snapshot: ArcSwapOption::empty(),
+            reading: Mutex::new(()),
+        }
     }
 
     /// A snapshot that is young enough.
@@ -70,7 +75,11 @@ impl Catalogues {
     pub async fn reread(&self) -> Result<Arc<Snapshot>, DbError> {
         let asked = Instant::now();
         let _reading = self.reading.lock().await;
-        match self.snapshot.load_full().filter(|snapshot| snapshot.read_at > asked) {
+        match self
+            .snapshot
+            .load_full()
+            .filter(|snapshot| snapshot.read_at > asked)
+        {
             Some(snapshot) => Ok(snapshot),
             None => self.read().await,
         }
@@ -98,13 +107,19 @@ impl Catalogues {
     }
 
     fn young(&self) -> Option<Arc<Snapshot>> {
-        self.snapshot.load_full().filter(|snapshot| snapshot.read_at.elapsed() < self.refresh)
+        self.snapshot
+            .load_full()
+            .filter(|snapshot| snapshot.read_at.elapsed() < self.refresh)
     }
 
     async fn read(&self) -> Result<Arc<Snapshot>, DbError> {
         let read_at = Instant::now();
         let catalogue = self.db.catalogue().await?;
-        let snapshot = Arc::new(Snapshot { catalogue, evaluated: Mutex::default(), read_at });
+        let snapshot = Arc::new(Snapshot {
+            catalogue,
+            evaluated: Mutex::default(),
+            read_at,
+        });
         self.snapshot.store(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
     }
@@ -122,14 +137,22 @@ impl Snapshot {
         for actor in jobs.iter().flat_map(|job| &job.actors) {
             match actor {
                 Actor::Group(id) => {
-                    members.users.extend(catalogue.members.users.get(id).map(|users| (*id, Arc::clone(users))));
+                    members.users.extend(
+                        catalogue
+                            .members
+                            .users
+                            .get(id)
+                            .map(|users| (*id, Arc::clone(users))),
+                    );
                 }
                 Actor::DeployGroup(id) => {
                     let computers = match catalogue.members.computers.get(id) {
                         Some(computers) => Some(Arc::clone(computers)),
                         None => self.evaluate(db, *id).await?,
                     };
-                    members.computers.extend(computers.map(|computers| (*id, computers)));
+                    members
+                        .computers
+                        .extend(computers.map(|computers| (*id, computers)));
                 }
                 Actor::Computer(_) | Actor::Agent(_) => {}
             }
@@ -138,7 +161,9 @@ impl Snapshot {
     }
 
     async fn evaluate(&self, db: &Db, group: DeployGroupId) -> Result<Option<Arc<IdSet>>, DbError> {
-        let Some(search) = self.catalogue.searches.get(&group) else { return Ok(None) };
+        let Some(search) = self.catalogue.searches.get(&group) else {
+            return Ok(None);
+        };
         let mut evaluated = self.evaluated.lock().await;
         if let Some(computers) = evaluated.get(&group) {
             return Ok(Some(Arc::clone(computers)));

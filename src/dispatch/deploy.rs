@@ -36,14 +36,29 @@ impl Dispatcher {
     /// # Errors
     ///
     /// When GLPI is closed or the database fails; then nothing was handed out.
-    pub async fn deploy_jobs(&self, machineid: &str, version: &str, approach: &Approach) -> Result<Value, DispatchError> {
+    pub async fn deploy_jobs(
+        &self,
+        machineid: &str,
+        version: &str,
+        approach: &Approach,
+    ) -> Result<Value, DispatchError> {
         let mut snapshot = self.open_catalogue().await?;
-        let Some(agent) = self.any_agent(machineid).await? else { return Ok(answer(vec![], Map::new())) };
+        let Some(agent) = self.any_agent(machineid).await? else {
+            return Ok(answer(vec![], Map::new()));
+        };
         let runs = self.db.open_runs(agent.id).await?;
         if runs.is_empty() {
             return Ok(answer(vec![], Map::new()));
         }
-        let judged = self.judge(&mut snapshot, &agent, runs, Occasion::GetJobs, Some(&["deployinstall"])).await?;
+        let judged = self
+            .judge(
+                &mut snapshot,
+                &agent,
+                runs,
+                Occasion::GetJobs,
+                Some(&["deployinstall"]),
+            )
+            .await?;
         let catalogue = &snapshot.catalogue;
         let allowed = catalogue.modules.allows(Module::Deploy, agent.id);
 
@@ -55,7 +70,9 @@ impl Dispatcher {
                 Decision::Deliver if !allowed => changes.push(end(&run, Ending::ModuleOff)),
                 Decision::Deliver => deliver.push(run),
                 // PHP cancels what a user put off, too, when the module is off.
-                Decision::Wait(..) if !allowed && self.policy == Policy::Plugin => changes.push(end(&run, Ending::ModuleOff)),
+                Decision::Wait(..) if !allowed && self.policy == Policy::Plugin => {
+                    changes.push(end(&run, Ending::ModuleOff))
+                }
                 Decision::Wait(..) => {}
             }
         }
@@ -74,7 +91,14 @@ impl Dispatcher {
                 }
             }
         }
-        let outcomes = self.writer.write(Request { at: self.now(), contact: None, changes }).await?;
+        let outcomes = self
+            .writer
+            .write(Request {
+                at: self.now(),
+                contact: None,
+                changes,
+            })
+            .await?;
         let (mut jobs, mut files) = (Vec::new(), Map::new());
         for (index, outcome) in outcomes.into_iter().enumerate() {
             if let (Some(order), Outcome::Done) = (ready.remove(&index), outcome) {
@@ -84,29 +108,52 @@ impl Dispatcher {
                 }
             }
         }
-        metrics::counter!("fusion_sidecar_runs_sent_total", "method" => "deployinstall").increment(jobs.len() as u64);
+        metrics::counter!("fusion_sidecar_runs_sent_total", "method" => "deployinstall")
+            .increment(jobs.len() as u64);
         Ok(answer(jobs, files))
     }
 
     /// The packages of `runs`, by row; what cannot be read is an error text.
-    async fn packages_of(&self, runs: &[Run]) -> Result<HashMap<u32, Result<Package, String>>, DispatchError> {
-        let mut ids: Vec<PackageId> = runs.iter().filter(|run| run.itemtype == PACKAGE).map(|run| PackageId(run.items_id)).collect();
+    async fn packages_of(
+        &self,
+        runs: &[Run],
+    ) -> Result<HashMap<u32, Result<Package, String>>, DispatchError> {
+        let mut ids: Vec<PackageId> = runs
+            .iter()
+            .filter(|run| run.itemtype == PACKAGE)
+            .map(|run| PackageId(run.items_id))
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         let stored = self.db.packages(&ids).await?;
         Ok(stored
             .into_iter()
-            .map(|(id, json)| (id.0, Package::parse(&json).map_err(|error| error.to_string())))
+            .map(|(id, json)| {
+                (
+                    id.0,
+                    Package::parse(&json).map_err(|error| error.to_string()),
+                )
+            })
             .collect())
     }
 
     /// Parts of every file of `packages`, by hash; a file without a readable manifest has no entry.
-    async fn multiparts(&self, packages: &HashMap<u32, Result<Package, String>>) -> HashMap<String, Vec<String>> {
-        let hashes: HashSet<&str> = packages.values().flatten().flat_map(Package::files).map(|(hash, _)| hash).collect();
+    async fn multiparts(
+        &self,
+        packages: &HashMap<u32, Result<Package, String>>,
+    ) -> HashMap<String, Vec<String>> {
+        let hashes: HashSet<&str> = packages
+            .values()
+            .flatten()
+            .flat_map(Package::files)
+            .map(|(hash, _)| hash)
+            .collect();
         let mut parts = HashMap::with_capacity(hashes.len());
         let Some(doc_dir) = &self.doc_dir else {
             if !hashes.is_empty() {
-                tracing::warn!("packages have files, but no document directory is configured (--plugin-doc-dir)");
+                tracing::warn!(
+                    "packages have files, but no document directory is configured (--plugin-doc-dir)"
+                );
             }
             return parts;
         };
@@ -115,15 +162,28 @@ impl Dispatcher {
             let path: PathBuf = manifest_path(doc_dir, hash);
             match tokio::fs::read_to_string(&path).await {
                 Ok(manifest) => {
-                    parts.insert(hash.to_owned(), manifest.lines().map(|line| line.trim().to_owned()).collect());
+                    parts.insert(
+                        hash.to_owned(),
+                        manifest
+                            .lines()
+                            .map(|line| line.trim().to_owned())
+                            .collect(),
+                    );
                 }
-                Err(error) => tracing::warn!(file.sha512 = hash, error = %error, "a file's manifest cannot be read"),
+                Err(error) => {
+                    tracing::warn!(file.sha512 = hash, error = %error, "a file's manifest cannot be read")
+                }
             }
         }
         parts
     }
 
-    fn mirrors(&self, catalogue: &Catalogue, agent: &Agent, approach: &Approach) -> Result<Vec<String>, DispatchError> {
+    fn mirrors(
+        &self,
+        catalogue: &Catalogue,
+        agent: &Agent,
+        approach: &Approach,
+    ) -> Result<Vec<String>, DispatchError> {
         // PHP's comparisons take an agent without a computer for one in the root entity; `redux` for one in its own.
         let without = match self.policy {
             Policy::Plugin => EntityId(0),
@@ -132,9 +192,16 @@ impl Dispatcher {
         let place = Place {
             agent_entity: agent.entity,
             computer_entity: agent.computer.map_or(without, |computer| computer.entity),
-            location: agent.computer.map_or(LocationId(0), |computer| computer.location),
+            location: agent
+                .computer
+                .map_or(LocationId(0), |computer| computer.location),
         };
-        let mut mirrors = choose(&catalogue.mirrors, place, catalogue.config.mirror_match, &catalogue.entities);
+        let mut mirrors = choose(
+            &catalogue.mirrors,
+            place,
+            catalogue.config.mirror_match,
+            &catalogue.entities,
+        );
         if catalogue.config.server_as_mirror {
             let own = self.address(catalogue, approach, Backend::Deploy, agent.entity)?;
             mirrors.push(format!("{own}?action=getFilePart&file="));
@@ -151,15 +218,23 @@ impl Dispatcher {
         multiparts: &HashMap<String, Vec<String>>,
         catalogue: &Catalogue,
     ) -> Result<Ready, String> {
-        let package = match packages.get(&run.items_id).filter(|_| run.itemtype == PACKAGE) {
+        let package = match packages
+            .get(&run.items_id)
+            .filter(|_| run.itemtype == PACKAGE)
+        {
             None => return Err("its package does not exist".to_owned()),
             Some(Err(reason)) => return Err(reason.clone()),
             Some(Ok(package)) => package,
         };
         if self.policy == Policy::Redux {
             // Without its parts the agent takes a file for fetched and runs the actions on nothing.
-            if let Some((_, name)) = package.files().find(|(hash, _)| !multiparts.contains_key(*hash)) {
-                return Err(format!("the manifest of its file '{name}' is missing on the server"));
+            if let Some((_, name)) = package
+                .files()
+                .find(|(hash, _)| !multiparts.contains_key(*hash))
+            {
+                return Err(format!(
+                    "the manifest of its file '{name}' is missing on the server"
+                ));
             }
             package.complete().map_err(|error| error.to_string())?;
         }
@@ -182,7 +257,11 @@ impl Dispatcher {
         let lines = if counted {
             let text = match run.sends {
                 0 => "Sent to the agent.".to_owned(),
-                sends => format!("Sent to the agent again, which has not reported on it ({} of {}).", sends + 1, self.max_sends),
+                sends => format!(
+                    "Sent to the agent again, which has not reported on it ({} of {}).",
+                    sends + 1,
+                    self.max_sends
+                ),
             };
             vec![line(LogState::Started, text)]
         } else {
@@ -192,7 +271,11 @@ impl Dispatcher {
             run: run.id,
             itemtype: run.itemtype.clone(),
             items_id: run.items_id,
-            step: Step::Send { agent: agent.id, before: run.sends, counted },
+            step: Step::Send {
+                agent: agent.id,
+                before: run.sends,
+                counted,
+            },
             lines,
         }
     }
@@ -204,7 +287,13 @@ fn broken(run: &Run, reason: &str) -> Change {
         run: run.id,
         itemtype: run.itemtype.clone(),
         items_id: run.items_id,
-        step: Step::Move { from: StateSet::from(run.state), to: RunState::InError },
-        lines: vec![line(LogState::Error, format!("The package cannot be handed out: {reason}."))],
+        step: Step::Move {
+            from: StateSet::from(run.state),
+            to: RunState::InError,
+        },
+        lines: vec![line(
+            LogState::Error,
+            format!("The package cannot be handed out: {reason}."),
+        )],
     }
 }

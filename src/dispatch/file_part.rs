@@ -36,12 +36,20 @@ impl Dispatcher {
     ///
     /// When it names none.
     pub fn file_part(&self, file: Option<&str>) -> Result<Part, PartError> {
-        let file = file.filter(|file| !file.is_empty()).ok_or(PartError::Unnamed)?;
+        let file = file
+            .filter(|file| !file.is_empty())
+            .ok_or(PartError::Unnamed)?;
         let sha512 = part_name(file).ok_or(PartError::BadName)?;
         let doc_dir = self.doc_dir.as_deref().ok_or(PartError::NoDirectory)?;
         let repository = doc_dir.join("files").join("repository");
-        let path = repository.join(&sha512[..1]).join(&sha512[..2]).join(sha512);
-        Ok(Part { sha512: sha512.to_owned(), path })
+        let path = repository
+            .join(&sha512[..1])
+            .join(&sha512[..2])
+            .join(sha512);
+        Ok(Part {
+            sha512: sha512.to_owned(),
+            path,
+        })
     }
 }
 
@@ -49,7 +57,10 @@ impl Dispatcher {
 fn part_name(file: &str) -> Option<&str> {
     let mut segments = file.trim_start_matches('/').split('/');
     let (one, two, sha512) = (segments.next()?, segments.next()?, segments.next()?);
-    let fits = segments.next().is_none() && one.chars().count() == 1 && two.chars().count() == 2 && is_sha512(sha512);
+    let fits = segments.next().is_none()
+        && one.chars().count() == 1
+        && two.chars().count() == 2
+        && is_sha512(sha512);
     fits.then_some(sha512)
 }
 
@@ -70,7 +81,11 @@ mod tests {
     #[test]
     fn only_names_of_parts_are_taken() {
         let hash = "ab".repeat(64);
-        for good in [format!("a/ab/{hash}"), format!("/a/ab/{hash}"), format!("x/yy/{hash}")] {
+        for good in [
+            format!("a/ab/{hash}"),
+            format!("/a/ab/{hash}"),
+            format!("x/yy/{hash}"),
+        ] {
             assert_eq!(part_name(&good), Some(hash.as_str()), "{good}");
         }
         for bad in [

@@ -56,13 +56,20 @@ impl Dispatcher {
     /// # Errors
     ///
     /// When the agent is unknown or locked, GLPI is closed, or the database fails. Nothing is written.
-    pub async fn get_config(&self, machineid: &str, tasks: &[&str], approach: &Approach) -> Result<Value, DispatchError> {
+    pub async fn get_config(
+        &self,
+        machineid: &str,
+        tasks: &[&str],
+        approach: &Approach,
+    ) -> Result<Value, DispatchError> {
         let mut snapshot = self.open_catalogue().await?;
         let agent = self.unlocked_agent(machineid).await?;
         let modules = &snapshot.catalogue.modules;
         let mut asked: Vec<&Kind> = Vec::new();
         for task in tasks {
-            let kind = KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(task));
+            let kind = KINDS
+                .iter()
+                .find(|kind| kind.name.eq_ignore_ascii_case(task));
             asked.extend(kind.filter(|kind| modules.allows(kind.module, agent.id)));
         }
         let mut schedule = Vec::new();
@@ -70,19 +77,32 @@ impl Dispatcher {
             let runs = self.db.open_runs(agent.id).await?;
             let ready: Vec<String> = match self.policy {
                 // PHP counts prepared runs by the kind of their target and looks at nothing else.
-                Policy::Plugin => {
-                    runs.into_iter().filter(|run| run.state == RunState::Prepared).map(|run| run.itemtype).collect()
-                }
+                Policy::Plugin => runs
+                    .into_iter()
+                    .filter(|run| run.state == RunState::Prepared)
+                    .map(|run| run.itemtype)
+                    .collect(),
                 Policy::Redux => {
                     let methods: Vec<&str> = asked.iter().map(|kind| kind.method).collect();
-                    let judged = self.judge(&mut snapshot, &agent, runs, Occasion::GetConfig, Some(&methods)).await?;
-                    let deliverable = judged.into_iter().filter(|judged| judged.decision == Decision::Deliver);
+                    let judged = self
+                        .judge(
+                            &mut snapshot,
+                            &agent,
+                            runs,
+                            Occasion::GetConfig,
+                            Some(&methods),
+                        )
+                        .await?;
+                    let deliverable = judged
+                        .into_iter()
+                        .filter(|judged| judged.decision == Decision::Deliver);
                     deliverable.map(|judged| judged.run.itemtype).collect()
                 }
             };
             for kind in asked {
                 if ready.iter().any(|itemtype| itemtype == kind.itemtype) {
-                    let remote = self.address(&snapshot.catalogue, approach, kind.backend, agent.entity)?;
+                    let remote =
+                        self.address(&snapshot.catalogue, approach, kind.backend, agent.entity)?;
                     schedule.push(match kind.backend {
                         Backend::Esx => json!({
                             "periodicity": ESX_PERIOD, "delayStartup": ESX_PERIOD, "task": kind.name, "remote": remote,

@@ -33,7 +33,10 @@ impl Dispatcher {
         occasion: Occasion,
         methods: Option<&[&str]>,
     ) -> Result<Vec<Judged>, DispatchError> {
-        if runs.iter().any(|run| !snapshot.catalogue.jobs.contains_key(&run.job)) {
+        if runs
+            .iter()
+            .any(|run| !snapshot.catalogue.jobs.contains_key(&run.job))
+        {
             *snapshot = self.catalogues.reread().await?;
         }
         let catalogue = &snapshot.catalogue;
@@ -52,8 +55,12 @@ impl Dispatcher {
         let jobs: Vec<&Job> = placed.iter().map(|(_, _, job, _)| *job).collect();
         let members = snapshot.members(&self.db, &jobs).await?;
         // The plugin takes an agent that is an actor of any of these jobs for an actor of all.
-        let all: Vec<Actor> = jobs.iter().flat_map(|job| job.actors.iter().copied()).collect();
-        let actor_of_any = self.policy == Policy::Plugin && is_actor(agent, &all, &members, self.policy);
+        let all: Vec<Actor> = jobs
+            .iter()
+            .flat_map(|job| job.actors.iter().copied())
+            .collect();
+        let actor_of_any =
+            self.policy == Policy::Plugin && is_actor(agent, &all, &members, self.policy);
         let closed = Week::default();
         let now = self.now();
         let mut seen = HashSet::new();
@@ -71,7 +78,9 @@ impl Dispatcher {
                 task_active: task.is_active,
                 dates: task.dates,
                 exec_slot,
-                is_actor: actor_of_any || self.policy == Policy::Redux && is_actor(agent, &job.actors, &members, self.policy),
+                is_actor: actor_of_any
+                    || self.policy == Policy::Redux
+                        && is_actor(agent, &job.actors, &members, self.policy),
                 is_duplicate: !seen.insert((run.job, run.itemtype.clone(), run.items_id)),
             });
             Judged { run, decision }
@@ -83,12 +92,19 @@ impl Dispatcher {
 /// The change that ends `run` without its having run.
 pub(super) fn end(run: &Run, ending: Ending) -> Change {
     let to = ending.state();
-    let state = if to == RunState::InError { LogState::Error } else { LogState::Info };
+    let state = if to == RunState::InError {
+        LogState::Error
+    } else {
+        LogState::Info
+    };
     Change {
         run: run.id,
         itemtype: run.itemtype.clone(),
         items_id: run.items_id,
-        step: Step::Move { from: StateSet::from(run.state), to },
+        step: Step::Move {
+            from: StateSet::from(run.state),
+            to,
+        },
         lines: vec![line(state, ending.text())],
     }
 }

@@ -4,11 +4,11 @@ use super::judge::end;
 use super::{DispatchError, Dispatcher, cut_chars};
 use crate::db::agents::{Contact, MAX_TEXT};
 use crate::db::writer::Request;
+use crate::domain::actors::Agent;
 use crate::domain::eligibility::{Decision, Occasion};
 use crate::domain::ids::{AgentId, EntityId};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::actors::Agent;
 
 /// What an agent says in its PROLOG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +50,14 @@ impl Dispatcher {
         let at = self.now();
         let contact = Contact {
             at,
-            useragent: hello.useragent.map(|name| cut_chars(name, MAX_TEXT).to_owned()),
+            useragent: hello
+                .useragent
+                .map(|name| cut_chars(name, MAX_TEXT).to_owned()),
             // A token that the table cannot hold is none that GLPI could use.
-            token: hello.token.filter(|token| token.chars().count() <= MAX_TEXT).map(str::to_owned),
+            token: hello
+                .token
+                .filter(|token| token.chars().count() <= MAX_TEXT)
+                .map(str::to_owned),
         };
         let agent = match self.any_agent(hello.device_id).await? {
             Some(agent) => {
@@ -60,17 +65,30 @@ impl Dispatcher {
                     Policy::Plugin => self.ended_by_prolog(&mut snapshot, &agent).await?,
                     Policy::Redux => Vec::new(),
                 };
-                self.writer.write(Request { at, contact: Some((agent.id, contact)), changes }).await?;
+                self.writer
+                    .write(Request {
+                        at,
+                        contact: Some((agent.id, contact)),
+                        changes,
+                    })
+                    .await?;
                 agent
             }
             None => {
                 let id = self.db.register_agent(hello.device_id, &contact).await?;
-                tracing::info!(agent.id = id.0, agent.device_id = hello.device_id, "agent registered");
+                tracing::info!(
+                    agent.id = id.0,
+                    agent.device_id = hello.device_id,
+                    "agent registered"
+                );
                 new_agent(id, hello.device_id)
             }
         };
         Ok(Welcome {
-            inventory: snapshot.catalogue.modules.allows(Module::Inventory, agent.id),
+            inventory: snapshot
+                .catalogue
+                .modules
+                .allows(Module::Inventory, agent.id),
             frequency: snapshot.catalogue.config.inventory_frequence.clone(),
         })
     }
@@ -81,7 +99,9 @@ impl Dispatcher {
         agent: &Agent,
     ) -> Result<Vec<crate::db::writer::Change>, DispatchError> {
         let runs = self.db.open_runs(agent.id).await?;
-        let judged = self.judge(snapshot, agent, runs, Occasion::Prolog, None).await?;
+        let judged = self
+            .judge(snapshot, agent, runs, Occasion::Prolog, None)
+            .await?;
         Ok(judged
             .iter()
             .filter_map(|judged| match judged.decision {
@@ -93,5 +113,11 @@ impl Dispatcher {
 }
 
 fn new_agent(id: AgentId, device_id: &str) -> Agent {
-    Agent { id, device_id: device_id.to_owned(), entity: EntityId(0), locked: false, computer: None }
+    Agent {
+        id,
+        device_id: device_id.to_owned(),
+        entity: EntityId(0),
+        locked: false,
+        computer: None,
+    }
 }

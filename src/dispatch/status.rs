@@ -12,7 +12,12 @@ impl Dispatcher {
     /// # Errors
     ///
     /// When the agent is unknown or locked, GLPI is closed, or the database fails; then nothing was written.
-    pub async fn set_status(&self, machineid: &str, uuid: &str, status: &Status<'_>) -> Result<(), DispatchError> {
+    pub async fn set_status(
+        &self,
+        machineid: &str,
+        uuid: &str,
+        status: &Status<'_>,
+    ) -> Result<(), DispatchError> {
         self.open_catalogue().await?;
         let agent = self.unlocked_agent(machineid).await?;
         let runs = self.own_runs(&agent, uuid).await?;
@@ -20,26 +25,48 @@ impl Dispatcher {
         let mut lines = Vec::new();
         if self.policy == Policy::Redux {
             // The plugin loses these.
-            lines.extend(report.output.iter().map(|text| self.agents_line(LogState::Running, text)));
+            lines.extend(
+                report
+                    .output
+                    .iter()
+                    .map(|text| self.agents_line(LogState::Running, text)),
+            );
         }
         let speaks = status.msg.is_some_and(|msg| !msg.is_empty());
         if speaks || lines.is_empty() || report.reported != Reported::Progress {
             lines.push(self.agents_line(log_state(report.reported), &report.text));
         }
-        let changes = runs.iter().map(|run| self.reported(run, report.reported, lines.clone())).collect();
-        self.writer.write(Request { at: self.now(), contact: None, changes }).await?;
+        let changes = runs
+            .iter()
+            .map(|run| self.reported(run, report.reported, lines.clone()))
+            .collect();
+        self.writer
+            .write(Request {
+                at: self.now(),
+                contact: None,
+                changes,
+            })
+            .await?;
         Ok(())
     }
 
     /// The runs called `uuid` that `agent` may speak of: for `redux` only its own.
-    pub(super) async fn own_runs(&self, agent: &crate::domain::actors::Agent, uuid: &str) -> Result<Vec<Run>, DispatchError> {
+    pub(super) async fn own_runs(
+        &self,
+        agent: &crate::domain::actors::Agent,
+        uuid: &str,
+    ) -> Result<Vec<Run>, DispatchError> {
         let mut runs = self.db.runs_by_uniqid(uuid).await?;
         if self.policy == Policy::Redux {
             let before = runs.len();
             runs.retain(|run| run.agent == agent.id);
             if runs.len() < before {
                 metrics::counter!("fusion_sidecar_reports_ignored_total", "reason" => "foreign-run").increment(1);
-                tracing::warn!(agent.id = agent.id.0, run.uniqid = uuid, "a report on another agent's run is ignored");
+                tracing::warn!(
+                    agent.id = agent.id.0,
+                    run.uniqid = uuid,
+                    "a report on another agent's run is ignored"
+                );
             }
         }
         Ok(runs)
@@ -50,7 +77,10 @@ impl Dispatcher {
             run: run.id,
             itemtype: run.itemtype.clone(),
             items_id: run.items_id,
-            step: Step::Report { policy: self.policy, reported },
+            step: Step::Report {
+                policy: self.policy,
+                reported,
+            },
             lines,
         }
     }

@@ -29,13 +29,22 @@ impl Dispatcher {
     ///
     /// When the agent is unknown or locked, GLPI is closed, or the database fails. For policy `plugin` an unknown agent's stop or
     /// postponement takes effect nevertheless, as in PHP.
-    pub async fn set_user_event(&self, machineid: &str, uuid: &str, event: &UserEvent<'_>) -> Result<(), DispatchError> {
+    pub async fn set_user_event(
+        &self,
+        machineid: &str,
+        uuid: &str,
+        event: &UserEvent<'_>,
+    ) -> Result<(), DispatchError> {
         let snapshot = self.open_catalogue().await?;
         let agent = self.unlocked_agent(machineid).await;
-        let Some(behaviour) = event.behaviour.and_then(Behaviour::parse) else { return agent.map(drop) };
+        let Some(behaviour) = event.behaviour.and_then(Behaviour::parse) else {
+            return agent.map(drop);
+        };
         let (runs, known) = match (&agent, self.policy) {
             (Ok(agent), _) => (self.own_runs(agent, uuid).await?, true),
-            (Err(DispatchError::UnknownAgent), Policy::Plugin) => (self.db.runs_by_uniqid(uuid).await?, false),
+            (Err(DispatchError::UnknownAgent), Policy::Plugin) => {
+                (self.db.runs_by_uniqid(uuid).await?, false)
+            }
             (Err(_), _) => return agent.map(drop),
         };
         let said = log_text(behaviour, event.moment, event.event, event.user);
@@ -43,23 +52,36 @@ impl Dispatcher {
         for run in &runs {
             if known {
                 let (reported, state) = match behaviour {
-                    Behaviour::Continue | Behaviour::Postpone => (Reported::Progress, LogState::Running),
+                    Behaviour::Continue | Behaviour::Postpone => {
+                        (Reported::Progress, LogState::Running)
+                    }
                     Behaviour::Stop | Behaviour::BadEvent => (Reported::Failure, LogState::Error),
                 };
                 let lines = vec![self.agents_line(state, &said)];
                 changes.push(match (behaviour, self.policy) {
                     // The run is cancelled, not in error on the way there.
-                    (Behaviour::Stop | Behaviour::Postpone, Policy::Redux) => change(run, Step::Log, lines),
+                    (Behaviour::Stop | Behaviour::Postpone, Policy::Redux) => {
+                        change(run, Step::Log, lines)
+                    }
                     _ => self.reported(run, reported, lines),
                 });
             }
             match behaviour {
                 Behaviour::Stop => changes.push(self.stop(run)),
-                Behaviour::Postpone => changes.extend(self.postpone(&snapshot.catalogue, run, event.moment).await?),
+                Behaviour::Postpone => changes.extend(
+                    self.postpone(&snapshot.catalogue, run, event.moment)
+                        .await?,
+                ),
                 Behaviour::Continue | Behaviour::BadEvent => {}
             }
         }
-        self.writer.write(Request { at: self.now(), contact: None, changes }).await?;
+        self.writer
+            .write(Request {
+                at: self.now(),
+                contact: None,
+                changes,
+            })
+            .await?;
         agent.map(drop)
     }
 
@@ -72,22 +94,42 @@ impl Dispatcher {
     }
 
     fn stop(&self, run: &Run) -> Change {
-        let step = Step::Move { from: self.answerable(), to: RunState::Cancelled };
-        change(run, step, vec![line(LogState::Info, "Cancelled by a user.")])
+        let step = Step::Move {
+            from: self.answerable(),
+            to: RunState::Cancelled,
+        };
+        change(
+            run,
+            step,
+            vec![line(LogState::Info, "Cancelled by a user.")],
+        )
     }
 
     /// Puts `run` off as the template of the package's question says.
-    async fn postpone(&self, catalogue: &Catalogue, run: &Run, moment: &str) -> Result<Vec<Change>, DispatchError> {
+    async fn postpone(
+        &self,
+        catalogue: &Catalogue,
+        run: &Run,
+        moment: &str,
+    ) -> Result<Vec<Change>, DispatchError> {
         let packages = self.db.packages(&[PackageId(run.items_id)]).await?;
-        let package = packages.first().and_then(|(_, json)| Package::parse(json).ok());
-        let asked = package.iter().flat_map(Package::interactions).filter(|(when, _)| *when == moment);
+        let package = packages
+            .first()
+            .and_then(|(_, json)| Package::parse(json).ok());
+        let asked = package
+            .iter()
+            .flat_map(Package::interactions)
+            .filter(|(when, _)| *when == moment);
         let mut deferrals: Vec<Deferral> = asked
             .filter_map(|(_, id)| catalogue.templates.get(&id))
             .filter_map(|json| serde_json::from_str(json).ok())
             .map(|json| Deferral::from_template(&json))
             .collect();
         if self.policy == Policy::Redux {
-            let fallback = Deferral { retry_after: Deferral::DEFAULT_RETRY_AFTER, max_retry: run.max_retry };
+            let fallback = Deferral {
+                retry_after: Deferral::DEFAULT_RETRY_AFTER,
+                max_retry: run.max_retry,
+            };
             deferrals.truncate(1);
             if deferrals.is_empty() {
                 deferrals.push(fallback);
@@ -95,7 +137,10 @@ impl Dispatcher {
         }
         let mut changes = Vec::new();
         if self.policy == Policy::Plugin {
-            let step = Step::Move { from: self.answerable(), to: RunState::Postponed };
+            let step = Step::Move {
+                from: self.answerable(),
+                to: RunState::Postponed,
+            };
             changes.push(change(run, step, vec![line(LogState::Info, POSTPONED)]));
         }
         let now = self.now();
@@ -110,7 +155,13 @@ impl Dispatcher {
             };
             let mut lines = vec![
                 line(LogState::Info, SEPARATOR),
-                line(LogState::Started, format!("To be handed out again at {}.", next.format("%Y-%m-%d %H:%M"))),
+                line(
+                    LogState::Started,
+                    format!(
+                        "To be handed out again at {}.",
+                        next.format("%Y-%m-%d %H:%M")
+                    ),
+                ),
                 line(LogState::Info, retry),
             ];
             if self.policy == Policy::Redux {
@@ -134,5 +185,11 @@ const POSTPONED: &str = "Put off by a user.";
 const SEPARATOR: &str = "----------------------------------------";
 
 fn change(run: &Run, step: Step, lines: Vec<Line>) -> Change {
-    Change { run: run.id, itemtype: run.itemtype.clone(), items_id: run.items_id, step, lines }
+    Change {
+        run: run.id,
+        itemtype: run.itemtype.clone(),
+        items_id: run.items_id,
+        step,
+        lines,
+    }
 }

@@ -46,7 +46,8 @@ pub fn parse_actors(json: &str) -> Vec<Actor> {
 /// Reads a job's `targets`: a list of one-entry objects. What is none of these says nothing.
 #[must_use]
 pub fn parse_targets(json: &str) -> Vec<Target> {
-    let listed = serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(json).unwrap_or_default();
+    let listed = serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(json)
+        .unwrap_or_default();
     listed
         .into_iter()
         .filter_map(|entry| {
@@ -147,17 +148,19 @@ impl IdSet {
 /// For the plugin a computer in the trash or a template counts; for `redux` it does not.
 #[must_use]
 pub fn is_actor(agent: &Agent, actors: &[Actor], members: &Members, policy: Policy) -> bool {
-    let computer = agent.computer.filter(|c| policy == Policy::Plugin || !(c.deleted || c.template));
+    let computer = agent
+        .computer
+        .filter(|c| policy == Policy::Plugin || !(c.deleted || c.template));
     actors.iter().any(|actor| match *actor {
         Actor::Agent(id) => id == agent.id,
         Actor::Computer(id) => computer.is_some_and(|c| c.id == id),
-        Actor::Group(id) => members
-            .users
+        Actor::Group(id) => members.users.get(&id).is_some_and(|users| {
+            computer.is_some_and(|c| c.group == id || users.contains(&c.user))
+        }),
+        Actor::DeployGroup(id) => members
+            .computers
             .get(&id)
-            .is_some_and(|users| computer.is_some_and(|c| c.group == id || users.contains(&c.user))),
-        Actor::DeployGroup(id) => {
-            members.computers.get(&id).is_some_and(|ids| computer.is_some_and(|c| ids.contains(c.id.0)))
-        }
+            .is_some_and(|ids| computer.is_some_and(|c| ids.contains(c.id.0))),
     })
 }
 
@@ -186,10 +189,20 @@ mod tests {
     #[test]
     fn lists_are_read_as_the_plugin_writes_them() {
         assert_eq!(
-            parse_actors(r#"[{"Computer":"1"},{"PluginFusioninventoryAgent":2},{"Group":"x"},{"Nothing":"3"},{}]"#),
+            parse_actors(
+                r#"[{"Computer":"1"},{"PluginFusioninventoryAgent":2},{"Group":"x"},{"Nothing":"3"},{}]"#
+            ),
             [Actor::Computer(ComputerId(1)), Actor::Agent(AgentId(2))]
         );
-        for broken in ["", "null", "{}", "[1]", "[[]]", "[{\"Computer\":\"-1\"}]", "[{\"Computer\":99999999999}]"] {
+        for broken in [
+            "",
+            "null",
+            "{}",
+            "[1]",
+            "[[]]",
+            "[{\"Computer\":\"-1\"}]",
+            "[{\"Computer\":99999999999}]",
+        ] {
             assert_eq!(parse_actors(broken), [], "{broken}");
         }
     }
@@ -198,8 +211,12 @@ mod tests {
     fn every_kind_of_actor() {
         let mut members = Members::default();
         members.users.insert(GroupId(7), Arc::default());
-        members.users.insert(GroupId(8), Arc::new(HashSet::from([UserId(2)])));
-        members.computers.insert(DeployGroupId(4), Arc::new(IdSet::from_iter([11, 10])));
+        members
+            .users
+            .insert(GroupId(8), Arc::new(HashSet::from([UserId(2)])));
+        members
+            .computers
+            .insert(DeployGroupId(4), Arc::new(IdSet::from_iter([11, 10])));
         for (actor, is) in [
             (Actor::Agent(AgentId(1)), true),
             (Actor::Agent(AgentId(10)), false),
@@ -211,8 +228,16 @@ mod tests {
             (Actor::DeployGroup(DeployGroupId(4)), true),
             (Actor::DeployGroup(DeployGroupId(5)), false),
         ] {
-            assert_eq!(is_actor(&agent(), &[actor], &members, Policy::Redux), is, "{actor:?}");
-            assert_eq!(is_actor(&agent(), &[actor], &members, Policy::Plugin), is, "{actor:?}");
+            assert_eq!(
+                is_actor(&agent(), &[actor], &members, Policy::Redux),
+                is,
+                "{actor:?}"
+            );
+            assert_eq!(
+                is_actor(&agent(), &[actor], &members, Policy::Plugin),
+                is,
+                "{actor:?}"
+            );
         }
         assert!(!is_actor(&agent(), &[], &members, Policy::Redux));
     }
@@ -222,10 +247,29 @@ mod tests {
         let actors = [Actor::Computer(ComputerId(10))];
         for (deleted, template) in [(true, false), (false, true)] {
             let mut agent = agent();
-            agent.computer = agent.computer.map(|c| Computer { deleted, template, ..c });
-            assert!(is_actor(&agent, &actors, &Members::default(), Policy::Plugin));
-            assert!(!is_actor(&agent, &actors, &Members::default(), Policy::Redux));
-            assert!(is_actor(&agent, &[Actor::Agent(AgentId(1))], &Members::default(), Policy::Redux));
+            agent.computer = agent.computer.map(|c| Computer {
+                deleted,
+                template,
+                ..c
+            });
+            assert!(is_actor(
+                &agent,
+                &actors,
+                &Members::default(),
+                Policy::Plugin
+            ));
+            assert!(!is_actor(
+                &agent,
+                &actors,
+                &Members::default(),
+                Policy::Redux
+            ));
+            assert!(is_actor(
+                &agent,
+                &[Actor::Agent(AgentId(1))],
+                &Members::default(),
+                Policy::Redux
+            ));
         }
     }
 }

@@ -82,8 +82,14 @@ impl Job {
     /// the job no longer has it), as the plugin orders them.
     #[must_use]
     pub fn position(&self, itemtype: &str, items_id: u32) -> u64 {
-        let same_type = self.targets.iter().filter(|target| target.itemtype == itemtype);
-        let index = same_type.clone().position(|target| target.items_id == items_id).unwrap_or_default();
+        let same_type = self
+            .targets
+            .iter()
+            .filter(|target| target.itemtype == itemtype);
+        let index = same_type
+            .clone()
+            .position(|target| target.items_id == items_id)
+            .unwrap_or_default();
         u64::from(self.id.0) * 1000 + index as u64
     }
 }
@@ -144,19 +150,35 @@ mod tests {
 
     #[test]
     fn position_counts_targets_of_the_same_type() {
-        let target = |itemtype: &str, items_id| Target { itemtype: itemtype.into(), items_id };
+        let target = |itemtype: &str, items_id| Target {
+            itemtype: itemtype.into(),
+            items_id,
+        };
         let job = Job {
             id: JobId(3),
             task: TaskId(1),
             name: String::new(),
             method: "deployinstall".into(),
-            targets: vec![target("A", 5), target("B", 7), target("A", 6), target("A", 5)],
+            targets: vec![
+                target("A", 5),
+                target("B", 7),
+                target("A", 6),
+                target("A", 5),
+            ],
             actors: vec![],
         };
-        for (itemtype, items_id, position) in
-            [("A", 5, 3000), ("A", 6, 3001), ("B", 7, 3000), ("A", 9, 3000), ("C", 5, 3000)]
-        {
-            assert_eq!(job.position(itemtype, items_id), position, "{itemtype} {items_id}");
+        for (itemtype, items_id, position) in [
+            ("A", 5, 3000),
+            ("A", 6, 3001),
+            ("B", 7, 3000),
+            ("A", 9, 3000),
+            ("C", 5, 3000),
+        ] {
+            assert_eq!(
+                job.position(itemtype, items_id),
+                position,
+                "{itemtype} {items_id}"
+            );
         }
     }
 }

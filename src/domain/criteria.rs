@@ -58,12 +58,23 @@ impl Pattern {
     ///
     /// Values that GLPI treats in its own way: none at all, `NULL`, and SQL's or GLPI's wildcards.
     pub fn parse(value: &str) -> Result<Self, Unsupported> {
-        let (words, at_start) = value.strip_prefix('^').map_or((value, false), |rest| (rest, true));
-        let (words, at_end) = words.strip_suffix('$').map_or((words, false), |rest| (rest, true));
-        if words.is_empty() || value.eq_ignore_ascii_case("null") || words.contains(['%', '_', '*', '\\']) {
+        let (words, at_start) = value
+            .strip_prefix('^')
+            .map_or((value, false), |rest| (rest, true));
+        let (words, at_end) = words
+            .strip_suffix('$')
+            .map_or((words, false), |rest| (rest, true));
+        if words.is_empty()
+            || value.eq_ignore_ascii_case("null")
+            || words.contains(['%', '_', '*', '\\'])
+        {
             return Err(Unsupported(format!("the value '{value}'")));
         }
-        Ok(Self { words: words.to_owned(), at_start, at_end })
+        Ok(Self {
+            words: words.to_owned(),
+            at_start,
+            at_end,
+        })
     }
 }
 
@@ -103,12 +114,25 @@ mod tests {
 
     #[test]
     fn anchors() {
-        for (value, words, at_start, at_end) in
-            [("wks", "wks", false, false), ("^wks", "wks", true, false), ("wks$", "wks", false, true), ("^wks$", "wks", true, true)]
-        {
-            assert_eq!(Pattern::parse(value), Ok(Pattern { words: words.into(), at_start, at_end }), "{value}");
+        for (value, words, at_start, at_end) in [
+            ("wks", "wks", false, false),
+            ("^wks", "wks", true, false),
+            ("wks$", "wks", false, true),
+            ("^wks$", "wks", true, true),
+        ] {
+            assert_eq!(
+                Pattern::parse(value),
+                Ok(Pattern {
+                    words: words.into(),
+                    at_start,
+                    at_end
+                }),
+                "{value}"
+            );
         }
-        for value in ["", "^", "$", "^$", "NULL", "null", "a%", "a_b", "w*", "a\\b"] {
+        for value in [
+            "", "^", "$", "^$", "NULL", "null", "a%", "a_b", "w*", "a\\b",
+        ] {
             assert!(Pattern::parse(value).is_err(), "{value}");
         }
     }

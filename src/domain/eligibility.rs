@@ -114,14 +114,22 @@ impl Ending {
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::AskedAgain => "The agent came back for work that it had been handed before and had not finished; it probably broke off.",
-            Self::SentTooOften => "The run was sent as often as allowed and the agent never reported on it.",
-            Self::TaskInactive => "Cancelled: the task was switched off after the run had been prepared.",
+            Self::AskedAgain => {
+                "The agent came back for work that it had been handed before and had not finished; it probably broke off."
+            }
+            Self::SentTooOften => {
+                "The run was sent as often as allowed and the agent never reported on it."
+            }
+            Self::TaskInactive => {
+                "Cancelled: the task was switched off after the run had been prepared."
+            }
             Self::OutsideDates => "Cancelled: the task's start and end dates do not allow it now.",
             Self::OutsideSlot => "Cancelled: the task's execution timeslot is closed now.",
             Self::NotAnActor => "Cancelled: the agent is no longer among the actors of the job.",
             Self::ModuleOff => "Cancelled: the module is switched off for this agent.",
-            Self::Duplicate => "Cancelled: the agent has another open run of this job on the same target.",
+            Self::Duplicate => {
+                "Cancelled: the agent has another open run of this job on the same target."
+            }
         }
     }
 }
@@ -169,7 +177,9 @@ fn decide_redux(q: &Question<'_>) -> Decision {
             if q.sends >= q.max_sends {
                 return match q.occasion {
                     Occasion::GetJobs => Decision::End(Ending::SentTooOften),
-                    Occasion::GetConfig | Occasion::Prolog => Decision::Wait(Waiting::UnderWay, None),
+                    Occasion::GetConfig | Occasion::Prolog => {
+                        Decision::Wait(Waiting::UnderWay, None)
+                    }
                 };
             }
         }
@@ -201,7 +211,9 @@ fn decide_redux(q: &Question<'_>) -> Decision {
 }
 
 fn postponed(q: &Question<'_>) -> Option<Decision> {
-    q.date_start.filter(|start| *start > q.now).map(|start| Decision::Wait(Waiting::Postponed, Some(start)))
+    q.date_start
+        .filter(|start| *start > q.now)
+        .map(|start| Decision::Wait(Waiting::Postponed, Some(start)))
 }
 
 #[cfg(test)]
@@ -211,7 +223,10 @@ mod tests {
     use chrono::{Duration, NaiveDate};
 
     fn noon() -> NaiveDateTime {
-        NaiveDate::from_ymd_opt(2026, 11, 24).unwrap().and_hms_opt(12, 0, 0).unwrap()
+        NaiveDate::from_ymd_opt(2026, 11, 24)
+            .unwrap()
+            .and_hms_opt(12, 0, 0)
+            .unwrap()
     }
 
     fn question(policy: Policy) -> Question<'static> {
@@ -235,7 +250,14 @@ mod tests {
     fn an_open_run_goes_out() {
         for policy in [Policy::Plugin, Policy::Redux] {
             for occasion in [Occasion::GetConfig, Occasion::GetJobs, Occasion::Prolog] {
-                assert_eq!(decide(&Question { occasion, ..question(policy) }), Decision::Deliver, "{policy} {occasion:?}");
+                assert_eq!(
+                    decide(&Question {
+                        occasion,
+                        ..question(policy)
+                    }),
+                    Decision::Deliver,
+                    "{policy} {occasion:?}"
+                );
             }
         }
     }
@@ -243,34 +265,168 @@ mod tests {
     #[test]
     fn where_the_policies_differ() {
         let hour = Duration::hours(1);
-        let closed = Week::from_entries([Entry { day: 3, begin: 0, end: 60 }]);
-        let opening = NaiveDate::from_ymd_opt(2026, 11, 25).unwrap().and_hms_opt(0, 0, 0);
+        let closed = Week::from_entries([Entry {
+            day: 3,
+            begin: 0,
+            end: 60,
+        }]);
+        let opening = NaiveDate::from_ymd_opt(2026, 11, 25)
+            .unwrap()
+            .and_hms_opt(0, 0, 0);
         let plugin = question(Policy::Plugin);
         let redux = question(Policy::Redux);
-        let before = Dates { start: Some(noon() + hour), end: None };
-        let over = Dates { start: Some(noon() - hour * 2), end: Some(noon() - hour) };
+        let before = Dates {
+            start: Some(noon() + hour),
+            end: None,
+        };
+        let over = Dates {
+            start: Some(noon() - hour * 2),
+            end: Some(noon() - hour),
+        };
         use Decision::{Deliver, End, Wait};
         for (q, decision) in [
-            (Question { dates: before, ..plugin }, End(Ending::OutsideDates)),
-            (Question { dates: before, ..redux }, Wait(Waiting::BeforeStart, Some(noon() + hour))),
-            (Question { dates: over, ..plugin }, End(Ending::OutsideDates)),
-            (Question { dates: over, ..redux }, End(Ending::OutsideDates)),
-            (Question { exec_slot: Some(&closed), ..plugin }, End(Ending::OutsideSlot)),
-            (Question { exec_slot: Some(&closed), ..redux }, Wait(Waiting::SlotClosed, opening)),
-            (Question { state: RunState::Sent, ..plugin }, End(Ending::AskedAgain)),
-            (Question { state: RunState::Running, ..plugin }, End(Ending::AskedAgain)),
-            (Question { state: RunState::Sent, sends: 2, ..redux }, Deliver),
-            (Question { state: RunState::Sent, sends: 3, ..redux }, End(Ending::SentTooOften)),
-            (Question { state: RunState::Running, ..redux }, Wait(Waiting::UnderWay, None)),
-            (Question { task_active: false, ..plugin }, End(Ending::TaskInactive)),
-            (Question { task_active: false, ..redux }, End(Ending::TaskInactive)),
-            (Question { is_actor: false, ..plugin }, End(Ending::NotAnActor)),
-            (Question { is_actor: false, ..redux }, End(Ending::NotAnActor)),
-            (Question { is_duplicate: true, ..plugin }, Deliver),
-            (Question { is_duplicate: true, ..redux }, End(Ending::Duplicate)),
-            (Question { date_start: Some(noon() + hour), ..plugin }, Wait(Waiting::Postponed, Some(noon() + hour))),
-            (Question { date_start: Some(noon() + hour), ..redux }, Wait(Waiting::Postponed, Some(noon() + hour))),
-            (Question { date_start: Some(noon()), ..redux }, Deliver),
+            (
+                Question {
+                    dates: before,
+                    ..plugin
+                },
+                End(Ending::OutsideDates),
+            ),
+            (
+                Question {
+                    dates: before,
+                    ..redux
+                },
+                Wait(Waiting::BeforeStart, Some(noon() + hour)),
+            ),
+            (
+                Question {
+                    dates: over,
+                    ..plugin
+                },
+                End(Ending::OutsideDates),
+            ),
+            (
+                Question {
+                    dates: over,
+                    ..redux
+                },
+                End(Ending::OutsideDates),
+            ),
+            (
+                Question {
+                    exec_slot: Some(&closed),
+                    ..plugin
+                },
+                End(Ending::OutsideSlot),
+            ),
+            (
+                Question {
+                    exec_slot: Some(&closed),
+                    ..redux
+                },
+                Wait(Waiting::SlotClosed, opening),
+            ),
+            (
+                Question {
+                    state: RunState::Sent,
+                    ..plugin
+                },
+                End(Ending::AskedAgain),
+            ),
+            (
+                Question {
+                    state: RunState::Running,
+                    ..plugin
+                },
+                End(Ending::AskedAgain),
+            ),
+            (
+                Question {
+                    state: RunState::Sent,
+                    sends: 2,
+                    ..redux
+                },
+                Deliver,
+            ),
+            (
+                Question {
+                    state: RunState::Sent,
+                    sends: 3,
+                    ..redux
+                },
+                End(Ending::SentTooOften),
+            ),
+            (
+                Question {
+                    state: RunState::Running,
+                    ..redux
+                },
+                Wait(Waiting::UnderWay, None),
+            ),
+            (
+                Question {
+                    task_active: false,
+                    ..plugin
+                },
+                End(Ending::TaskInactive),
+            ),
+            (
+                Question {
+                    task_active: false,
+                    ..redux
+                },
+                End(Ending::TaskInactive),
+            ),
+            (
+                Question {
+                    is_actor: false,
+                    ..plugin
+                },
+                End(Ending::NotAnActor),
+            ),
+            (
+                Question {
+                    is_actor: false,
+                    ..redux
+                },
+                End(Ending::NotAnActor),
+            ),
+            (
+                Question {
+                    is_duplicate: true,
+                    ..plugin
+                },
+                Deliver,
+            ),
+            (
+                Question {
+                    is_duplicate: true,
+                    ..redux
+                },
+                End(Ending::Duplicate),
+            ),
+            (
+                Question {
+                    date_start: Some(noon() + hour),
+                    ..plugin
+                },
+                Wait(Waiting::Postponed, Some(noon() + hour)),
+            ),
+            (
+                Question {
+                    date_start: Some(noon() + hour),
+                    ..redux
+                },
+                Wait(Waiting::Postponed, Some(noon() + hour)),
+            ),
+            (
+                Question {
+                    date_start: Some(noon()),
+                    ..redux
+                },
+                Deliver,
+            ),
         ] {
             assert_eq!(decide(&q), decision, "{q:?}");
         }
@@ -279,10 +435,23 @@ mod tests {
     #[test]
     fn getconfig_never_ends_a_run_for_the_plugin_and_prolog_never_resends_for_redux() {
         for state in RunState::ALL {
-            let q = Question { state, occasion: Occasion::GetConfig, task_active: false, ..question(Policy::Plugin) };
+            let q = Question {
+                state,
+                occasion: Occasion::GetConfig,
+                task_active: false,
+                ..question(Policy::Plugin)
+            };
             assert!(!matches!(decide(&q), Decision::End(_)), "{state:?}");
-            let q = Question { state, occasion: Occasion::Prolog, sends: 9, ..question(Policy::Redux) };
-            assert!(matches!(decide(&q), Decision::Wait(..)) || state == RunState::Prepared, "{state:?}");
+            let q = Question {
+                state,
+                occasion: Occasion::Prolog,
+                sends: 9,
+                ..question(Policy::Redux)
+            };
+            assert!(
+                matches!(decide(&q), Decision::Wait(..)) || state == RunState::Prepared,
+                "{state:?}"
+            );
         }
     }
 }

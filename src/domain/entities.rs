@@ -38,12 +38,17 @@ impl Entities {
         if row == 1 {
             self.default_base_url = Some(url.to_owned());
         }
-        self.base_urls.entry(entity).or_insert_with(|| url.to_owned());
+        self.base_urls
+            .entry(entity)
+            .or_insert_with(|| url.to_owned());
     }
 
     /// `entity` itself, then upwards to the root.
     pub fn lineage(&self, entity: EntityId) -> impl Iterator<Item = EntityId> {
-        std::iter::successors(Some(entity), |id| self.rows.get(id).and_then(|row| row.parent)).take(MAX_DEPTH)
+        std::iter::successors(Some(entity), |id| {
+            self.rows.get(id).and_then(|row| row.parent)
+        })
+        .take(MAX_DEPTH)
     }
 
     /// Whether `entity` is `above` or lies below it.
@@ -79,8 +84,19 @@ mod tests {
 
     fn tree() -> Entities {
         let mut entities = Entities::default();
-        for (id, parent, level) in [(0, None, 1), (1, Some(0), 2), (2, Some(1), 3), (3, Some(0), 2)] {
-            entities.insert(EntityId(id), Entity { parent: parent.map(EntityId), level });
+        for (id, parent, level) in [
+            (0, None, 1),
+            (1, Some(0), 2),
+            (2, Some(1), 3),
+            (3, Some(0), 2),
+        ] {
+            entities.insert(
+                EntityId(id),
+                Entity {
+                    parent: parent.map(EntityId),
+                    level,
+                },
+            );
         }
         entities
     }
@@ -91,7 +107,12 @@ mod tests {
         entities.insert_base_url(1, EntityId(0), "http://root");
         entities.insert_base_url(2, EntityId(1), "http://north");
         entities.insert_base_url(3, EntityId(2), "");
-        for (entity, url) in [(0, "http://root"), (1, "http://north"), (2, "http://north"), (3, "http://root")] {
+        for (entity, url) in [
+            (0, "http://root"),
+            (1, "http://north"),
+            (2, "http://north"),
+            (3, "http://root"),
+        ] {
             assert_eq!(entities.base_url(EntityId(entity)), Some(url));
         }
     }
@@ -107,8 +128,20 @@ mod tests {
     #[test]
     fn a_cycle_ends() {
         let mut entities = Entities::default();
-        entities.insert(EntityId(1), Entity { parent: Some(EntityId(2)), level: 1 });
-        entities.insert(EntityId(2), Entity { parent: Some(EntityId(1)), level: 1 });
+        entities.insert(
+            EntityId(1),
+            Entity {
+                parent: Some(EntityId(2)),
+                level: 1,
+            },
+        );
+        entities.insert(
+            EntityId(2),
+            Entity {
+                parent: Some(EntityId(1)),
+                level: 1,
+            },
+        );
         assert!(!entities.is_within(EntityId(1), EntityId(3)));
         assert_eq!(entities.base_url(EntityId(1)), None);
     }
@@ -119,6 +152,9 @@ mod tests {
         assert!(entities.is_within(EntityId(2), EntityId(1)));
         assert!(entities.is_within(EntityId(2), EntityId(0)));
         assert!(!entities.is_within(EntityId(1), EntityId(2)));
-        assert_eq!((entities.level(EntityId(2)), entities.level(EntityId(9))), (3, 0));
+        assert_eq!(
+            (entities.level(EntityId(2)), entities.level(EntityId(9))),
+            (3, 0)
+        );
     }
 }

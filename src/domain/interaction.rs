@@ -83,18 +83,26 @@ impl Deferral {
     #[must_use]
     pub fn from_template(json: &serde_json::Value) -> Self {
         let number = |key: &str| match json.get(key) {
-            Some(serde_json::Value::Number(number)) => number.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            Some(serde_json::Value::Number(number)) => number
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(0),
             Some(serde_json::Value::String(text)) => text.parse().unwrap_or(0),
             _ => 0,
         };
-        Self { retry_after: number("retry_after"), max_retry: number("nb_max_retry") }
+        Self {
+            retry_after: number("retry_after"),
+            max_retry: number("nb_max_retry"),
+        }
     }
 
     /// When the run may be handed out again: the plugin cuts the moment to the minute.
     #[must_use]
     pub fn next(self, now: NaiveDateTime) -> NaiveDateTime {
         let then = now + Duration::seconds(i64::from(self.retry_after));
-        then.with_second(0).and_then(|t| t.with_nanosecond(0)).unwrap_or(then)
+        then.with_second(0)
+            .and_then(|t| t.with_nanosecond(0))
+            .unwrap_or(then)
     }
 }
 
@@ -106,15 +114,26 @@ mod tests {
     #[test]
     fn lines_name_the_user() {
         for behaviour in ["continue", "postpone", "stop", "error_bad_event"] {
-            let text = log_text(Behaviour::parse(behaviour).unwrap(), "before", "on_yes", "jdoe");
-            assert!(text.contains("jdoe") && text.contains("before the download"), "{text}");
+            let text = log_text(
+                Behaviour::parse(behaviour).unwrap(),
+                "before",
+                "on_yes",
+                "jdoe",
+            );
+            assert!(
+                text.contains("jdoe") && text.contains("before the download"),
+                "{text}"
+            );
         }
         assert_eq!(Behaviour::parse("dance"), None);
     }
 
     #[test]
     fn deferral_is_cut_to_the_minute() {
-        let now = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap().and_hms_milli_opt(10, 0, 59, 500).unwrap();
+        let now = NaiveDate::from_ymd_opt(2026, 11, 24)
+            .unwrap()
+            .and_hms_milli_opt(10, 0, 59, 500)
+            .unwrap();
         for (json, next, max) in [
             (r#"{"retry_after":3600,"nb_max_retry":2}"#, (11, 0), 2),
             (r#"{"retry_after":"61","nb_max_retry":"0"}"#, (10, 2), 0),
@@ -122,7 +141,11 @@ mod tests {
         ] {
             let deferral = Deferral::from_template(&serde_json::from_str(json).unwrap());
             assert_eq!(deferral.max_retry, max);
-            assert_eq!(deferral.next(now), now.date().and_hms_opt(next.0, next.1, 0).unwrap(), "{json}");
+            assert_eq!(
+                deferral.next(now),
+                now.date().and_hms_opt(next.0, next.1, 0).unwrap(),
+                "{json}"
+            );
         }
     }
 }

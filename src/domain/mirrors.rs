@@ -32,16 +32,27 @@ pub struct Place {
 ///
 /// A mirror that fits by location is listed each time it does; one that fits by entity only if its address is not listed yet.
 #[must_use]
-pub fn choose(mirrors: &[Mirror], place: Place, by: MirrorMatch, entities: &Entities) -> Vec<String> {
+pub fn choose(
+    mirrors: &[Mirror],
+    place: Place,
+    by: MirrorMatch,
+    entities: &Entities,
+) -> Vec<String> {
     let mut chosen: Vec<String> = Vec::new();
     let covers = |mirror: &Mirror, entity| {
         mirror.entity == entity || (mirror.recursive && entities.is_within(entity, mirror.entity))
     };
-    for mirror in mirrors.iter().filter(|mirror| covers(mirror, place.agent_entity)) {
+    for mirror in mirrors
+        .iter()
+        .filter(|mirror| covers(mirror, place.agent_entity))
+    {
         if by != MirrorMatch::Entity && place.location.0 > 0 && place.location == mirror.location {
             chosen.push(mirror.url.clone());
         }
-        if by != MirrorMatch::Location && covers(mirror, place.computer_entity) && !chosen.contains(&mirror.url) {
+        if by != MirrorMatch::Location
+            && covers(mirror, place.computer_entity)
+            && !chosen.contains(&mirror.url)
+        {
             chosen.push(mirror.url.clone());
         }
     }
@@ -56,8 +67,19 @@ mod tests {
     #[test]
     fn by_location_by_entity_and_both() {
         let mut entities = Entities::default();
-        for (id, parent, level) in [(0, None, 1), (1, Some(0), 2), (2, Some(1), 3), (3, Some(0), 2)] {
-            entities.insert(EntityId(id), Entity { parent: parent.map(EntityId), level });
+        for (id, parent, level) in [
+            (0, None, 1),
+            (1, Some(0), 2),
+            (2, Some(1), 3),
+            (3, Some(0), 2),
+        ] {
+            entities.insert(
+                EntityId(id),
+                Entity {
+                    parent: parent.map(EntityId),
+                    level,
+                },
+            );
         }
         let mirror = |entity, recursive, location, url: &str| Mirror {
             entity: EntityId(entity),
@@ -72,9 +94,19 @@ mod tests {
             mirror(3, true, 5, "south"),
             mirror(0, true, 0, "root"),
         ];
-        let place = Place { agent_entity: EntityId(2), computer_entity: EntityId(2), location: LocationId(5) };
-        let nowhere = Place { location: LocationId(0), ..place };
-        let elsewhere = Place { computer_entity: EntityId(3), ..place };
+        let place = Place {
+            agent_entity: EntityId(2),
+            computer_entity: EntityId(2),
+            location: LocationId(5),
+        };
+        let nowhere = Place {
+            location: LocationId(0),
+            ..place
+        };
+        let elsewhere = Place {
+            computer_entity: EntityId(3),
+            ..place
+        };
         for (place, by, expected) in [
             (place, MirrorMatch::Location, vec!["north"]),
             (nowhere, MirrorMatch::Location, vec![]),
@@ -82,7 +114,11 @@ mod tests {
             (place, MirrorMatch::Both, vec!["own", "north", "root"]),
             (elsewhere, MirrorMatch::Entity, vec!["root"]),
         ] {
-            assert_eq!(choose(&mirrors, place, by, &entities), expected, "{place:?} {by:?}");
+            assert_eq!(
+                choose(&mirrors, place, by, &entities),
+                expected,
+                "{place:?} {by:?}"
+            );
         }
     }
 }

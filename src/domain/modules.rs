@@ -39,17 +39,22 @@ impl Modules {
     pub fn insert(&mut self, name: &str, active: bool, exceptions: &str) {
         let listed = serde_json::from_str::<Vec<serde_json::Value>>(exceptions).unwrap_or_default();
         let ids = listed.iter().filter_map(|value| match value {
-            serde_json::Value::Number(number) => number.as_u64().and_then(|id| u32::try_from(id).ok()),
+            serde_json::Value::Number(number) => {
+                number.as_u64().and_then(|id| u32::try_from(id).ok())
+            }
             serde_json::Value::String(text) => text.trim().parse().ok(),
             _ => None,
         });
-        self.0.insert(name.to_owned(), (active, ids.map(AgentId).collect()));
+        self.0
+            .insert(name.to_owned(), (active, ids.map(AgentId).collect()));
     }
 
     /// Whether `agent` may do `module`. A module without a row is off, as in the plugin.
     #[must_use]
     pub fn allows(&self, module: Module, agent: AgentId) -> bool {
-        self.0.get(module.name()).is_some_and(|(active, exceptions)| *active != exceptions.contains(&agent))
+        self.0
+            .get(module.name())
+            .is_some_and(|(active, exceptions)| *active != exceptions.contains(&agent))
     }
 }
 
@@ -71,8 +76,15 @@ mod tests {
         ] {
             let mut modules = Modules::default();
             modules.insert("DEPLOY", active, exceptions);
-            assert_eq!(modules.allows(Module::Deploy, AgentId(1)), allowed, "{active} {exceptions}");
-            assert!(!modules.allows(Module::Collect, AgentId(1)), "a module without a row is off");
+            assert_eq!(
+                modules.allows(Module::Deploy, AgentId(1)),
+                allowed,
+                "{active} {exceptions}"
+            );
+            assert!(
+                !modules.allows(Module::Collect, AgentId(1)),
+                "a module without a row is off"
+            );
         }
     }
 }

@@ -35,7 +35,12 @@ pub struct Step {
 /// An agent that has an open run on the target is passed over, and one that ended well, unless `reprepare`. Nothing is done without
 /// agents: a group that is empty for a moment must not cancel what is under way.
 #[must_use]
-pub fn plan(targets: &[Target], agents: &[AgentId], existing: &[Existing], reprepare: bool) -> Vec<Step> {
+pub fn plan(
+    targets: &[Target],
+    agents: &[AgentId],
+    existing: &[Existing],
+    reprepare: bool,
+) -> Vec<Step> {
     if agents.is_empty() {
         return Vec::new();
     }
@@ -62,14 +67,21 @@ pub fn plan(targets: &[Target], agents: &[AgentId], existing: &[Existing], repre
                 .collect();
             let left = |run: &&&Existing| {
                 !members.contains(&run.agent)
-                    && !matches!(run.state, RunState::Finished | RunState::InError | RunState::Cancelled)
+                    && !matches!(
+                        run.state,
+                        RunState::Finished | RunState::InError | RunState::Cancelled
+                    )
             };
             let mut cancel: Vec<RunId> = runs.iter().filter(left).map(|run| run.id).collect();
             cancel.sort_unstable();
             Step {
                 target: target.clone(),
                 cancel,
-                create: agents.iter().copied().filter(|agent| !busy.contains(agent)).collect(),
+                create: agents
+                    .iter()
+                    .copied()
+                    .filter(|agent| !busy.contains(agent))
+                    .collect(),
             }
         })
         .collect()
@@ -81,11 +93,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn target(items_id: u32) -> Target {
-        Target { itemtype: "PluginFusioninventoryDeployPackage".into(), items_id }
+        Target {
+            itemtype: "PluginFusioninventoryDeployPackage".into(),
+            items_id,
+        }
     }
 
     fn run(id: u64, agent: u32, items_id: u32, state: RunState) -> Existing {
-        Existing { id: RunId(id), agent: AgentId(agent), target: target(items_id), state }
+        Existing {
+            id: RunId(id),
+            agent: AgentId(agent),
+            target: target(items_id),
+            state,
+        }
     }
 
     #[test]
@@ -101,15 +121,28 @@ mod tests {
             (Cancelled, false, true),
             (Postponed, true, true),
         ] {
-            let steps = plan(&[target(1)], &[AgentId(1)], &[run(1, 1, 1, state)], reprepare);
-            assert_eq!(!steps[0].create.is_empty(), created, "{state:?} {reprepare}");
+            let steps = plan(
+                &[target(1)],
+                &[AgentId(1)],
+                &[run(1, 1, 1, state)],
+                reprepare,
+            );
+            assert_eq!(
+                !steps[0].create.is_empty(),
+                created,
+                "{state:?} {reprepare}"
+            );
             assert!(steps[0].cancel.is_empty());
         }
     }
 
     #[test]
     fn who_left_is_cancelled_while_open() {
-        let existing: Vec<Existing> = RunState::ALL.into_iter().zip(1..).map(|(s, id)| run(id, 9, 1, s)).collect();
+        let existing: Vec<Existing> = RunState::ALL
+            .into_iter()
+            .zip(1..)
+            .map(|(s, id)| run(id, 9, 1, s))
+            .collect();
         let steps = plan(&[target(1)], &[AgentId(1)], &existing, true);
         assert_eq!(steps[0].cancel, [RunId(1), RunId(2), RunId(3), RunId(7)]);
         assert_eq!(plan(&[target(1)], &[], &existing, true), []);
@@ -117,7 +150,12 @@ mod tests {
 
     #[test]
     fn targets_in_the_order_of_the_job_each_once() {
-        let steps = plan(&[target(2), target(1), target(2)], &[AgentId(3), AgentId(1)], &[], true);
+        let steps = plan(
+            &[target(2), target(1), target(2)],
+            &[AgentId(3), AgentId(1)],
+            &[],
+            true,
+        );
         let order: Vec<u32> = steps.iter().map(|step| step.target.items_id).collect();
         assert_eq!(order, [2, 1]);
         assert_eq!(steps[0].create, [AgentId(3), AgentId(1)]);

@@ -44,7 +44,11 @@ pub fn read(status: &Status<'_>) -> Report {
     } else {
         (Reported::Progress, labelled(msg))
     };
-    Report { reported, text, output: status.log.iter().map(|line| labelled(line)).collect() }
+    Report {
+        reported,
+        text,
+        output: status.log.iter().map(|line| labelled(line)).collect(),
+    }
 }
 
 /// Labels as the plugin's screens show them; a step that it does not know has none there either.
@@ -66,25 +70,80 @@ mod tests {
     fn reports() {
         use Reported::{Failure, Progress, Success};
         for (status, step, msg, reported, text) in [
-            (None, Some("checking"), Some("starting"), Progress, "Checks:starting"),
-            (Some("ok"), Some("downloading"), Some("success"), Progress, "Files download:success"),
-            (Some("ok"), Some("prepare"), Some("success"), Progress, "Files preparation:success"),
-            (Some("ko"), Some("processing"), Some("boom"), Failure, "Actions:boom"),
-            (Some("ko"), None, Some("job successfully completed"), Failure, "job successfully completed"),
-            (Some("ok"), Some("end"), Some("job successfully completed"), Success, "job successfully completed"),
-            (Some("ok"), Some("checking"), Some("job skipped"), Success, "job skipped"),
+            (
+                None,
+                Some("checking"),
+                Some("starting"),
+                Progress,
+                "Checks:starting",
+            ),
+            (
+                Some("ok"),
+                Some("downloading"),
+                Some("success"),
+                Progress,
+                "Files download:success",
+            ),
+            (
+                Some("ok"),
+                Some("prepare"),
+                Some("success"),
+                Progress,
+                "Files preparation:success",
+            ),
+            (
+                Some("ko"),
+                Some("processing"),
+                Some("boom"),
+                Failure,
+                "Actions:boom",
+            ),
+            (
+                Some("ko"),
+                None,
+                Some("job successfully completed"),
+                Failure,
+                "job successfully completed",
+            ),
+            (
+                Some("ok"),
+                Some("end"),
+                Some("job successfully completed"),
+                Success,
+                "job successfully completed",
+            ),
+            (
+                Some("ok"),
+                Some("checking"),
+                Some("job skipped"),
+                Success,
+                "job skipped",
+            ),
             (None, Some("nosuch"), Some("m"), Progress, ":m"),
             (None, Some(""), Some("m"), Progress, "m"),
             (None, None, None, Progress, ""),
         ] {
-            let read = read(&Status { status, current_step: step, msg, log: vec![] });
-            assert_eq!((read.reported, read.text.as_str()), (reported, text), "{status:?} {step:?} {msg:?}");
+            let read = read(&Status {
+                status,
+                current_step: step,
+                msg,
+                log: vec![],
+            });
+            assert_eq!(
+                (read.reported, read.text.as_str()),
+                (reported, text),
+                "{status:?} {step:?} {msg:?}"
+            );
         }
     }
 
     #[test]
     fn output_lines_carry_their_step() {
-        let read = read(&Status { current_step: Some("processing"), log: vec!["a", "b"], ..Status::default() });
+        let read = read(&Status {
+            current_step: Some("processing"),
+            log: vec!["a", "b"],
+            ..Status::default()
+        });
         assert_eq!(read.output, ["Actions:a", "Actions:b"]);
     }
 }

@@ -44,7 +44,9 @@ impl RunState {
     /// The state of a number; none for a number that the plugin does not know.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| u32::from(state.code()) == code)
+        Self::ALL
+            .into_iter()
+            .find(|state| u32::from(state.code()) == code)
     }
 }
 
@@ -227,11 +229,15 @@ mod tests {
 
     #[test]
     fn a_success_ends_every_other_state_well() {
-        for state in RunState::ALL.into_iter().filter(|state| *state != RunState::Finished) {
+        for state in RunState::ALL
+            .into_iter()
+            .filter(|state| *state != RunState::Finished)
+        {
             assert!(
                 matches!(
                     on_report(state, Reported::Success),
-                    Effect::Move(RunState::Finished) | Effect::MoveUnlessSuperseded(RunState::Finished)
+                    Effect::Move(RunState::Finished)
+                        | Effect::MoveUnlessSuperseded(RunState::Finished)
                 ),
                 "{state:?}"
             );
@@ -240,14 +246,24 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_what_a_user_put_off() {
-        assert_eq!(on_report(RunState::Prepared, Reported::Failure), Effect::Line);
-        assert_eq!(on_report(RunState::Running, Reported::Failure), Effect::Move(RunState::InError));
+        assert_eq!(
+            on_report(RunState::Prepared, Reported::Failure),
+            Effect::Line
+        );
+        assert_eq!(
+            on_report(RunState::Running, Reported::Failure),
+            Effect::Move(RunState::InError)
+        );
     }
 
     #[test]
     fn first_progress_starts_a_sent_run_only() {
         for state in RunState::ALL {
-            let expected = if state == RunState::Sent { Effect::Move(RunState::Running) } else { Effect::Line };
+            let expected = if state == RunState::Sent {
+                Effect::Move(RunState::Running)
+            } else {
+                Effect::Line
+            };
             assert_eq!(on_report(state, Reported::Progress), expected, "{state:?}");
         }
     }

@@ -54,7 +54,10 @@ mod tests {
     use chrono::NaiveDate;
 
     fn day(day: u32) -> NaiveDateTime {
-        NaiveDate::from_ymd_opt(2026, 11, day).unwrap().and_hms_opt(12, 0, 0).unwrap()
+        NaiveDate::from_ymd_opt(2026, 11, day)
+            .unwrap()
+            .and_hms_opt(12, 0, 0)
+            .unwrap()
     }
 
     #[test]
@@ -76,7 +79,11 @@ mod tests {
         ] {
             let dates = Dates { start, end };
             assert_eq!(dates.phase(now, policy), phase, "{dates:?} {now} {policy}");
-            assert_eq!(dates.prepares(now, policy), prepares, "{dates:?} {now} {policy}");
+            assert_eq!(
+                dates.prepares(now, policy),
+                prepares,
+                "{dates:?} {now} {policy}"
+            );
         }
     }
 }

@@ -54,7 +54,9 @@ impl Week {
     #[must_use]
     pub fn is_open(&self, at: NaiveDateTime) -> bool {
         let second = second_of_week(at);
-        self.intervals.iter().any(|(open, close)| (*open..*close).contains(&second))
+        self.intervals
+            .iter()
+            .any(|(open, close)| (*open..*close).contains(&second))
     }
 
     /// The local time of the next opening: `at` itself when open; none when it never opens.
@@ -65,7 +67,11 @@ impl Week {
         }
         let second = second_of_week(at);
         let opening = self.intervals.iter().map(|(open, _)| *open);
-        let next = opening.clone().filter(|open| *open > second).min().or_else(|| opening.min().map(|open| open + WEEK))?;
+        let next = opening
+            .clone()
+            .filter(|open| *open > second)
+            .min()
+            .or_else(|| opening.min().map(|open| open + WEEK))?;
         let whole = at.with_nanosecond(0).unwrap_or(at);
         whole.checked_add_signed(Duration::seconds(i64::from(next - second)))
     }
@@ -83,7 +89,10 @@ mod tests {
 
     /// Monday 2026-11-23 plus `day` days and `second` seconds.
     fn at(day: u32, second: u32) -> NaiveDateTime {
-        NaiveDate::from_ymd_opt(2026, 11, 23 + day).unwrap().and_hms_opt(0, 0, 0).unwrap()
+        NaiveDate::from_ymd_opt(2026, 11, 23 + day)
+            .unwrap()
+            .and_hms_opt(0, 0, 0)
+            .unwrap()
             + Duration::seconds(i64::from(second))
     }
 
@@ -109,7 +118,11 @@ mod tests {
 
     #[test]
     fn touching_entries_are_one_opening_also_over_midnight() {
-        let week = Week::from_entries([entry(1, 82_800, 86_399), entry(2, 0, 3_600), entry(1, 80_000, 82_799)]);
+        let week = Week::from_entries([
+            entry(1, 82_800, 86_399),
+            entry(2, 0, 3_600),
+            entry(1, 80_000, 82_799),
+        ]);
         assert_eq!(week.intervals, vec![(80_000, DAY + 3_601)]);
     }
 
@@ -128,7 +141,12 @@ mod tests {
 
     #[test]
     fn rows_that_make_no_sense_open_nothing() {
-        for e in [entry(0, 0, 10), entry(8, 0, 10), entry(1, 10, 5), entry(1, DAY, DAY + 5)] {
+        for e in [
+            entry(0, 0, 10),
+            entry(8, 0, 10),
+            entry(1, 10, 5),
+            entry(1, DAY, DAY + 5),
+        ] {
             assert_eq!(Week::from_entries([e]), Week::default(), "{e:?}");
         }
     }

@@ -20,7 +20,8 @@ use crate::proto::query::Query;
 use crate::proto::xml::{Element, Reply, parse_request};
 
 /// What a person's browser is told.
-const FOR_PEOPLE: &str = "This is an address for FusionInventory agents. GLPI's own pages are in GLPI.\n";
+const FOR_PEOPLE: &str =
+    "This is an address for FusionInventory agents. GLPI's own pages are in GLPI.\n";
 
 /// A request to the main address: a query with `action` and `machineid` is REST, else a body is XML, else it is a person.
 pub async fn main(
@@ -45,11 +46,29 @@ pub async fn main(
     };
     if body.is_empty() {
         return match &web.upstream {
-            Some(upstream) => forward::pass(upstream, client, &approach, &method, &uri, headers, body.into(), &line).await,
+            Some(upstream) => {
+                forward::pass(
+                    upstream,
+                    client,
+                    &approach,
+                    &method,
+                    &uri,
+                    headers,
+                    body.into(),
+                    &line,
+                )
+                .await
+            }
             None => FOR_PEOPLE.into_response(),
         };
     }
-    let message = Message { client, approach: &approach, method: &method, uri: &uri, headers };
+    let message = Message {
+        client,
+        approach: &approach,
+        method: &method,
+        uri: &uri,
+        headers,
+    };
     signed(dispatcher, message.answer(&web, body, &line).await).await
 }
 
@@ -63,11 +82,22 @@ async fn signed(dispatcher: &Dispatcher, mut response: Response) -> Response {
     response
 }
 
-async fn rest(dispatcher: &Dispatcher, query: &Query, approach: &Approach, line: &LineFields) -> Response {
+async fn rest(
+    dispatcher: &Dispatcher,
+    query: &Query,
+    approach: &Approach,
+    line: &LineFields,
+) -> Response {
     let answer = match (query.get("action"), query.get("machineid")) {
-        (Some("getConfig"), Some(machineid)) => dispatcher.get_config(machineid, &query.keys("task"), approach).await,
+        (Some("getConfig"), Some(machineid)) => {
+            dispatcher
+                .get_config(machineid, &query.keys("task"), approach)
+                .await
+        }
         (Some(_), Some(_)) => Err(DispatchError::BadRequest("unknown action")),
-        _ => Err(DispatchError::BadRequest("action and machineid must be plain text")),
+        _ => Err(DispatchError::BadRequest(
+            "action and machineid must be plain text",
+        )),
     };
     match answer {
         Ok(config) => Json(config).into_response(),
@@ -77,8 +107,14 @@ async fn rest(dispatcher: &Dispatcher, query: &Query, approach: &Approach, line:
 
 /// The coding that a Content-Type declares, for errors before the body was seen.
 fn declared(headers: &HeaderMap) -> Coding {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    [Coding::Zlib, Coding::Gzip].into_iter().find(|coding| kind.starts_with(coding.content_type())).unwrap_or(Coding::Plain)
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    [Coding::Zlib, Coding::Gzip]
+        .into_iter()
+        .find(|coding| kind.starts_with(coding.content_type()))
+        .unwrap_or(Coding::Plain)
 }
 
 /// An XML message on its way.
@@ -92,9 +128,18 @@ struct Message<'a> {
 
 impl Message<'_> {
     async fn answer(self, web: &Web, body: Bytes, line: &LineFields) -> Response {
-        metrics::histogram!("fusion_sidecar_body_bytes").record(u32::try_from(body.len()).unwrap_or(u32::MAX));
-        let Limits { max_inflated, xml: limits, .. } = web.limits;
-        let kind = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        metrics::histogram!("fusion_sidecar_body_bytes")
+            .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+        let Limits {
+            max_inflated,
+            xml: limits,
+            ..
+        } = web.limits;
+        let kind = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
         let packed = body.clone();
         let work = move || {
@@ -103,9 +148,17 @@ impl Message<'_> {
                 Err(failed) => return Err(Unreadable::Packed(failed)),
             };
             let request = parse_request(&to_utf8(&opened.body), &limits);
-            request.map(|request| (request, opened.answer)).map_err(|failed| Unreadable::Xml(failed, opened.answer))
+            request
+                .map(|request| (request, opened.answer))
+                .map_err(|failed| Unreadable::Xml(failed, opened.answer))
         };
-        let read = if body.len() <= SMALL { work() } else { tokio::task::spawn_blocking(work).await.unwrap_or(Err(Unreadable::Gone)) };
+        let read = if body.len() <= SMALL {
+            work()
+        } else {
+            tokio::task::spawn_blocking(work)
+                .await
+                .unwrap_or(Err(Unreadable::Gone))
+        };
         let (request, coding) = match read {
             Ok(read) => read,
             Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),
@@ -113,7 +166,10 @@ impl Message<'_> {
             Err(Unreadable::Gone) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         };
         request.query.as_deref().inspect(|query| line.query(query));
-        request.device_id.as_deref().inspect(|device_id| line.agent(device_id));
+        request
+            .device_id
+            .as_deref()
+            .inspect(|device_id| line.agent(device_id));
         match web.dispatcher.requires_ssl().await {
             Ok(true) if !self.client.https => {
                 line.error("ssl-required");
@@ -123,12 +179,23 @@ impl Message<'_> {
             Err(failed) => return error::xml(&failed, coding, line),
         }
         let Some(device_id) = request.device_id.as_deref() else {
-            return error::xml(&DispatchError::BadRequest("DEVICEID is missing"), coding, line);
+            return error::xml(
+                &DispatchError::BadRequest("DEVICEID is missing"),
+                coding,
+                line,
+            );
         };
         match (request.query.as_deref(), &web.upstream) {
             (Some("PROLOG"), _) => {
-                let useragent = self.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-                let hello = Hello { device_id, token: request.token.as_deref(), useragent: useragent.as_deref() };
+                let useragent = self
+                    .headers
+                    .get(USER_AGENT)
+                    .map(|value| String::from_utf8_lossy(value.as_bytes()));
+                let hello = Hello {
+                    device_id,
+                    token: request.token.as_deref(),
+                    useragent: useragent.as_deref(),
+                };
                 match web.dispatcher.prolog(&hello).await {
                     Ok(welcome) => error::xml_reply(&reply(&welcome), coding),
                     Err(failed) => error::xml(&failed, coding, line),
@@ -136,11 +203,25 @@ impl Message<'_> {
             }
             // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
             (Some(_), Some(upstream)) => {
-                forward::pass(upstream, self.client, self.approach, self.method, self.uri, self.headers, body.into(), line).await
+                forward::pass(
+                    upstream,
+                    self.client,
+                    self.approach,
+                    self.method,
+                    self.uri,
+                    self.headers,
+                    body.into(),
+                    line,
+                )
+                .await
             }
             (Some(_), None) => {
                 line.error("no-upstream");
-                error::xml_text(StatusCode::SERVICE_UNAVAILABLE, "only GLPI can take this message, and no upstream is configured", coding)
+                error::xml_text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "only GLPI can take this message, and no upstream is configured",
+                    coding,
+                )
             }
             (None, _) => error::xml(&DispatchError::BadRequest("QUERY is missing"), coding, line),
         }

@@ -37,7 +37,9 @@ pub async fn rest(
     let uuid = query.get("uuid").unwrap_or_default();
     match query.get("action") {
         Some("getJobs") => {
-            let Some(machineid) = machineid else { return nothing() };
+            let Some(machineid) = machineid else {
+                return nothing();
+            };
             // An agent before 2.2 sends no version.
             let version = query.get("version").unwrap_or("0");
             match dispatcher.deploy_jobs(machineid, version, &approach).await {
@@ -53,7 +55,12 @@ pub async fn rest(
                 msg: query.get("msg"),
                 log: query.list("log"),
             };
-            done(dispatcher.set_status(machineid.unwrap_or_default(), uuid, &status).await, &line)
+            done(
+                dispatcher
+                    .set_status(machineid.unwrap_or_default(), uuid, &status)
+                    .await,
+                &line,
+            )
         }
         Some("setUserEvent") => {
             let event = UserEvent {
@@ -62,7 +69,12 @@ pub async fn rest(
                 event: query.get("event").unwrap_or_default(),
                 user: query.get("user").unwrap_or_default(),
             };
-            done(dispatcher.set_user_event(machineid.unwrap_or_default(), uuid, &event).await, &line)
+            done(
+                dispatcher
+                    .set_user_event(machineid.unwrap_or_default(), uuid, &event)
+                    .await,
+                &line,
+            )
         }
         // `check` asks whether this address leads to a sidecar on its database.
         Some("sidecarNonce") => match dispatcher.nonce(query.get("id").unwrap_or_default()).await {
@@ -85,7 +97,13 @@ fn done(outcome: Result<(), DispatchError>, line: &LineFields) -> Response {
 }
 
 /// A file part; agents look at the status alone, and nobody learns a path.
-async fn part(dispatcher: &Dispatcher, query: &Query, method: &Method, headers: &HeaderMap, line: &LineFields) -> Response {
+async fn part(
+    dispatcher: &Dispatcher,
+    query: &Query,
+    method: &Method,
+    headers: &HeaderMap,
+    line: &LineFields,
+) -> Response {
     let part = match dispatcher.file_part(query.get("file")) {
         Ok(part) => part,
         Err(refused) => {
@@ -102,9 +120,19 @@ async fn part(dispatcher: &Dispatcher, query: &Query, method: &Method, headers: 
         Ok(response) => response,
         Err(failed) => {
             let (status, text, code) = match failed {
-                FileError::Missing => (StatusCode::NOT_FOUND, "no such file part\n", "part-missing"),
-                FileError::Unreadable => (StatusCode::FORBIDDEN, "this file part cannot be read\n", "part-unreadable"),
-                FileError::Io(_) => (StatusCode::INTERNAL_SERVER_ERROR, "this file part cannot be read\n", "part-io"),
+                FileError::Missing => {
+                    (StatusCode::NOT_FOUND, "no such file part\n", "part-missing")
+                }
+                FileError::Unreadable => (
+                    StatusCode::FORBIDDEN,
+                    "this file part cannot be read\n",
+                    "part-unreadable",
+                ),
+                FileError::Io(_) => (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "this file part cannot be read\n",
+                    "part-io",
+                ),
             };
             line.error(code);
             (status, text).into_response()

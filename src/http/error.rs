@@ -17,16 +17,23 @@ const RETRY_AFTER_SECONDS: u16 = 60;
 /// The status of an error, and what it may say about itself.
 fn told(error: &DispatchError) -> (StatusCode, &'static str) {
     match error {
-        DispatchError::Closed(Site::Maintenance) => (StatusCode::SERVICE_UNAVAILABLE, "GLPI is in maintenance"),
-        DispatchError::Closed(Site::PluginOff | Site::Open) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the FusionInventory plugin is not in service")
+        DispatchError::Closed(Site::Maintenance) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "GLPI is in maintenance")
         }
+        DispatchError::Closed(Site::PluginOff | Site::Open) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the FusionInventory plugin is not in service",
+        ),
         DispatchError::UnknownAgent => (StatusCode::BAD_REQUEST, "unknown or locked agent"),
-        DispatchError::NoAddress => (StatusCode::BAD_REQUEST, "no address is configured for agents"),
+        DispatchError::NoAddress => (
+            StatusCode::BAD_REQUEST,
+            "no address is configured for agents",
+        ),
         DispatchError::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
-        DispatchError::Db(DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_)) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the database is not available")
-        }
+        DispatchError::Db(DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_)) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database is not available",
+        ),
         DispatchError::Db(DbError::CorruptRow { .. } | DbError::Refused(_)) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal error")
         }
@@ -37,8 +44,12 @@ fn told(error: &DispatchError) -> (StatusCode, &'static str) {
 fn note(error: &DispatchError, line: &LineFields) {
     line.error(error.code());
     match error {
-        DispatchError::Db(inner) => tracing::error!(error = %inner, code = inner.code(), "request failed"),
-        DispatchError::NoAddress => tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url"),
+        DispatchError::Db(inner) => {
+            tracing::error!(error = %inner, code = inner.code(), "request failed")
+        }
+        DispatchError::NoAddress => {
+            tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url")
+        }
         DispatchError::Closed(_) | DispatchError::UnknownAgent | DispatchError::BadRequest(_) => {}
     }
 }
@@ -47,7 +58,14 @@ fn note(error: &DispatchError, line: &LineFields) {
 pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Response {
     note(error, line);
     let (status, _) = told(error);
-    retry_later((status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+    retry_later(
+        (
+            status,
+            [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            body,
+        )
+            .into_response(),
+    )
 }
 
 /// An error to an XML message.
@@ -62,7 +80,11 @@ pub fn unpacked(error: &OpenError, line: &LineFields) -> Response {
     match error {
         OpenError::TooLarge { .. } => {
             line.error("body-inflates-too-far");
-            xml_text(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large", error.answer())
+            xml_text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the message is too large",
+                error.answer(),
+            )
         }
         // The reference says this of every message that it cannot make sense of.
         _ => {
@@ -78,11 +100,29 @@ const NOT_WELL_FORMED: &str = "XML not well formed!";
 /// A message that could not be parsed.
 pub fn unparsed(error: &XmlError, coding: Coding, line: &LineFields) -> Response {
     let (status, text, code) = match error {
-        XmlError::Malformed { .. } | XmlError::Empty => (StatusCode::OK, NOT_WELL_FORMED, "xml-malformed"),
-        XmlError::Doctype => (StatusCode::BAD_REQUEST, "a DOCTYPE is not allowed", "xml-doctype"),
-        XmlError::TooDeep { .. } => (StatusCode::BAD_REQUEST, "the message is nested too deeply", "xml-too-deep"),
-        XmlError::TooManyElements { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "the message has too many elements", "xml-too-many"),
-        XmlError::TooLong { .. } => (StatusCode::BAD_REQUEST, "a field of the message is too long", "xml-too-long"),
+        XmlError::Malformed { .. } | XmlError::Empty => {
+            (StatusCode::OK, NOT_WELL_FORMED, "xml-malformed")
+        }
+        XmlError::Doctype => (
+            StatusCode::BAD_REQUEST,
+            "a DOCTYPE is not allowed",
+            "xml-doctype",
+        ),
+        XmlError::TooDeep { .. } => (
+            StatusCode::BAD_REQUEST,
+            "the message is nested too deeply",
+            "xml-too-deep",
+        ),
+        XmlError::TooManyElements { .. } => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the message has too many elements",
+            "xml-too-many",
+        ),
+        XmlError::TooLong { .. } => (
+            StatusCode::BAD_REQUEST,
+            "a field of the message is too long",
+            "xml-too-long",
+        ),
     };
     line.error(code);
     xml_text(status, text, coding)
@@ -112,7 +152,9 @@ pub fn xml_reply(reply: &Reply, coding: Coding) -> Response {
 
 fn retry_later(mut response: Response) -> Response {
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
     }
     response
 }

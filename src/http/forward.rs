@@ -18,9 +18,21 @@ pub async fn rest(
     line: LineFields,
     request: Request,
 ) -> Response {
-    let Some(upstream) = upstream else { return missing() };
+    let Some(upstream) = upstream else {
+        return missing();
+    };
     let (parts, body) = request.into_parts();
-    pass(&upstream, client, &approach, &parts.method, &parts.uri, parts.headers, body, &line).await
+    pass(
+        &upstream,
+        client,
+        &approach,
+        &parts.method,
+        &parts.uri,
+        parts.headers,
+        body,
+        &line,
+    )
+    .await
 }
 
 /// An address that is nobody's.
@@ -29,11 +41,18 @@ pub async fn fallback() -> Response {
 }
 
 fn missing() -> Response {
-    (StatusCode::NOT_FOUND, "fusion-sidecar does not serve this address, and no upstream is configured for it.\n").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        "fusion-sidecar does not serve this address, and no upstream is configured for it.\n",
+    )
+        .into_response()
 }
 
 /// Passes a request to PHP and its answer back.
-#[expect(clippy::too_many_arguments, reason = "the parts of one request, which the callers have taken apart in different ways")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one request, which the callers have taken apart in different ways"
+)]
 pub async fn pass(
     upstream: &Upstream,
     client: Client,
@@ -44,8 +63,22 @@ pub async fn pass(
     body: Body,
     line: &LineFields,
 ) -> Response {
-    let path = uri.path().strip_prefix(approach.prefix.as_str()).unwrap_or_default();
-    match upstream.pass(client.address, client.https, method.clone(), path, uri.query(), headers, body).await {
+    let path = uri
+        .path()
+        .strip_prefix(approach.prefix.as_str())
+        .unwrap_or_default();
+    match upstream
+        .pass(
+            client.address,
+            client.https,
+            method.clone(),
+            path,
+            uri.query(),
+            headers,
+            body,
+        )
+        .await
+    {
         Ok(response) => response,
         Err(failed) => {
             line.error(failed.code());

@@ -34,7 +34,11 @@ pub async fn ready(State(dispatcher): State<Arc<Dispatcher>>) -> Response {
 /// What was counted, as Prometheus reads it.
 pub async fn metrics(State(metrics): State<Option<PrometheusHandle>>) -> Response {
     match metrics {
-        Some(handle) => ([(CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response(),
+        Some(handle) => (
+            [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+            handle.render(),
+        )
+            .into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -42,10 +42,13 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let limits = Limits::from_ref(state);
-        let query = Query::parse(parts.uri.query().unwrap_or_default(), &limits.query).map_err(QueryRejection)?;
+        let query = Query::parse(parts.uri.query().unwrap_or_default(), &limits.query)
+            .map_err(QueryRejection)?;
         if let Some(line) = parts.extensions.get::<LineFields>() {
             query.get("action").inspect(|action| line.action(action));
-            query.get("machineid").inspect(|device_id| line.agent(device_id));
+            query
+                .get("machineid")
+                .inspect(|device_id| line.agent(device_id));
         }
         Ok(Self(query))
     }
@@ -55,16 +58,27 @@ impl<S: Sync> FromRequestParts<S> for Approach {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let prefix = parts.extensions.get::<Prefix>().map_or_else(String::new, |prefix| prefix.0.to_string());
-        let https = parts.extensions.get::<Client>().is_some_and(|client| client.https);
-        Ok(Self { prefix, origin: origin(https, &parts.headers) })
+        let prefix = parts
+            .extensions
+            .get::<Prefix>()
+            .map_or_else(String::new, |prefix| prefix.0.to_string());
+        let https = parts
+            .extensions
+            .get::<Client>()
+            .is_some_and(|client| client.https);
+        Ok(Self {
+            prefix,
+            origin: origin(https, &parts.headers),
+        })
     }
 }
 
 /// Scheme and host as the agent used them; only a host that is plainly one, since it goes into addresses.
 fn origin(https: bool, headers: &HeaderMap) -> Option<String> {
     let host = headers.get(HOST)?.to_str().ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_');
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_')
+    };
     let scheme = if https { "https" } else { "http" };
     (!host.is_empty() && host.bytes().all(plain)).then(|| format!("{scheme}://{host}"))
 }

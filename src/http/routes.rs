@@ -44,7 +44,10 @@ impl Limits {
     pub fn of(settings: &config::Server) -> Self {
         Self {
             max_inflated: settings.max_inflated,
-            query: query::Limits { max_parameters: settings.max_parameters, ..query::Limits::default() },
+            query: query::Limits {
+                max_parameters: settings.max_parameters,
+                ..query::Limits::default()
+            },
             xml: xml::Limits {
                 max_depth: settings.max_xml_depth,
                 max_elements: settings.max_xml_elements,
@@ -100,7 +103,10 @@ fn below(prefix: &str) -> Router<Web> {
         .route(&at("/"), any(agent::main))
         .route(&at("/index.php"), any(agent::main))
         .route(&at("/front/communication.php"), any(agent::main))
-        .route(&at("/front/plugin_fusioninventory.communication.php"), any(agent::main))
+        .route(
+            &at("/front/plugin_fusioninventory.communication.php"),
+            any(agent::main),
+        )
         // Agents' deploy task.
         .route(&at("/b/deploy"), any(deploy::rest))
         .route(&at("/b/deploy/"), any(deploy::rest))

@@ -44,10 +44,19 @@ impl Package {
     ///
     /// When the text is no JSON or lacks what an agent needs.
     pub fn parse(stored: &str) -> Result<Self, BrokenPackage> {
-        let value: Value = serde_json::from_str(stored).map_err(|error| BrokenPackage::Json(error.to_string()))?;
-        let Value::Object(mut parts) = value else { return Err(BrokenPackage::Part("jobs")) };
-        let Some(Value::Object(mut job)) = parts.remove("jobs") else { return Err(BrokenPackage::Part("jobs")) };
-        for (key, name) in [("checks", "checks"), ("actions", "actions"), ("associatedFiles", "associatedFiles")] {
+        let value: Value =
+            serde_json::from_str(stored).map_err(|error| BrokenPackage::Json(error.to_string()))?;
+        let Value::Object(mut parts) = value else {
+            return Err(BrokenPackage::Part("jobs"));
+        };
+        let Some(Value::Object(mut job)) = parts.remove("jobs") else {
+            return Err(BrokenPackage::Part("jobs"));
+        };
+        for (key, name) in [
+            ("checks", "checks"),
+            ("actions", "actions"),
+            ("associatedFiles", "associatedFiles"),
+        ] {
             match phpjson::reencode(job.remove(key).unwrap_or(Value::Null)) {
                 Value::Null => job.insert(key.to_owned(), json!([])),
                 list @ Value::Array(_) => job.insert(key.to_owned(), list),
@@ -62,7 +71,10 @@ impl Package {
             Some(_) => return Err(BrokenPackage::Part("associatedFiles")),
         };
         for (hash, file) in &files {
-            if !file.as_object().is_some_and(|file| file.get("name").is_some_and(Value::is_string)) {
+            if !file
+                .as_object()
+                .is_some_and(|file| file.get("name").is_some_and(Value::is_string))
+            {
                 return Err(BrokenPackage::File(hash.clone()));
             }
         }
@@ -75,8 +87,16 @@ impl Package {
     ///
     /// Names the file.
     pub fn complete(&self) -> Result<(), BrokenPackage> {
-        let named = self.job.get("associatedFiles").and_then(Value::as_array).into_iter().flatten();
-        match named.filter_map(Value::as_str).find(|hash| !self.files.contains_key(*hash)) {
+        let named = self
+            .job
+            .get("associatedFiles")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        match named
+            .filter_map(Value::as_str)
+            .find(|hash| !self.files.contains_key(*hash))
+        {
             Some(hash) => Err(BrokenPackage::File(hash.to_owned())),
             None => Ok(()),
         }
@@ -84,12 +104,22 @@ impl Package {
 
     /// Hashes of its files, with their names, in stored order.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files.iter().map(|(hash, file)| (hash.as_str(), file.get("name").and_then(Value::as_str).unwrap_or_default()))
+        self.files.iter().map(|(hash, file)| {
+            (
+                hash.as_str(),
+                file.get("name").and_then(Value::as_str).unwrap_or_default(),
+            )
+        })
     }
 
     /// Templates of its user interactions, by the moment (`before`, `after`, …) at which they are asked.
     pub fn interactions(&self) -> impl Iterator<Item = (&str, TemplateId)> {
-        let listed = self.job.get("userinteractions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let listed = self
+            .job
+            .get("userinteractions")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         listed.iter().filter_map(|question| {
             let moment = question.get("type").and_then(Value::as_str)?;
             Some((moment, template_of(question)?))
@@ -139,9 +169,15 @@ pub fn assemble(package: &Package, order: &Order<'_>) -> (Value, Map<String, Val
     job.insert("uuid".to_owned(), Value::from(order.uuid));
     let mut files = package.files.clone();
     for (hash, file) in &mut files {
-        let Some(file) = file.as_object_mut() else { continue };
+        let Some(file) = file.as_object_mut() else {
+            continue;
+        };
         file.insert("mirrors".to_owned(), json!(order.mirrors));
-        let parts = order.multiparts.get(hash).map(Vec::as_slice).unwrap_or_default();
+        let parts = order
+            .multiparts
+            .get(hash)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         file.insert("multiparts".to_owned(), json!(parts));
         if order.policy == Policy::Redux {
             for key in FILE_DEFAULTS {
@@ -165,12 +201,21 @@ pub fn assemble(package: &Package, order: &Order<'_>) -> (Value, Map<String, Val
 /// The whole answer: `{}` when there is nothing to do.
 #[must_use]
 pub fn answer(jobs: Vec<Value>, files: Map<String, Value>) -> Value {
-    if jobs.is_empty() { json!({}) } else { json!({ "jobs": jobs, "associatedFiles": files }) }
+    if jobs.is_empty() {
+        json!({})
+    } else {
+        json!({ "jobs": jobs, "associatedFiles": files })
+    }
 }
 
 /// Deploy tasks before 2.2 know only `error` and `ignore` as a check's `return`.
 fn soften_checks(job: &mut Map<String, Value>) {
-    for check in job.get_mut("checks").and_then(Value::as_array_mut).into_iter().flatten() {
+    for check in job
+        .get_mut("checks")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(verdict) = check.get_mut("return")
             && matches!(verdict.as_str(), Some("skip" | "info" | "warning"))
         {
@@ -181,18 +226,47 @@ fn soften_checks(job: &mut Map<String, Value>) {
 
 /// Fields of a template that an agent gets.
 const TEMPLATE_FIELDS: [&str; 19] = [
-    "platform", "timeout", "buttons", "icon", "retry_after", "nb_max_retry", "on_timeout", "on_nouser", "on_multiusers", "on_ok",
-    "on_no", "on_yes", "on_cancel", "on_abort", "on_retry", "on_tryagain", "on_ignore", "on_continue", "on_async",
+    "platform",
+    "timeout",
+    "buttons",
+    "icon",
+    "retry_after",
+    "nb_max_retry",
+    "on_timeout",
+    "on_nouser",
+    "on_multiusers",
+    "on_ok",
+    "on_no",
+    "on_yes",
+    "on_cancel",
+    "on_abort",
+    "on_retry",
+    "on_tryagain",
+    "on_ignore",
+    "on_continue",
+    "on_async",
 ];
 
 /// How the plugin stores a line end inside a question's text.
 const STORED_LINE_END: &str = "$#r$#n";
 
-fn fill_interactions(job: &mut Map<String, Value>, templates: &HashMap<TemplateId, std::sync::Arc<str>>) {
-    for question in job.get_mut("userinteractions").and_then(Value::as_array_mut).into_iter().flatten() {
-        let Some(stored) = template_of(question).and_then(|id| templates.get(&id)) else { continue };
+fn fill_interactions(
+    job: &mut Map<String, Value>,
+    templates: &HashMap<TemplateId, std::sync::Arc<str>>,
+) {
+    for question in job
+        .get_mut("userinteractions")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        let Some(stored) = template_of(question).and_then(|id| templates.get(&id)) else {
+            continue;
+        };
         let fields = serde_json::from_str::<Map<String, Value>>(stored).unwrap_or_default();
-        let Some(question) = question.as_object_mut() else { continue };
+        let Some(question) = question.as_object_mut() else {
+            continue;
+        };
         question.remove("template");
         for key in TEMPLATE_FIELDS {
             if let Some(value) = fields.get(key).filter(|value| !value.is_null()) {
@@ -206,7 +280,11 @@ fn fill_interactions(job: &mut Map<String, Value>, templates: &HashMap<TemplateI
             "yes"
         };
         question.insert("wait".to_owned(), json!(wait));
-        let text = question.get("text").and_then(Value::as_str).unwrap_or_default().replace(STORED_LINE_END, "\r\n");
+        let text = question
+            .get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .replace(STORED_LINE_END, "\r\n");
         question.insert("text".to_owned(), json!(text));
     }
 }
@@ -222,7 +300,12 @@ fn template_of(question: &Value) -> Option<TemplateId> {
 
 /// The plugin decodes a command and then escapes it as for SQL; everything else goes out as stored.
 fn escape_commands(job: &mut Map<String, Value>) {
-    for action in job.get_mut("actions").and_then(Value::as_array_mut).into_iter().flatten() {
+    for action in job
+        .get_mut("actions")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(exec) = action.get_mut("cmd").and_then(|cmd| cmd.get_mut("exec"))
             && let Some(command) = exec.as_str()
         {
@@ -255,13 +338,29 @@ mod tests {
         templates: &'a HashMap<TemplateId, std::sync::Arc<str>>,
         multiparts: &'a HashMap<String, Vec<String>>,
     ) -> Order<'a> {
-        Order { policy, uuid: "u-1", task_version: version, nb_retry: 0, max_retry: 1, templates, mirrors: &[], multiparts }
+        Order {
+            policy,
+            uuid: "u-1",
+            task_version: version,
+            nb_retry: 0,
+            max_retry: 1,
+            templates,
+            mirrors: &[],
+            multiparts,
+        }
     }
 
     fn job(stored: &Value, policy: Policy, version: &str) -> Value {
         let package = Package::parse(&stored.to_string()).unwrap();
-        let templates = HashMap::from([(TemplateId(2), std::sync::Arc::from(r#"{"buttons":"ok_async","icon":null,"timeout":60,"other":1}"#))]);
-        assemble(&package, &order(policy, version, &templates, &HashMap::new())).0
+        let templates = HashMap::from([(
+            TemplateId(2),
+            std::sync::Arc::from(r#"{"buttons":"ok_async","icon":null,"timeout":60,"other":1}"#),
+        )]);
+        assemble(
+            &package,
+            &order(policy, version, &templates, &HashMap::new()),
+        )
+        .0
     }
 
     #[test]
@@ -291,9 +390,15 @@ mod tests {
     fn what_the_agent_insists_on_is_there() {
         let stored = json!({"jobs": {}, "associatedFiles": {"ab": {"name": "x"}}});
         let package = Package::parse(&stored.to_string()).unwrap();
-        let (templates, parts) = (HashMap::new(), HashMap::from([("ab".to_owned(), vec!["cd".to_owned()])]));
+        let (templates, parts) = (
+            HashMap::new(),
+            HashMap::from([("ab".to_owned(), vec!["cd".to_owned()])]),
+        );
         let (job, files) = assemble(&package, &order(Policy::Redux, "2.8", &templates, &parts));
-        assert_eq!(job, json!({"checks": [], "actions": [], "associatedFiles": [], "uuid": "u-1"}));
+        assert_eq!(
+            job,
+            json!({"checks": [], "actions": [], "associatedFiles": [], "uuid": "u-1"})
+        );
         assert_eq!(
             files["ab"],
             json!({"name": "x", "mirrors": [], "multiparts": ["cd"], "p2p": 0, "p2p-retention-duration": 0, "uncompress": 0})
@@ -308,11 +413,28 @@ mod tests {
         }});
         for version in ["0", "2.1.9"] {
             let job = job(&stored, Policy::Plugin, version);
-            let verdicts: Vec<Option<&str>> = job["checks"].as_array().unwrap().iter().map(|c| c["return"].as_str()).collect();
-            assert_eq!(verdicts, [Some("ignore"), Some("ignore"), Some("ignore"), Some("error"), None]);
+            let verdicts: Vec<Option<&str>> = job["checks"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|c| c["return"].as_str())
+                .collect();
+            assert_eq!(
+                verdicts,
+                [
+                    Some("ignore"),
+                    Some("ignore"),
+                    Some("ignore"),
+                    Some("error"),
+                    None
+                ]
+            );
             assert_eq!(job["userinteractions"], stored["jobs"]["userinteractions"]);
         }
-        assert_eq!(job(&stored, Policy::Plugin, "2.2")["checks"], stored["jobs"]["checks"]);
+        assert_eq!(
+            job(&stored, Policy::Plugin, "2.2")["checks"],
+            stored["jobs"]["checks"]
+        );
     }
 
     #[test]
@@ -320,8 +442,15 @@ mod tests {
         let stored = json!({"jobs": {"userinteractions": [
             {"type": "after", "template": "2", "text": "a$#r$#nb"}, {"type": "before", "template": 9}, {"type": "x", "template": "0"}]}});
         let asked = &job(&stored, Policy::Redux, "2.8")["userinteractions"];
-        assert_eq!(asked[0], json!({"type": "after", "text": "a\r\nb", "buttons": "ok", "timeout": 60, "wait": "no"}));
-        assert_eq!(asked[1], json!({"type": "before", "template": 9}), "a template that is gone leaves the question as stored");
+        assert_eq!(
+            asked[0],
+            json!({"type": "after", "text": "a\r\nb", "buttons": "ok", "timeout": 60, "wait": "no"})
+        );
+        assert_eq!(
+            asked[1],
+            json!({"type": "before", "template": 9}),
+            "a template that is gone leaves the question as stored"
+        );
         assert_eq!(asked[2], json!({"type": "x", "template": "0"}));
     }
 
@@ -330,29 +459,55 @@ mod tests {
         let stored = json!({"jobs": {"userinteractions": [{"type": "after"}]}});
         let package = Package::parse(&stored.to_string()).unwrap();
         let (templates, parts) = (HashMap::new(), HashMap::new());
-        for (nb_retry, max_retry, asked) in [(0, 1, true), (1, 1, false), (2, 1, false), (5, 0, true)] {
-            let order = Order { nb_retry, max_retry, ..order(Policy::Redux, "2.8", &templates, &parts) };
-            assert_eq!(assemble(&package, &order).0.get("userinteractions").is_some(), asked, "{nb_retry} of {max_retry}");
+        for (nb_retry, max_retry, asked) in
+            [(0, 1, true), (1, 1, false), (2, 1, false), (5, 0, true)]
+        {
+            let order = Order {
+                nb_retry,
+                max_retry,
+                ..order(Policy::Redux, "2.8", &templates, &parts)
+            };
+            assert_eq!(
+                assemble(&package, &order)
+                    .0
+                    .get("userinteractions")
+                    .is_some(),
+                asked,
+                "{nb_retry} of {max_retry}"
+            );
         }
     }
 
     #[test]
     fn texts_by_policy() {
-        let stored = json!({"jobs": {"actions": [{"cmd": {"exec": "a &#62; \"b\"", "name": "R&#38;D"}}]}});
-        assert_eq!(job(&stored, Policy::Plugin, "2.8")["actions"], json!([{"cmd": {"exec": "a > \\\"b\\\"", "name": "R&#38;D"}}]));
-        assert_eq!(job(&stored, Policy::Redux, "2.8")["actions"], json!([{"cmd": {"exec": "a > \"b\"", "name": "R&D"}}]));
+        let stored =
+            json!({"jobs": {"actions": [{"cmd": {"exec": "a &#62; \"b\"", "name": "R&#38;D"}}]}});
+        assert_eq!(
+            job(&stored, Policy::Plugin, "2.8")["actions"],
+            json!([{"cmd": {"exec": "a > \\\"b\\\"", "name": "R&#38;D"}}])
+        );
+        assert_eq!(
+            job(&stored, Policy::Redux, "2.8")["actions"],
+            json!([{"cmd": {"exec": "a > \"b\"", "name": "R&D"}}])
+        );
     }
 
     #[test]
     fn nothing_to_do_is_an_empty_object() {
         assert_eq!(answer(vec![], Map::new()), json!({}));
-        assert_eq!(answer(vec![json!({})], Map::new()), json!({"jobs": [{}], "associatedFiles": {}}));
+        assert_eq!(
+            answer(vec![json!({})], Map::new()),
+            json!({"jobs": [{}], "associatedFiles": {}})
+        );
     }
 
     #[test]
     fn interactions_name_their_templates() {
         let stored = json!({"jobs": {"userinteractions": [{"type": "before", "template": "1"}, {"type": "after"}]}});
         let package = Package::parse(&stored.to_string()).unwrap();
-        assert_eq!(package.interactions().collect::<Vec<_>>(), [("before", TemplateId(1))]);
+        assert_eq!(
+            package.interactions().collect::<Vec<_>>(),
+            [("before", TemplateId(1))]
+        );
     }
 }

@@ -7,8 +7,8 @@ use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 
 use crate::clock::{Clock, local};
-use crate::db::{Db, DbError};
 use crate::db::preparation::Prepared;
+use crate::db::{Db, DbError};
 use crate::domain::actors::{Actor, Members};
 use crate::domain::catalogue::{Catalogue, Job, Task};
 use crate::domain::ids::{JobId, TimeslotId};
@@ -27,7 +27,9 @@ pub struct Preparation {
 
 impl fmt::Debug for Preparation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Preparation").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Preparation")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,7 +71,9 @@ impl fmt::Display for Reason {
             Self::NoTask => f.write_str("its task does not exist"),
             Self::TaskInactive => f.write_str("its task is switched off"),
             Self::OutsideDates => f.write_str("its task is outside its dates"),
-            Self::SlotClosed(Some(until)) => write!(f, "the preparation slot is closed until {until}"),
+            Self::SlotClosed(Some(until)) => {
+                write!(f, "the preparation slot is closed until {until}")
+            }
             Self::SlotClosed(None) => f.write_str("the preparation slot never opens"),
             Self::NoAgents => f.write_str("its actors are no agent"),
             Self::IpRangeTargets => f.write_str("devices of IP ranges are left to GLPI's cron"),
@@ -81,10 +85,15 @@ impl Summary {
     /// Runs created and cancelled in all.
     #[must_use]
     pub fn total(&self) -> Prepared {
-        self.0.iter().fold(Prepared::default(), |sum, (_, outcome)| match outcome {
-            Outcome::Prepared(p) => Prepared { created: sum.created + p.created, cancelled: sum.cancelled + p.cancelled },
-            Outcome::UpToDate | Outcome::Passed(_) => sum,
-        })
+        self.0
+            .iter()
+            .fold(Prepared::default(), |sum, (_, outcome)| match outcome {
+                Outcome::Prepared(p) => Prepared {
+                    created: sum.created + p.created,
+                    cancelled: sum.cancelled + p.cancelled,
+                },
+                Outcome::UpToDate | Outcome::Passed(_) => sum,
+            })
     }
 
     /// One line in the log for the pass, one at debug level for each job that was passed over.
@@ -93,7 +102,12 @@ impl Summary {
         if total == Prepared::default() {
             tracing::debug!(jobs = self.0.len(), "nothing to prepare");
         } else {
-            tracing::info!(jobs = self.0.len(), runs.created = total.created, runs.cancelled = total.cancelled, "runs prepared");
+            tracing::info!(
+                jobs = self.0.len(),
+                runs.created = total.created,
+                runs.cancelled = total.cancelled,
+                "runs prepared"
+            );
         }
         for (job, outcome) in &self.0 {
             if let Outcome::Passed(reason) = outcome {
@@ -107,13 +121,23 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (job, outcome) in &self.0 {
             match outcome {
-                Outcome::Prepared(p) => writeln!(f, "job {job}: {} prepared, {} cancelled", p.created, p.cancelled)?,
+                Outcome::Prepared(p) => writeln!(
+                    f,
+                    "job {job}: {} prepared, {} cancelled",
+                    p.created, p.cancelled
+                )?,
                 Outcome::UpToDate => writeln!(f, "job {job}: up to date")?,
                 Outcome::Passed(reason) => writeln!(f, "job {job}: {reason}")?,
             }
         }
         let total = self.total();
-        write!(f, "{} jobs: {} runs prepared, {} cancelled", self.0.len(), total.created, total.cancelled)
+        write!(
+            f,
+            "{} jobs: {} runs prepared, {} cancelled",
+            self.0.len(),
+            total.created,
+            total.cancelled
+        )
     }
 }
 
@@ -121,7 +145,12 @@ impl Preparation {
     /// Prepares on `db`, by the rules of `policy`, in local time of `zone`.
     #[must_use]
     pub fn new(db: Db, clock: Arc<dyn Clock>, zone: Tz, policy: Policy) -> Self {
-        Self { db, clock, zone, policy }
+        Self {
+            db,
+            clock,
+            zone,
+            policy,
+        }
     }
 
     /// The database that is prepared on.
@@ -148,30 +177,56 @@ impl Preparation {
         Ok(summary)
     }
 
-    async fn job(&self, catalogue: &mut Catalogue, job: &Job, now: NaiveDateTime) -> Result<Outcome, DbError> {
+    async fn job(
+        &self,
+        catalogue: &mut Catalogue,
+        job: &Job,
+        now: NaiveDateTime,
+    ) -> Result<Outcome, DbError> {
         if let Err(reason) = opening(catalogue, job, now, self.policy) {
             return Ok(Outcome::Passed(reason));
         }
-        let reprepare = catalogue.tasks.get(&job.task).is_some_and(|task| task.reprepare_if_successful);
+        let reprepare = catalogue
+            .tasks
+            .get(&job.task)
+            .is_some_and(|task| task.reprepare_if_successful);
         self.evaluate_groups(catalogue, &job.actors).await?;
         let members: &Members = &catalogue.members;
         let agents = self.db.agents_of(&job.actors, members, self.policy).await?;
         if agents.is_empty() {
             return Ok(Outcome::Passed(Reason::NoAgents));
         }
-        let prepared = self.db.prepare_job(job.id, &job.targets, &agents, reprepare, now).await?;
-        Ok(if prepared == Prepared::default() { Outcome::UpToDate } else { Outcome::Prepared(prepared) })
+        let prepared = self
+            .db
+            .prepare_job(job.id, &job.targets, &agents, reprepare, now)
+            .await?;
+        Ok(if prepared == Prepared::default() {
+            Outcome::UpToDate
+        } else {
+            Outcome::Prepared(prepared)
+        })
     }
 
     /// Evaluates the dynamic groups among `actors` anew, once a pass; one that is not understood keeps the members that PHP stored.
-    async fn evaluate_groups(&self, catalogue: &mut Catalogue, actors: &[Actor]) -> Result<(), DbError> {
+    async fn evaluate_groups(
+        &self,
+        catalogue: &mut Catalogue,
+        actors: &[Actor],
+    ) -> Result<(), DbError> {
         for actor in actors {
-            let Actor::DeployGroup(group) = actor else { continue };
-            let Some(search) = catalogue.searches.remove(group) else { continue };
+            let Actor::DeployGroup(group) = actor else {
+                continue;
+            };
+            let Some(search) = catalogue.searches.remove(group) else {
+                continue;
+            };
             match criteria::parse(&search) {
                 Ok(criteria) => {
                     let computers = self.db.evaluate_group(*group, &criteria).await?;
-                    catalogue.members.computers.insert(*group, Arc::new(computers));
+                    catalogue
+                        .members
+                        .computers
+                        .insert(*group, Arc::new(computers));
                 }
                 Err(error) => {
                     tracing::warn!(deploygroup.id = group.0, error = %error, "the group keeps the members that GLPI stored");
@@ -183,7 +238,12 @@ impl Preparation {
 }
 
 /// Whether `job` may be prepared at `now`.
-fn opening(catalogue: &Catalogue, job: &Job, now: NaiveDateTime, policy: Policy) -> Result<(), Reason> {
+fn opening(
+    catalogue: &Catalogue,
+    job: &Job,
+    now: NaiveDateTime,
+    policy: Policy,
+) -> Result<(), Reason> {
     let task: &Task = catalogue.tasks.get(&job.task).ok_or(Reason::NoTask)?;
     if !task.is_active {
         return Err(Reason::TaskInactive);
@@ -195,10 +255,17 @@ fn opening(catalogue: &Catalogue, job: &Job, now: NaiveDateTime, policy: Policy)
     if task.prep_slot != TimeslotId(0) {
         let week = catalogue.timeslots.get(&task.prep_slot);
         if !week.is_some_and(|week| week.is_open(now)) {
-            return Err(Reason::SlotClosed(week.and_then(|week| week.next_open(now))));
+            return Err(Reason::SlotClosed(
+                week.and_then(|week| week.next_open(now)),
+            ));
         }
     }
-    if job.method == "networkinventory" && job.targets.iter().any(|target| target.itemtype == "PluginFusioninventoryIPRange") {
+    if job.method == "networkinventory"
+        && job
+            .targets
+            .iter()
+            .any(|target| target.itemtype == "PluginFusioninventoryIPRange")
+    {
         return Err(Reason::IpRangeTargets);
     }
     Ok(())

@@ -20,6 +20,9 @@ const GET_GATE: &[u8] = b"GET /gate HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn settings() -> config::Server {
     config::Server {
+        max_parameters: 1000,
+        max_xml_elements: 1000,
+        max_xml_depth: 100,
         listen: ([127, 0, 0, 1], 0).into(),
         tls: None,
         trusted_proxies: Vec::new(),

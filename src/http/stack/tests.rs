@@ -21,6 +21,9 @@ use crate::lifecycle::Stop;
 
 fn settings() -> config::Server {
     config::Server {
+        max_parameters: 1000,
+        max_xml_elements: 1000,
+        max_xml_depth: 100,
         listen: ([127, 0, 0, 1], 0).into(),
         tls: None,
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],

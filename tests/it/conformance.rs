@@ -1,0 +1,59 @@
+//! Every recording of the reference, one test each: under policy `plugin` the sidecar answers and writes what the plugin did.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use fusion_sidecar::domain::policy::Policy;
+use fusion_sidecar::replay::{self, Base, Job, Limits, Moment, Recording, Subject};
+use rstest::rstest;
+
+use crate::support::app;
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms(
+    #[files("fixtures/recordings/*.json")]
+    #[exclude("base\\.json$")]
+    path: PathBuf,
+) {
+    let recording = Recording::read(&path).unwrap();
+    let base =
+        Base::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings/base.json"))
+            .unwrap();
+    let app = app::start(|settings| settings.dispatch.policy = Policy::Plugin).await;
+    let subject = Subject {
+        base_url: app.base_url(),
+        files: app.files(),
+        limits: Limits {
+            timeout: Duration::from_secs(20),
+            answer: 1 << 20,
+        },
+    };
+    let job = async |job| match job {
+        Job::Prepare => app.prepare().await,
+        Job::Clean | Job::CleanOnDemand => Err("no recording of cleaning is here".to_owned()),
+    };
+    let mut conn = app.db.conn().await;
+    let outcome = replay::play(
+        &recording,
+        &base,
+        &subject,
+        &Moment::new(app.now(), Tz::UTC),
+        &mut conn,
+        job,
+    )
+    .await
+    .unwrap();
+    conn.disconnect().await.unwrap();
+    let differences: Vec<String> = replay::differences(&recording, &outcome)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        differences.is_empty(),
+        "{} differs from the reference:\n  {}",
+        recording.name,
+        differences.join("\n  ")
+    );
+}

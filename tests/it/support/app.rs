@@ -1,0 +1,87 @@
+//! The sidecar itself, in process: the real server on a port of its own, on a fresh database, with a clock that stands.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use fusion_sidecar::app::{self, Running};
+use fusion_sidecar::clock::{Clock as _, ManualClock};
+use fusion_sidecar::config::Settings;
+use fusion_sidecar::work::prepare::Preparation;
+use tokio::net::TcpListener;
+
+use super::database::{self, TestDb};
+
+/// Noon of a Wednesday: no window of a day or week that a test opens around now crosses its border.
+const NOON: &str = "2026-03-04T12:00:00Z";
+
+/// A running sidecar and what it stands on.
+pub(crate) struct TestApp {
+    running: Running,
+    settings: Settings,
+    /// Its clock.
+    pub(crate) clock: Arc<ManualClock>,
+    /// Its database.
+    pub(crate) db: TestDb,
+    documents: tempfile::TempDir,
+}
+
+/// Starts a sidecar that does nothing on its own and reads the catalogue at every request, otherwise with the default settings but for
+/// what `configure` changes.
+pub(crate) async fn start(configure: impl FnOnce(&mut Settings)) -> TestApp {
+    let db = database::fresh().await;
+    let documents = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(NOON.parse::<DateTime<Utc>>().unwrap()));
+    let mut settings = Settings::for_database(db.database.clone());
+    settings.server.listen = ([127, 0, 0, 1], 0).into();
+    settings.scheduler.enabled = false;
+    settings.dispatch.catalogue_refresh = std::time::Duration::ZERO;
+    settings.dispatch.plugin_doc_dir = Some(documents.path().to_owned());
+    configure(&mut settings);
+    let listener = TcpListener::bind(settings.server.listen).await.unwrap();
+    let running = app::start(&settings, listener, clock.clone(), None)
+        .await
+        .unwrap();
+    TestApp {
+        settings,
+        running,
+        clock,
+        db,
+        documents,
+    }
+}
+
+impl TestApp {
+    /// The agents' address.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/plugins/fusioninventory", self.running.address)
+    }
+
+    /// The plugin's `files` directory.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.documents.path().join("files")
+    }
+
+    /// What the clock says.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// One preparation pass, as the scheduler or `once prepare` makes it.
+    pub(crate) async fn prepare(&self) -> Result<(), String> {
+        let Settings {
+            timezone, dispatch, ..
+        } = &self.settings;
+        let preparation = Preparation::new(
+            self.running.db.clone(),
+            self.clock.clone(),
+            *timezone,
+            dispatch.policy,
+        );
+        preparation
+            .pass()
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+}
