@@ -11,6 +11,8 @@
 
 pub mod agents;
 pub mod catalogue;
+pub mod collect;
+pub mod esx;
 pub mod groups;
 pub mod names;
 pub mod nonces;

@@ -4,7 +4,9 @@
 //! returns only then what the agent is told.
 
 pub mod catalogues;
+pub mod collect;
 pub mod deploy;
+pub mod esx;
 pub mod file_part;
 pub mod get_config;
 pub mod nonce;
@@ -12,6 +14,7 @@ pub mod prolog;
 pub mod status;
 pub mod user_event;
 
+mod hand_out;
 mod judge;
 
 use std::fmt;

@@ -1,12 +1,14 @@
 //! The agents' addresses: decode, call, encode.
 //!
-//! [`routes`] is the table, [`stack`] what stands around every route, [`agent`] and [`deploy`] the handlers, [`error`] what an error looks like to an
+//! [`routes`] is the table, [`stack`] what stands around every route, [`agent`], [`deploy`], [`collect`] and [`esx`] the handlers, [`error`] what an error looks like to an
 //! old agent. Nothing here decides anything about a run.
 
 pub mod agent;
 pub mod client;
+pub mod collect;
 pub mod deploy;
 pub mod error;
+pub mod esx;
 pub mod file;
 pub mod forward;
 pub mod ops;

@@ -4,6 +4,7 @@
 //! and [`text`] read what GLPI stores and agents get to see.
 
 pub mod charset;
+pub mod collect;
 pub mod criteria;
 pub mod deploy;
 pub mod envelope;

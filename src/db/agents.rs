@@ -30,6 +30,24 @@ pub struct Contact {
 }
 
 impl Db {
+    /// The agent of a row.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>, DbError> {
+        self.timed("agent", async {
+            let sql = self.sql(
+                "/* agent */ SELECT a.id, a.device_id, a.entities_id, a.`lock`, c.id, c.entities_id, c.locations_id, c.groups_id, \
+                 c.users_id, c.is_deleted, c.is_template \
+                 FROM {p}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id WHERE a.id = ?",
+            );
+            let row: Option<Row> = self.conn().await?.exec_first(sql.as_ref(), (id.0,)).await?;
+            row.map(agent).transpose()
+        })
+        .await
+    }
+
     /// All agents that call themselves `device_id`, oldest first, with their computers.
     ///
     /// # Errors

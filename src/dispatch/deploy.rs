@@ -6,21 +6,25 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::file_part::{is_sha512, manifest_path};
-use super::judge::{Judged, end};
-use super::{Approach, Backend, DispatchError, Dispatcher, line};
-use crate::db::writer::{Change, Outcome, Request, Step};
+use super::hand_out::{Asked, HandOut};
+use super::{Approach, Backend, DispatchError, Dispatcher};
 use crate::domain::actors::Agent;
 use crate::domain::catalogue::Catalogue;
-use crate::domain::eligibility::{Decision, Ending, Occasion};
 use crate::domain::ids::{EntityId, LocationId, PackageId};
 use crate::domain::mirrors::{Place, choose};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::run::{LogState, Run, RunState, StateSet};
+use crate::domain::run::Run;
 use crate::proto::deploy::{Order, Package, answer, assemble};
 
 /// Kind of the targets of deploy runs.
 const PACKAGE: &str = "PluginFusioninventoryDeployPackage";
+
+/// What this back end hands out.
+const DEPLOY: Asked = Asked {
+    method: "deployinstall",
+    module: Module::Deploy,
+};
 
 /// An order that waits for its run to be claimed.
 struct Ready {
@@ -46,70 +50,29 @@ impl Dispatcher {
         let Some(agent) = self.any_agent(machineid).await? else {
             return Ok(answer(&[], &Map::new()));
         };
-        let runs = self.db.open_runs(agent.id).await?;
-        if runs.is_empty() {
-            return Ok(answer(&[], &Map::new()));
-        }
-        let judged = self
-            .judge(
-                &mut snapshot,
-                &agent,
-                runs,
-                Occasion::GetJobs,
-                Some(&["deployinstall"]),
-            )
-            .await?;
+        let (deliver, ended) = self.deliverable(&mut snapshot, &agent, &DEPLOY).await?;
         let catalogue = &snapshot.catalogue;
-        let allowed = catalogue.modules.allows(Module::Deploy, agent.id);
-
-        let mut changes = Vec::new();
-        let mut deliver = Vec::new();
-        for Judged { run, decision } in judged {
-            match decision {
-                Decision::End(ending) => changes.push(end(&run, ending)),
-                Decision::Deliver if !allowed => changes.push(end(&run, Ending::ModuleOff)),
-                Decision::Deliver => deliver.push(run),
-                // PHP cancels what a user put off, too, when the module is off.
-                Decision::Wait(..) if !allowed && self.policy == Policy::Plugin => {
-                    changes.push(end(&run, Ending::ModuleOff));
-                }
-                Decision::Wait(..) => {}
-            }
-        }
-        let mut ready: HashMap<usize, Ready> = HashMap::new();
+        let mut hand_out = HandOut::new(ended);
         if !deliver.is_empty() {
             let packages = self.packages_of(&deliver).await?;
             let parts = self.multiparts(&packages).await;
             let mirrors = self.mirrors(catalogue, &agent, approach)?;
             for run in &deliver {
                 match self.order(run, version, &packages, &mirrors, &parts, catalogue) {
-                    Ok(order) => {
-                        ready.insert(changes.len(), order);
-                        changes.push(self.send(run, &agent));
+                    Ok(order) => hand_out.send(self.sending(run, &agent, Vec::new()), order),
+                    Err(reason) => {
+                        hand_out.broken(run, format!("The package cannot be handed out: {reason}."))
                     }
-                    Err(reason) => changes.push(broken(run, &reason)),
                 }
             }
         }
-        let outcomes = self
-            .writer
-            .write(Request {
-                at: self.now(),
-                contact: None,
-                changes,
-            })
-            .await?;
         let (mut jobs, mut files) = (Vec::new(), Map::new());
-        for (index, outcome) in outcomes.into_iter().enumerate() {
-            if let (Some(order), Outcome::Done) = (ready.remove(&index), outcome) {
-                jobs.push(order.job);
-                for (hash, file) in order.files {
-                    files.entry(hash).or_insert(file);
-                }
+        for order in hand_out.claim(self, DEPLOY.method).await? {
+            jobs.push(order.job);
+            for (hash, file) in order.files {
+                files.entry(hash).or_insert(file);
             }
         }
-        metrics::counter!("fusion_sidecar_runs_sent_total", "method" => "deployinstall")
-            .increment(jobs.len() as u64);
         Ok(answer(&jobs, &files))
     }
 
@@ -250,50 +213,5 @@ impl Dispatcher {
         };
         let (job, files) = assemble(package, &order);
         Ok(Ready { job, files })
-    }
-
-    fn send(&self, run: &Run, agent: &Agent) -> Change {
-        let counted = self.policy == Policy::Redux;
-        let lines = if counted {
-            let text = match run.sends {
-                0 => "Sent to the agent.".to_owned(),
-                sends => format!(
-                    "Sent to the agent again, which has not reported on it ({} of {}).",
-                    sends + 1,
-                    self.max_sends
-                ),
-            };
-            vec![line(LogState::Started, text)]
-        } else {
-            vec![]
-        };
-        Change {
-            run: run.id,
-            itemtype: run.itemtype.clone(),
-            items_id: run.items_id,
-            step: Step::Send {
-                agent: agent.id,
-                before: run.sends,
-                counted,
-            },
-            lines,
-        }
-    }
-}
-
-/// A run whose package cannot be handed out ends in error; the others of the answer go out.
-fn broken(run: &Run, reason: &str) -> Change {
-    Change {
-        run: run.id,
-        itemtype: run.itemtype.clone(),
-        items_id: run.items_id,
-        step: Step::Move {
-            from: StateSet::from(run.state),
-            to: RunState::InError,
-        },
-        lines: vec![line(
-            LogState::Error,
-            format!("The package cannot be handed out: {reason}."),
-        )],
     }
 }

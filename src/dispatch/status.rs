@@ -61,15 +61,25 @@ impl Dispatcher {
             let before = runs.len();
             runs.retain(|run| run.agent == agent.id);
             if runs.len() < before {
-                metrics::counter!("fusion_sidecar_reports_ignored_total", "reason" => "foreign-run").increment(1);
-                tracing::warn!(
-                    agent.id = agent.id.0,
-                    run.uniqid = uuid,
-                    "a report on another agent's run is ignored"
-                );
+                self.ignore_foreign(agent, uuid);
             }
         }
         Ok(runs)
+    }
+
+    /// Counts and logs that `agent` spoke of a run that is not its own.
+    #[expect(
+        clippy::unused_self,
+        reason = "what a use case does stands with the use cases"
+    )]
+    pub(super) fn ignore_foreign(&self, agent: &crate::domain::actors::Agent, uuid: &str) {
+        metrics::counter!("fusion_sidecar_reports_ignored_total", "reason" => "foreign-run")
+            .increment(1);
+        tracing::warn!(
+            agent.id = agent.id.0,
+            run.uniqid = uuid,
+            "a report on another agent's run is ignored"
+        );
     }
 
     pub(super) fn reported(&self, run: &Run, reported: Reported, lines: Vec<Line>) -> Change {

@@ -4,23 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::error;
+use super::error::{self, NOTHING, done, nothing};
 use super::file::{self, FileError};
 use super::request::Get;
 use super::stack::LineFields;
 use crate::dispatch::file_part::PartError;
 use crate::dispatch::user_event::UserEvent;
-use crate::dispatch::{Approach, DispatchError, Dispatcher};
+use crate::dispatch::{Approach, Dispatcher};
 use crate::domain::report::Status;
 use crate::proto::query::Query;
-
-/// What agents are told where there is nothing to say; they insist on a JSON object.
-const NOTHING: &str = "{}";
 
 /// A request to the deploy back end.
 pub async fn rest(
@@ -82,17 +78,6 @@ pub async fn rest(
             Err(failed) => error::rest(&failed, NOTHING, &line),
         },
         Some(_) | None => nothing(),
-    }
-}
-
-fn nothing() -> Response {
-    ([(CONTENT_TYPE, "application/json")], NOTHING).into_response()
-}
-
-fn done(outcome: Result<(), DispatchError>, line: &LineFields) -> Response {
-    match outcome {
-        Ok(()) => nothing(),
-        Err(failed) => error::rest(&failed, NOTHING, line),
     }
 }
 

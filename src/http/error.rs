@@ -54,6 +54,23 @@ fn note(error: &DispatchError, line: &LineFields) {
     }
 }
 
+/// What agents are told where there is nothing to say; they insist on a JSON object.
+pub const NOTHING: &str = "{}";
+
+/// An answer that says nothing.
+#[must_use]
+pub fn nothing() -> Response {
+    ([(CONTENT_TYPE, "application/json")], NOTHING).into_response()
+}
+
+/// The answer to a report.
+pub fn done(outcome: Result<(), DispatchError>, line: &LineFields) -> Response {
+    match outcome {
+        Ok(()) => nothing(),
+        Err(failed) => rest(&failed, NOTHING, line),
+    }
+}
+
 /// An error to a REST request, with `body`: agents read a JSON object from some back ends and nothing from others.
 #[must_use]
 pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Response {

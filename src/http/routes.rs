@@ -8,7 +8,7 @@ use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::request::Prefix;
-use super::{agent, deploy, forward, ops, stack};
+use super::{agent, collect, deploy, esx, forward, ops, stack};
 use crate::config;
 use crate::dispatch::Dispatcher;
 use crate::proto::{query, xml};
@@ -109,7 +109,15 @@ fn below(prefix: &str) -> Router<Web> {
         // Agents' deploy task.
         .route(&at("/b/deploy"), any(deploy::rest))
         .route(&at("/b/deploy/"), any(deploy::rest))
-        .route(&at("/b/deploy/index.php"), any(deploy::rest));
+        .route(&at("/b/deploy/index.php"), any(deploy::rest))
+        // Agents' collect task.
+        .route(&at("/b/collect"), any(collect::rest))
+        .route(&at("/b/collect/"), any(collect::rest))
+        .route(&at("/b/collect/index.php"), any(collect::rest))
+        // Agents' ESX task.
+        .route(&at("/b/esx"), any(esx::rest))
+        .route(&at("/b/esx/"), any(esx::rest))
+        .route(&at("/b/esx/index.php"), any(esx::rest));
     if prefix.is_empty() {
         // What else lies at the root is not the plugin's.
         return router.layer(Extension(Prefix(prefix.into())));

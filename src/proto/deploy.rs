@@ -315,7 +315,7 @@ fn escape_commands(job: &mut Map<String, Value>) {
 }
 
 /// Decodes every text once, keys excepted.
-fn decode_texts(value: &mut Value) {
+pub fn decode_texts(value: &mut Value) {
     match value {
         Value::String(stored) => {
             if let std::borrow::Cow::Owned(decoded) = text::decode(stored) {

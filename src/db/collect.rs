@@ -1,0 +1,312 @@
+//! What agents collect (`collects` and its kinds), and what they found (`…_contents`).
+
+use std::collections::HashMap;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row, Transaction, Value};
+
+use super::bulk::{LIST_MAX, insert, list, marks};
+use super::row::Columns;
+use super::{Db, DbError};
+use crate::domain::ids::ComputerId;
+use crate::proto::collect::{FileSearch, Item, What};
+
+/// Kinds of collects, by `collects.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Windows registry.
+    Registry,
+    /// WMI.
+    Wmi,
+    /// Files.
+    File,
+}
+
+impl Kind {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "registry" => Some(Self::Registry),
+            "wmi" => Some(Self::Wmi),
+            "file" => Some(Self::File),
+            _ => None,
+        }
+    }
+}
+
+/// What is stored of one order's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// All values of the order: those that are stored and not among them are removed. (key, value when it is new, value when its key is
+    /// stored already).
+    Values(Kind, Vec<(String, String, String)>),
+    /// One file more: path, size in bytes.
+    File(String, u32),
+}
+
+impl Db {
+    /// What each of these collects looks for, by collect.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn collect_items(&self, ids: &[u32]) -> Result<HashMap<u32, Vec<Item>>, DbError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.timed("collect_items", async {
+            let mut conn = self.conn().await?;
+            let mut items: HashMap<u32, Vec<Item>> = HashMap::new();
+            for chunk in ids.chunks(LIST_MAX) {
+                for (collect, item) in self.registries(&mut conn, chunk).await? {
+                    items.entry(collect).or_default().push(item);
+                }
+                for (collect, item) in self.wmis(&mut conn, chunk).await? {
+                    items.entry(collect).or_default().push(item);
+                }
+                for (collect, item) in self.files(&mut conn, chunk).await? {
+                    items.entry(collect).or_default().push(item);
+                }
+            }
+            Ok(items)
+        })
+        .await
+    }
+
+    async fn registries(&self, conn: &mut Conn, ids: &[u32]) -> Result<Vec<(u32, Item)>, DbError> {
+        let text = format!(
+            "/* collect_items */ SELECT i.{{f}}collects_id, i.id, CONCAT(COALESCE(i.hive, ''), COALESCE(i.path, ''), COALESCE(i.`key`, '')) \
+             FROM {{p}}collects_registries i JOIN {{p}}collects c ON c.id = i.{{f}}collects_id AND c.type = 'registry' \
+             WHERE i.{{f}}collects_id IN ({}) ORDER BY i.id",
+            marks(ids.len())
+        );
+        let rows: Vec<(u32, u32, String)> = conn.exec(self.names.replace(&text), list(ids)).await?;
+        Ok(rows
+            .into_iter()
+            .map(|(collect, id, path)| {
+                (
+                    collect,
+                    Item {
+                        id,
+                        what: What::Registry { path },
+                    },
+                )
+            })
+            .collect())
+    }
+
+    async fn wmis(&self, conn: &mut Conn, ids: &[u32]) -> Result<Vec<(u32, Item)>, DbError> {
+        let text = format!(
+            "/* collect_items */ SELECT i.{{f}}collects_id, i.id, COALESCE(i.moniker, ''), COALESCE(i.class, ''), COALESCE(i.properties, '') \
+             FROM {{p}}collects_wmis i JOIN {{p}}collects c ON c.id = i.{{f}}collects_id AND c.type = 'wmi' \
+             WHERE i.{{f}}collects_id IN ({}) ORDER BY i.id",
+            marks(ids.len())
+        );
+        let rows: Vec<(u32, u32, String, String, String)> =
+            conn.exec(self.names.replace(&text), list(ids)).await?;
+        Ok(rows
+            .into_iter()
+            .map(|(collect, id, moniker, class, property)| {
+                (
+                    collect,
+                    Item {
+                        id,
+                        what: What::Wmi {
+                            moniker,
+                            class,
+                            property,
+                        },
+                    },
+                )
+            })
+            .collect())
+    }
+
+    async fn files(&self, conn: &mut Conn, ids: &[u32]) -> Result<Vec<(u32, Item)>, DbError> {
+        let text = format!(
+            "/* collect_items */ SELECT i.{{f}}collects_id, i.id, i.dir, i.`limit`, i.is_recursive, i.filter_is_file, i.filter_is_dir, \
+             i.filter_sizeequals, i.filter_sizegreater, i.filter_sizelower, i.filter_regex, i.filter_checksumsha512, \
+             i.filter_checksumsha2, i.filter_name, i.filter_iname \
+             FROM {{p}}collects_files i JOIN {{p}}collects c ON c.id = i.{{f}}collects_id AND c.type = 'file' \
+             WHERE i.{{f}}collects_id IN ({}) ORDER BY i.id",
+            marks(ids.len())
+        );
+        let rows: Vec<Row> = conn.exec(self.names.replace(&text), list(ids)).await?;
+        rows.into_iter().map(file_search).collect()
+    }
+
+    /// The kind of a collect; none when it does not exist or is of no known kind.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn collect_kind(&self, collect: u32) -> Result<Option<Kind>, DbError> {
+        self.timed("collect_kind", async {
+            let sql = self.sql("/* collect_kind */ SELECT type FROM {p}collects WHERE id = ?");
+            let kind: Option<Option<String>> = self
+                .conn()
+                .await?
+                .exec_first(sql.as_ref(), (collect,))
+                .await?;
+            Ok(kind.flatten().as_deref().and_then(Kind::parse))
+        })
+        .await
+    }
+
+    /// Forgets the files that these orders found on `computer` before.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn forget_files(&self, orders: &[u32], computer: ComputerId) -> Result<(), DbError> {
+        if orders.is_empty() {
+            return Ok(());
+        }
+        self.timed("forget_files", async {
+            let mut conn = self.conn().await?;
+            for chunk in orders.chunks(LIST_MAX) {
+                let text = format!(
+                    "/* forget_files */ DELETE FROM {{p}}collects_files_contents WHERE computers_id = {} AND {{f}}collects_files_id IN ({})",
+                    computer.0,
+                    marks(chunk.len())
+                );
+                conn.exec_drop(self.names.replace(&text), list(chunk)).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Stores what the order `id` found on `computer`, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then nothing was stored.
+    pub async fn store_found(
+        &self,
+        computer: ComputerId,
+        id: u32,
+        found: &Found,
+    ) -> Result<(), DbError> {
+        self.tx(
+            "store_found",
+            (computer, id, found),
+            |db, (computer, id, found), tx| Box::pin(store(db, tx, *computer, *id, found)),
+        )
+        .await
+    }
+}
+
+fn file_search(row: Row) -> Result<(u32, Item), DbError> {
+    let mut columns = Columns::new("collects_files", row);
+    let collect = columns.take("collects_id")?;
+    let id = columns.take("id")?;
+    let mut text =
+        |column| Ok::<String, DbError>(columns.take::<Option<String>>(column)?.unwrap_or_default());
+    let dir = text("dir")?;
+    let mut search = FileSearch {
+        dir,
+        ..FileSearch::default()
+    };
+    search.limit = columns.take("limit")?;
+    search.recursive = columns.take("is_recursive")?;
+    search.is_file = columns.take("filter_is_file")?;
+    search.is_dir = columns.take("filter_is_dir")?;
+    search.size = [
+        columns.take("filter_sizeequals")?,
+        columns.take("filter_sizegreater")?,
+        columns.take("filter_sizelower")?,
+    ];
+    for (column, name) in [
+        ("filter_regex", "regex"),
+        ("filter_checksumsha512", "checkSumSHA512"),
+        ("filter_checksumsha2", "checkSumSHA2"),
+        ("filter_name", "name"),
+        ("filter_iname", "iname"),
+    ] {
+        search.filters.push((
+            name,
+            columns.take::<Option<String>>(column)?.unwrap_or_default(),
+        ));
+    }
+    Ok((
+        collect,
+        Item {
+            id,
+            what: What::File(search),
+        },
+    ))
+}
+
+async fn store(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    computer: ComputerId,
+    id: u32,
+    found: &Found,
+) -> Result<(), DbError> {
+    let (table, stem, key, values) = match found {
+        Found::File(path, size) => {
+            let sql = db.sql(
+                "/* store_found */ INSERT INTO {p}collects_files_contents (computers_id, {f}collects_files_id, pathfile, size) VALUES (?, ?, ?, ?)",
+            );
+            tx.exec_drop(sql.as_ref(), (computer.0, id, path, size))
+                .await?;
+            return Ok(());
+        }
+        Found::Values(Kind::Registry, values) => (
+            "collects_registries_contents",
+            "collects_registries_id",
+            "key",
+            values,
+        ),
+        Found::Values(_, values) => (
+            "collects_wmis_contents",
+            "collects_wmis_id",
+            "property",
+            values,
+        ),
+    };
+    let text = format!(
+        "/* store_found */ SELECT id, `{key}` FROM {{p}}{table} WHERE computers_id = ? AND {{f}}{stem} = ? ORDER BY id FOR UPDATE"
+    );
+    let stored: Vec<(u64, Option<String>)> =
+        tx.exec(db.names.replace(&text), (computer.0, id)).await?;
+    let mut by_key: HashMap<String, u64> = HashMap::new();
+    let mut gone: Vec<u64> = Vec::new();
+    for (row, stored) in stored {
+        let stored = stored.unwrap_or_default();
+        // Of several rows of a key the first is kept.
+        if values.iter().any(|(key, ..)| *key == stored) && !by_key.contains_key(&stored) {
+            by_key.insert(stored, row);
+        } else {
+            gone.push(row);
+        }
+    }
+    let mut fresh: Vec<[Value; 4]> = Vec::new();
+    for (name, new, again) in values {
+        match by_key.get(name) {
+            Some(row) => {
+                let text =
+                    format!("/* store_found */ UPDATE {{p}}{table} SET value = ? WHERE id = ?");
+                tx.exec_drop(db.names.replace(&text), (again, row)).await?;
+            }
+            None => fresh.push([
+                computer.0.into(),
+                id.into(),
+                name.as_str().into(),
+                new.as_str().into(),
+            ]),
+        }
+    }
+    for chunk in gone.chunks(LIST_MAX) {
+        let text = format!(
+            "/* store_found */ DELETE FROM {{p}}{table} WHERE id IN ({})",
+            marks(chunk.len())
+        );
+        tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
+    }
+    let head = format!(
+        "/* store_found */ INSERT INTO {{p}}{table} (computers_id, {{f}}{stem}, `{key}`, value)"
+    );
+    insert(db, tx, &head, &fresh, "").await
+}

@@ -1,0 +1,273 @@
+//! The collect back end: what an agent looks for, and what it found.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::hand_out::{Asked, HandOut};
+use super::{DispatchError, Dispatcher, cut_chars, line};
+use crate::db::agents::MAX_TEXT;
+use crate::db::collect::{Found, Kind};
+use crate::db::writer::{Change, Line, Request, Step};
+use crate::domain::ids::ComputerId;
+use crate::domain::modules::Module;
+use crate::domain::policy::Policy;
+use crate::domain::run::{LogState, Reported, Run, RunState, StateSet};
+use crate::proto::collect::{What, log_text, order, registry_value, stored_path};
+use crate::proto::text;
+
+const COLLECT: Asked = Asked {
+    method: "collect",
+    module: Module::Collect,
+};
+
+/// Parameters of an answer that are no values.
+const NO_VALUES: [&str; 5] = ["action", "uuid", "_sid", "_cpt", "_glpi_csrf_token"];
+
+/// An agent's answer to one order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// Its parameters: the form body when the query says `method=POST`, else the query.
+    pub values: Vec<(String, String)>,
+    /// It came as a form.
+    pub posted: bool,
+}
+
+impl Dispatcher {
+    /// The answer to getJobs of the collect back end; `{}` when there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// When GLPI is closed or the database fails; then nothing was handed out.
+    pub async fn collect_jobs(&self, machineid: &str) -> Result<Value, DispatchError> {
+        let mut snapshot = self.open_catalogue().await?;
+        let Some(agent) = self.any_agent(machineid).await? else {
+            return Ok(json!({}));
+        };
+        let (deliver, ended) = self.deliverable(&mut snapshot, &agent, &COLLECT).await?;
+        let ids: Vec<u32> = deliver.iter().map(|run| run.items_id).collect();
+        let items = self.db.collect_items(&ids).await?;
+        let mut hand_out = HandOut::new(ended);
+        for run in &deliver {
+            let items = items
+                .get(&run.items_id)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            if items.is_empty() && self.policy == Policy::Redux {
+                hand_out.broken(
+                    run,
+                    "There is nothing to collect: the collect is empty or does not exist."
+                        .to_owned(),
+                );
+                continue;
+            }
+            let mut sending = self.sending(run, &agent, vec![line(LogState::Started, "")]);
+            if self.policy == Policy::Plugin {
+                // PHP files this line under the agent.
+                "PluginFusioninventoryAgent".clone_into(&mut sending.itemtype);
+                sending.items_id = agent.id.0;
+            }
+            let orders: Vec<Value> = items
+                .iter()
+                .map(|item| self.told(order(item, &run.uniqid)))
+                .collect();
+            let files = items
+                .iter()
+                .filter(|item| matches!(item.what, What::File(_)))
+                .map(|item| item.id);
+            hand_out.send(sending, (orders, files.collect::<Vec<u32>>()));
+        }
+        let (mut jobs, mut files) = (Vec::new(), Vec::new());
+        for (orders, searches) in hand_out.claim(self, COLLECT.method).await? {
+            jobs.extend(orders);
+            files.extend(searches);
+        }
+        // The agent names every file that it finds; what it found before is forgotten first.
+        let computer = agent.computer.map_or(ComputerId(0), |computer| computer.id);
+        self.db.forget_files(&files, computer).await?;
+        Ok(if jobs.is_empty() {
+            json!({})
+        } else {
+            json!({"jobs": jobs, "postmethod": "POST", "token": token()})
+        })
+    }
+
+    /// An order as the agent gets it.
+    fn told(&self, mut order: Value) -> Value {
+        if self.policy == Policy::Redux {
+            crate::proto::deploy::decode_texts(&mut order);
+        }
+        order
+    }
+
+    /// setAnswer: stores what an agent found for one order of the run that it calls `uuid`. Agent 2.6 does not say who it is here;
+    /// where one does (`machineid`), the run must be its own for `redux`.
+    ///
+    /// # Errors
+    ///
+    /// When GLPI is closed or the database fails; then nothing was acknowledged.
+    pub async fn set_answer(
+        &self,
+        machineid: Option<&str>,
+        uuid: &str,
+        answer: &Answer,
+    ) -> Result<Value, DispatchError> {
+        let nothing = json!({});
+        let Some((run, computer)) = self.collecting(machineid, uuid).await? else {
+            return Ok(nothing);
+        };
+        let reply = if answer.posted {
+            json!({"token": token()})
+        } else {
+            nothing
+        };
+        let Some(kind) = self.db.collect_kind(run.items_id).await? else {
+            return Ok(reply);
+        };
+        let named = |name: &str| {
+            answer
+                .values
+                .iter()
+                .rev()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
+        let sid = named("_sid").unwrap_or("0");
+        let order: u32 = sid.parse().unwrap_or_default();
+        let values: Vec<(String, String)> = answer
+            .values
+            .iter()
+            .filter(|(key, _)| !NO_VALUES.contains(&key.as_str()))
+            // PHP takes a name that an agent gives itself in the query for something found.
+            .filter(|(key, _)| key != "machineid" || self.policy == Policy::Plugin)
+            .cloned()
+            .collect();
+        let mut lines: Vec<Line> = Vec::new();
+        let found = if kind == Kind::File {
+            let (Some(path), Some(size)) =
+                (named("path").filter(|path| !path.is_empty()), named("size"))
+            else {
+                // Nothing was found: PHP writes nothing either.
+                return Ok(reply);
+            };
+            lines.push(self.agents_line(LogState::Running, &format!("file {path} | size {size}")));
+            lines.push(self.value_line(&values, Some(sid)));
+            Found::File(
+                text::encode(&stored_path(path)).into_owned(),
+                size.parse().unwrap_or_default(),
+            )
+        } else {
+            lines.push(self.value_line(&values, None));
+            Found::Values(kind, self.stored(kind, &values))
+        };
+        self.db.store_found(computer, order, &found).await?;
+        let from = match self.policy {
+            Policy::Plugin => StateSet::ANY,
+            Policy::Redux => StateSet::of(&[RunState::Sent, RunState::Running]),
+        };
+        let change = Change {
+            run: run.id,
+            itemtype: run.itemtype.clone(),
+            items_id: run.items_id,
+            step: Step::Move {
+                from,
+                to: RunState::Running,
+            },
+            lines,
+        };
+        self.writer
+            .write(Request {
+                at: self.now(),
+                contact: None,
+                changes: vec![change],
+            })
+            .await?;
+        Ok(reply)
+    }
+
+    /// jobsDone: the agent has worked through all orders of the run that it calls `uuid`.
+    ///
+    /// # Errors
+    ///
+    /// When GLPI is closed or the database fails; then nothing was written.
+    pub async fn jobs_done(
+        &self,
+        machineid: Option<&str>,
+        uuid: &str,
+    ) -> Result<(), DispatchError> {
+        if let Some((run, _)) = self.collecting(machineid, uuid).await? {
+            let changes =
+                vec![self.reported(&run, Reported::Success, vec![line(LogState::Ok, "")])];
+            self.writer
+                .write(Request {
+                    at: self.now(),
+                    contact: None,
+                    changes,
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The unfinished run called `uuid` and the computer of its agent.
+    async fn collecting(
+        &self,
+        machineid: Option<&str>,
+        uuid: &str,
+    ) -> Result<Option<(Run, ComputerId)>, DispatchError> {
+        self.open_catalogue().await?;
+        let runs = self.db.runs_by_uniqid(uuid).await?;
+        let Some(run) = runs.into_iter().find(|run| run.state != RunState::Finished) else {
+            return Ok(None);
+        };
+        let Some(agent) = self.db.agent(run.agent).await? else {
+            return Ok(None);
+        };
+        let foreign = machineid.is_some_and(|name| !name.eq_ignore_ascii_case(&agent.device_id));
+        if foreign && self.policy == Policy::Redux {
+            self.ignore_foreign(&agent, uuid);
+            return Ok(None);
+        }
+        Ok(Some((
+            run,
+            agent.computer.map_or(ComputerId(0), |computer| computer.id),
+        )))
+    }
+
+    fn value_line(&self, values: &[(String, String)], nested: Option<&str>) -> Line {
+        if values.is_empty() {
+            return line(LogState::Error, "Nothing was found.");
+        }
+        let text = log_text(values, nested);
+        line(
+            LogState::Info,
+            super::cut(&text, crate::db::writer::MAX_COMMENT),
+        )
+    }
+
+    /// Values as they are stored: encoded, cut to what the table holds. The plugin turns numbers of the registry into decimal only where a
+    /// key is new.
+    fn stored(&self, kind: Kind, values: &[(String, String)]) -> Vec<(String, String, String)> {
+        let fit = |value: &str| cut_chars(&text::encode(value), MAX_TEXT).to_owned();
+        values
+            .iter()
+            .map(|(key, value)| {
+                let new = if kind == Kind::Registry {
+                    registry_value(value)
+                } else {
+                    value.clone()
+                };
+                let again = if self.policy == Policy::Redux {
+                    &new
+                } else {
+                    value
+                };
+                (fit(key), fit(&new), fit(again))
+            })
+            .collect()
+    }
+}
+
+/// A token for the next form: agents hand it back. Nothing is checked by it, as agents have no session.
+fn token() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}

@@ -1,0 +1,148 @@
+//! Handing out: the runs of one answer on their way to their agent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::catalogues::Snapshot;
+use super::judge::{Judged, end};
+use super::{DispatchError, Dispatcher, line};
+use crate::db::writer::{Change, Line, Outcome, Request, Step};
+use crate::domain::actors::Agent;
+use crate::domain::eligibility::{Decision, Ending, Occasion};
+use crate::domain::modules::Module;
+use crate::domain::policy::Policy;
+use crate::domain::run::{LogState, Run, RunState, StateSet};
+
+/// What a getJobs request asks for.
+pub(super) struct Asked {
+    /// Method of the jobs.
+    pub(super) method: &'static str,
+    /// The module that must be on for the agent.
+    pub(super) module: Module,
+}
+
+/// What is going to be written and, run by run, what is answered once the run is claimed.
+pub(super) struct HandOut<T> {
+    changes: Vec<Change>,
+    ready: HashMap<usize, T>,
+}
+
+impl<T> HandOut<T> {
+    /// Begins with `changes` that answer nothing.
+    pub(super) fn new(changes: Vec<Change>) -> Self {
+        Self {
+            changes,
+            ready: HashMap::new(),
+        }
+    }
+
+    /// Hands `order` out if `change` is made.
+    pub(super) fn send(&mut self, change: Change, order: T) {
+        self.ready.insert(self.changes.len(), order);
+        self.changes.push(change);
+    }
+
+    /// A run that cannot be handed out ends in error; the others of the answer go out.
+    pub(super) fn broken(&mut self, run: &Run, text: String) {
+        self.changes.push(Change {
+            run: run.id,
+            itemtype: run.itemtype.clone(),
+            items_id: run.items_id,
+            step: Step::Move {
+                from: StateSet::from(run.state),
+                to: RunState::InError,
+            },
+            lines: vec![line(LogState::Error, text)],
+        });
+    }
+
+    /// Claims the runs; the orders of those that were, in order. Of two requests for a run, also at two sidecars, one gets it.
+    pub(super) async fn claim(
+        mut self,
+        dispatcher: &Dispatcher,
+        method: &'static str,
+    ) -> Result<Vec<T>, DispatchError> {
+        let request = Request {
+            at: dispatcher.now(),
+            contact: None,
+            changes: self.changes,
+        };
+        let outcomes = dispatcher.writer.write(request).await?;
+        let claimed: Vec<T> = (0..)
+            .zip(outcomes)
+            .filter(|(_, outcome)| *outcome == Outcome::Done)
+            .filter_map(|(index, _)| self.ready.remove(&index))
+            .collect();
+        metrics::counter!("fusion_sidecar_runs_sent_total", "method" => method)
+            .increment(claimed.len() as u64);
+        Ok(claimed)
+    }
+}
+
+impl Dispatcher {
+    /// The runs of `agent` that may go out for what is `asked`, in the order of the answer, and the changes that end those that may never.
+    pub(super) async fn deliverable(
+        &self,
+        snapshot: &mut Arc<Snapshot>,
+        agent: &Agent,
+        asked: &Asked,
+    ) -> Result<(Vec<Run>, Vec<Change>), DispatchError> {
+        let runs = self.db.open_runs(agent.id).await?;
+        if runs.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let judged = self
+            .judge(
+                snapshot,
+                agent,
+                runs,
+                Occasion::GetJobs,
+                Some(&[asked.method]),
+            )
+            .await?;
+        let allowed = snapshot.catalogue.modules.allows(asked.module, agent.id);
+        let (mut deliver, mut ended) = (Vec::new(), Vec::new());
+        for Judged { run, decision } in judged {
+            match decision {
+                Decision::End(ending) => ended.push(end(&run, ending)),
+                Decision::Deliver if !allowed => ended.push(end(&run, Ending::ModuleOff)),
+                Decision::Deliver => deliver.push(run),
+                // PHP cancels what a user put off, too, when the module is off.
+                Decision::Wait(..) if !allowed && self.policy == Policy::Plugin => {
+                    ended.push(end(&run, Ending::ModuleOff));
+                }
+                Decision::Wait(..) => {}
+            }
+        }
+        Ok((deliver, ended))
+    }
+
+    /// The change that hands `run` to `agent`, with what its log says then: for `plugin` the `lines` that PHP writes, for `redux` that it was
+    /// sent.
+    pub(super) fn sending(&self, run: &Run, agent: &Agent, lines: Vec<Line>) -> Change {
+        let counted = self.policy == Policy::Redux;
+        let lines = match (counted, run.sends) {
+            (false, _) => lines,
+            (true, 0) => vec![line(LogState::Started, "Sent to the agent.")],
+            (true, sends) => vec![line(
+                LogState::Started,
+                format!(
+                    "Sent to the agent again, which has not reported on it ({} of {}).",
+                    sends + 1,
+                    self.max_sends
+                ),
+            )],
+        };
+        Change {
+            run: run.id,
+            itemtype: run.itemtype.clone(),
+            items_id: run.items_id,
+            step: Step::Send {
+                agent: agent.id,
+                before: run.sends,
+                counted,
+            },
+            lines,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The collect back end: getJobs, setAnswer, jobsDone.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::error::{self, NOTHING, done, nothing};
+use super::request::Get;
+use super::routes::Limits;
+use super::stack::{AgentBody, BodyRejection, LineFields};
+use crate::dispatch::Dispatcher;
+use crate::dispatch::collect::Answer;
+use crate::proto::query::{Query, Value};
+
+/// A request to the collect back end.
+pub async fn rest(
+    State(dispatcher): State<Arc<Dispatcher>>,
+    State(limits): State<Limits>,
+    line: LineFields,
+    method: Method,
+    Get(query): Get,
+    body: Result<AgentBody, BodyRejection>,
+) -> Response {
+    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let uuid = query.get("uuid").unwrap_or_default();
+    match query.get("action") {
+        Some("getJobs") => match query.get("machineid").filter(|name| !name.is_empty()) {
+            None => nothing(),
+            Some(machineid) => match dispatcher.collect_jobs(machineid).await {
+                Ok(order) => Json(order).into_response(),
+                Err(failed) => error::rest(&failed, NOTHING, &line),
+            },
+        },
+        Some("setAnswer") if !uuid.is_empty() => {
+            let answer = match answer(&query, body, &limits) {
+                Ok(answer) => answer,
+                Err((status, text)) => {
+                    line.error("answer-unreadable");
+                    return (status, text).into_response();
+                }
+            };
+            match dispatcher
+                .set_answer(query.get("machineid"), uuid, &answer)
+                .await
+            {
+                Ok(reply) => Json(reply).into_response(),
+                Err(failed) => error::rest(&failed, NOTHING, &line),
+            }
+        }
+        Some("jobsDone") => done(
+            dispatcher.jobs_done(query.get("machineid"), uuid).await,
+            &line,
+        ),
+        Some(_) | None => nothing(),
+    }
+}
+
+/// The values of an answer: in the form where the query says so (agent 2.6, after `postmethod`), else in the query (before 2.5).
+fn answer(
+    query: &Query,
+    body: Result<AgentBody, BodyRejection>,
+    limits: &Limits,
+) -> Result<Answer, (StatusCode, String)> {
+    let posted = query.get("method") == Some("POST");
+    let form = if posted {
+        let AgentBody(body) = body.map_err(|rejection| {
+            (
+                rejection.status(),
+                "the answer did not arrive whole\n".to_owned(),
+            )
+        })?;
+        Some(
+            Query::parse(body, &limits.query)
+                .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?,
+        )
+    } else {
+        None
+    };
+    let values = form
+        .as_ref()
+        .unwrap_or(query)
+        .iter()
+        .filter_map(|(name, value)| match value {
+            Value::Text(text) => Some((name.to_owned(), text.to_owned())),
+            // Windows agents report paths in their own charset when they cannot do better.
+            Value::NotUtf8(bytes) => Some((
+                name.to_owned(),
+                crate::proto::charset::to_utf8(bytes).into_owned(),
+            )),
+            Value::Missing | Value::Array => None,
+        });
+    Ok(Answer {
+        values: values.collect(),
+        posted,
+    })
+}

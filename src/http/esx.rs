@@ -1,0 +1,45 @@
+//! The ESX back end: getJobs, setLog.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::error::{self, NOTHING, done, nothing};
+use super::request::Get;
+use super::stack::LineFields;
+use crate::dispatch::Dispatcher;
+
+/// A request to the ESX back end.
+pub async fn rest(
+    State(dispatcher): State<Arc<Dispatcher>>,
+    line: LineFields,
+    method: Method,
+    Get(query): Get,
+) -> Response {
+    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let Some(machineid) = query.get("machineid").filter(|name| !name.is_empty()) else {
+        return nothing();
+    };
+    match query.get("action") {
+        Some("getJobs") => match dispatcher.esx_jobs(machineid).await {
+            Ok(order) => Json(order).into_response(),
+            Err(failed) => error::rest(&failed, NOTHING, &line),
+        },
+        Some("setLog") => {
+            let uuid = query.get("uuid").unwrap_or_default();
+            let code = query.get("code").unwrap_or_default();
+            done(
+                dispatcher
+                    .set_log(machineid, uuid, code, query.get("msg"))
+                    .await,
+                &line,
+            )
+        }
+        Some(_) | None => nothing(),
+    }
+}
