@@ -15,6 +15,7 @@ pub mod collect;
 pub mod esx;
 pub mod groups;
 pub mod names;
+pub mod network;
 pub mod nonces;
 pub mod preparation;
 pub mod row;

@@ -5,10 +5,12 @@
 
 pub mod catalogues;
 pub mod collect;
+pub mod contact;
 pub mod deploy;
 pub mod esx;
 pub mod file_part;
 pub mod get_config;
+pub mod network;
 pub mod nonce;
 pub mod prolog;
 pub mod status;
@@ -26,7 +28,7 @@ use chrono_tz::Tz;
 
 use crate::clock::{Clock, local};
 use crate::config::PluginBase;
-use crate::db::writer::{Line, MAX_COMMENT, Writer};
+use crate::db::writer::{Change, Line, MAX_COMMENT, Request, Writer};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Agent;
 use crate::domain::catalogue::{Catalogue, Site};
@@ -232,6 +234,15 @@ impl Dispatcher {
             Some(PluginBase::Plugins) | None => "plugins",
         };
         Ok(format!("{base}/{place}/fusioninventory/b/{directory}/"))
+    }
+
+    /// `changes`, to be written now.
+    fn request(&self, changes: Vec<Change>) -> Request {
+        Request {
+            at: self.now(),
+            contact: None,
+            changes,
+        }
     }
 
     /// A log line whose text comes from an agent: for `redux` encoded as GLPI stores texts, since PHP prints log lines raw.

@@ -8,6 +8,7 @@ pub mod collect;
 pub mod criteria;
 pub mod deploy;
 pub mod envelope;
+pub mod network;
 pub mod php;
 pub mod phpjson;
 pub mod query;

@@ -27,6 +27,21 @@ pub struct Contact {
     pub useragent: Option<String>,
     /// The token that it obeys.
     pub token: Option<String>,
+    /// Versions of its tasks, the JSON map of the column `version`; none = as it is.
+    pub versions: Option<String>,
+}
+
+/// How an agent works through network tasks; 0 = as the general settings say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetworkPace {
+    /// Threads of a discovery.
+    pub discovery_threads: u32,
+    /// Time-out of a discovery, seconds.
+    pub discovery_timeout: u32,
+    /// Threads of an inventory.
+    pub inventory_threads: u32,
+    /// Time-out of an inventory, seconds.
+    pub inventory_timeout: u32,
 }
 
 impl Db {
@@ -68,6 +83,26 @@ impl Db {
             let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (device_id,)).await?;
             debug_assert!(rows.len() <= MOST_DUPLICATES);
             rows.into_iter().map(agent).collect()
+        })
+        .await
+    }
+
+    /// The pace of an agent's network tasks, and the versions of its tasks as stored.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn agent_settings(&self, id: AgentId) -> Result<(NetworkPace, String), DbError> {
+        self.timed("agent_settings", async {
+            let sql = self.sql(
+                "/* agent_settings */ SELECT threads_networkdiscovery, timeout_networkdiscovery, threads_networkinventory, \
+                 timeout_networkinventory, version FROM {p}agents WHERE id = ?",
+            );
+            let row: Option<(u32, u32, u32, u32, Option<String>)> =
+                self.conn().await?.exec_first(sql.as_ref(), (id.0,)).await?;
+            let (discovery_threads, discovery_timeout, inventory_threads, inventory_timeout, versions) = row.unwrap_or_default();
+            let pace = NetworkPace { discovery_threads, discovery_timeout, inventory_threads, inventory_timeout };
+            Ok((pace, versions.unwrap_or_default()))
         })
         .await
     }
@@ -114,8 +149,8 @@ async fn register(
         return Ok(AgentId(id));
     }
     let insert = db.sql(
-        "/* register_agent */ INSERT INTO {p}agents (name, device_id, entities_id, last_contact, useragent, token, \
-         threads_networkdiscovery, threads_networkinventory) VALUES (?, ?, 0, ?, ?, ?, 0, 0)",
+        "/* register_agent */ INSERT INTO {p}agents (name, device_id, entities_id, last_contact, useragent, token, version, \
+         threads_networkdiscovery, threads_networkinventory) VALUES (?, ?, 0, ?, ?, ?, ?, 0, 0)",
     );
     let values = (
         device_id,
@@ -123,6 +158,7 @@ async fn register(
         contact.at,
         contact.useragent.as_deref(),
         contact.token.as_deref(),
+        contact.versions.as_deref(),
     );
     tx.exec_drop(insert.as_ref(), values).await?;
     let id = tx.last_insert_id().unwrap_or_default();

@@ -74,6 +74,10 @@ impl Db {
                 "version" => config.version = value,
                 "ssl_only" => config.ssl_only = value == "1",
                 "inventory_frequence" => config.inventory_frequence = value,
+                "threads_networkdiscovery" => config.discovery_pace.0 = value,
+                "timeout_networkdiscovery" => config.discovery_pace.1 = value,
+                "threads_networkinventory" => config.inventory_pace.0 = value,
+                "timeout_networkinventory" => config.inventory_pace.1 = value,
                 "server_as_mirror" => config.server_as_mirror = !matches!(value.as_str(), "" | "0"),
                 "mirror_match" => {
                     config.mirror_match = match value.as_str() {

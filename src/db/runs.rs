@@ -14,7 +14,7 @@ const MOST_OPEN_RUNS: usize = 5_000;
 
 macro_rules! run_columns {
     () => {
-        "r.id, r.{f}taskjobs_id, r.{f}agents_id, r.itemtype, r.items_id, r.state, r.uniqid, r.date_start, r.nb_retry, r.max_retry, s.sends"
+        "r.id, r.{f}taskjobs_id, r.{f}agents_id, r.itemtype, r.items_id, r.state, r.specificity, r.uniqid, r.date_start, r.nb_retry, r.max_retry, s.sends"
     };
 }
 
@@ -59,6 +59,40 @@ impl Db {
             ));
             let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (uniqid,)).await?;
             rows.into_iter().map(run).collect()
+        })
+        .await
+    }
+
+    /// The run of a row.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn run(&self, id: RunId) -> Result<Option<Run>, DbError> {
+        self.timed("run", async {
+            let sql = self.sql(concat!(
+                "/* run */ SELECT ",
+                run_columns!(),
+                " FROM {p}taskjobstates r LEFT JOIN {p}sidecar_runs s ON s.{f}taskjobstates_id = r.id WHERE r.id = ?"
+            ));
+            let row: Option<Row> = self.conn().await?.exec_first(sql.as_ref(), (id.0,)).await?;
+            row.map(run).transpose()
+        })
+        .await
+    }
+
+    /// How many lines of a run's log have `code` (`==addtheitem==` and the like) in their text.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn coded_lines(&self, id: RunId, code: &str) -> Result<u64, DbError> {
+        self.timed("coded_lines", async {
+            let sql = self.sql(
+                "/* coded_lines */ SELECT COUNT(*) FROM {p}taskjoblogs WHERE {f}taskjobstates_id = ? AND INSTR(comment, ?) > 0",
+            );
+            let count: Option<u64> = self.conn().await?.exec_first(sql.as_ref(), (id.0, code)).await?;
+            Ok(count.unwrap_or_default())
         })
         .await
     }
@@ -108,6 +142,7 @@ fn run(row: Row) -> Result<Run, DbError> {
             let code: u32 = columns.take("state")?;
             RunState::from_code(code).ok_or_else(|| columns.corrupt("state", code.to_string()))?
         },
+        specificity: columns.take("specificity")?,
         uniqid: columns
             .take::<Option<String>>("uniqid")?
             .unwrap_or_default(),

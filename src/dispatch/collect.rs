@@ -7,7 +7,7 @@ use super::hand_out::{Asked, HandOut};
 use super::{DispatchError, Dispatcher, cut_chars, line};
 use crate::db::agents::MAX_TEXT;
 use crate::db::collect::{Found, Kind};
-use crate::db::writer::{Change, Line, Request, Step};
+use crate::db::writer::{Change, Line, Step};
 use crate::domain::ids::ComputerId;
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
@@ -77,7 +77,10 @@ impl Dispatcher {
             hand_out.send(sending, (orders, files.collect::<Vec<u32>>()));
         }
         let (mut jobs, mut files) = (Vec::new(), Vec::new());
-        for (orders, searches) in hand_out.claim(self, COLLECT.method).await? {
+        for (orders, searches) in hand_out
+            .claim(self, COLLECT.method, |changes| self.request(changes))
+            .await?
+        {
             jobs.extend(orders);
             files.extend(searches);
         }
@@ -174,13 +177,7 @@ impl Dispatcher {
             },
             lines,
         };
-        self.writer
-            .write(Request {
-                at: self.now(),
-                contact: None,
-                changes: vec![change],
-            })
-            .await?;
+        self.writer.write(self.request(vec![change])).await?;
         Ok(reply)
     }
 
@@ -197,13 +194,7 @@ impl Dispatcher {
         if let Some((run, _)) = self.collecting(machineid, uuid).await? {
             let changes =
                 vec![self.reported(&run, Reported::Success, vec![line(LogState::Ok, "")])];
-            self.writer
-                .write(Request {
-                    at: self.now(),
-                    contact: None,
-                    changes,
-                })
-                .await?;
+            self.writer.write(self.request(changes)).await?;
         }
         Ok(())
     }

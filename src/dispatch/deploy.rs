@@ -67,7 +67,10 @@ impl Dispatcher {
             }
         }
         let (mut jobs, mut files) = (Vec::new(), Map::new());
-        for order in hand_out.claim(self, DEPLOY.method).await? {
+        for order in hand_out
+            .claim(self, DEPLOY.method, |changes| self.request(changes))
+            .await?
+        {
             jobs.push(order.job);
             for (hash, file) in order.files {
                 files.entry(hash).or_insert(file);

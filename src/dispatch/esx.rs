@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::hand_out::{Asked, HandOut};
 use super::{DispatchError, Dispatcher};
 use crate::db::esx::Hypervisor;
-use crate::db::writer::Request;
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::run::{Reported, log_state};
@@ -66,7 +65,9 @@ impl Dispatcher {
             };
             hand_out.send(self.sending(run, &agent, Vec::new()), order);
         }
-        let jobs = hand_out.claim(self, ESX.method).await?;
+        let jobs = hand_out
+            .claim(self, ESX.method, |changes| self.request(changes))
+            .await?;
         Ok(if jobs.is_empty() {
             json!({})
         } else {
@@ -101,13 +102,7 @@ impl Dispatcher {
             .iter()
             .map(|run| self.reported(run, reported, lines.clone()))
             .collect();
-        self.writer
-            .write(Request {
-                at: self.now(),
-                contact: None,
-                changes,
-            })
-            .await?;
+        self.writer.write(self.request(changes)).await?;
         Ok(())
     }
 }

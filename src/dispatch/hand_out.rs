@@ -42,6 +42,11 @@ impl<T> HandOut<T> {
         self.changes.push(change);
     }
 
+    /// Makes `change`, which answers nothing.
+    pub(super) fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
     /// A run that cannot be handed out ends in error; the others of the answer go out.
     pub(super) fn broken(&mut self, run: &Run, text: String) {
         self.changes.push(Change {
@@ -56,18 +61,14 @@ impl<T> HandOut<T> {
         });
     }
 
-    /// Claims the runs; the orders of those that were, in order. Of two requests for a run, also at two sidecars, one gets it.
+    /// Claims the runs by the `request` made of all changes; the orders of those that were, in order. Of two requests for a run, also at two sidecars, one gets it.
     pub(super) async fn claim(
         mut self,
         dispatcher: &Dispatcher,
         method: &'static str,
+        request: impl FnOnce(Vec<Change>) -> Request,
     ) -> Result<Vec<T>, DispatchError> {
-        let request = Request {
-            at: dispatcher.now(),
-            contact: None,
-            changes: self.changes,
-        };
-        let outcomes = dispatcher.writer.write(request).await?;
+        let outcomes = dispatcher.writer.write(request(self.changes)).await?;
         let claimed: Vec<T> = (0..)
             .zip(outcomes)
             .filter(|(_, outcome)| *outcome == Outcome::Done)

@@ -1,7 +1,7 @@
 //! setStatus: an agent reports on a deployment.
 
 use super::{DispatchError, Dispatcher};
-use crate::db::writer::{Change, Line, Request, Step};
+use crate::db::writer::{Change, Line, Step};
 use crate::domain::policy::Policy;
 use crate::domain::report::{Status, read};
 use crate::domain::run::{LogState, Reported, Run, log_state};
@@ -40,13 +40,7 @@ impl Dispatcher {
             .iter()
             .map(|run| self.reported(run, report.reported, lines.clone()))
             .collect();
-        self.writer
-            .write(Request {
-                at: self.now(),
-                contact: None,
-                changes,
-            })
-            .await?;
+        self.writer.write(self.request(changes)).await?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! setUserEvent: a user answered a question that a package asked.
 
 use super::{DispatchError, Dispatcher, line};
-use crate::db::writer::{Change, Line, Request, Step};
+use crate::db::writer::{Change, Line, Step};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::PackageId;
 use crate::domain::interaction::{Behaviour, Deferral, log_text};
@@ -75,13 +75,7 @@ impl Dispatcher {
                 Behaviour::Continue | Behaviour::BadEvent => {}
             }
         }
-        self.writer
-            .write(Request {
-                at: self.now(),
-                contact: None,
-                changes,
-            })
-            .await?;
+        self.writer.write(self.request(changes)).await?;
         agent.map(drop)
     }
 

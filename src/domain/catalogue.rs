@@ -107,6 +107,10 @@ pub struct PluginConfig {
     pub server_as_mirror: bool,
     /// How mirrors are chosen.
     pub mirror_match: MirrorMatch,
+    /// Threads and time-out (seconds) of discoveries, as stored.
+    pub discovery_pace: (String, String),
+    /// Threads and time-out (seconds) of network inventories, as stored.
+    pub inventory_pace: (String, String),
 }
 
 impl Default for PluginConfig {
@@ -117,6 +121,8 @@ impl Default for PluginConfig {
             inventory_frequence: "24".to_owned(),
             server_as_mirror: false,
             mirror_match: MirrorMatch::Location,
+            discovery_pace: ("20".to_owned(), "1".to_owned()),
+            inventory_pace: ("10".to_owned(), "15".to_owned()),
         }
     }
 }

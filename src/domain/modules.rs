@@ -15,6 +15,12 @@ pub enum Module {
     Collect,
     /// Hypervisors.
     Esx,
+    /// Devices on the network.
+    Discovery,
+    /// Switches and printers.
+    NetworkInventory,
+    /// Waking computers up.
+    WakeOnLan,
 }
 
 impl Module {
@@ -26,6 +32,9 @@ impl Module {
             Self::Deploy => "DEPLOY",
             Self::Collect => "Collect",
             Self::Esx => "InventoryComputerESX",
+            Self::Discovery => "NETWORKDISCOVERY",
+            Self::NetworkInventory => "NETWORKINVENTORY",
+            Self::WakeOnLan => "WAKEONLAN",
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct Run {
     pub items_id: u32,
     /// Where it stands.
     pub state: RunState,
+    /// The part of its target that it is about, if it is not all of it.
+    pub specificity: Option<String>,
     /// The name that the agent knows it by.
     pub uniqid: String,
     /// Not before this moment (local time): set when a user put it off.

@@ -12,12 +12,15 @@ use super::request::Get;
 use super::routes::{Limits, Web};
 use super::stack::{AgentBody, BodyRejection, LineFields};
 use super::{error, forward};
-use crate::dispatch::prolog::{Hello, Welcome};
+use crate::dispatch::contact::Hello;
+use crate::dispatch::network::{NetworkMessage, NetworkQuery, Taken};
+use crate::dispatch::prolog::Welcome;
 use crate::dispatch::{Approach, DispatchError, Dispatcher};
 use crate::proto::charset::to_utf8;
 use crate::proto::envelope::{Coding, open};
+use crate::proto::network;
 use crate::proto::query::Query;
-use crate::proto::xml::{Element, Reply, parse_request};
+use crate::proto::xml::{Element, Reply, Request, parse_request};
 
 /// What a person's browser is told.
 const FOR_PEOPLE: &str =
@@ -147,9 +150,14 @@ impl Message<'_> {
                 Ok(opened) => opened,
                 Err(failed) => return Err(Unreadable::Packed(failed)),
             };
-            let request = parse_request(&to_utf8(&opened.body), &limits);
+            let text = to_utf8(&opened.body);
+            let request = parse_request(&text, &limits);
             request
-                .map(|request| (request, opened.answer))
+                .map(|request| {
+                    let about_run = request.query.as_deref().and_then(NetworkQuery::parse);
+                    let report = about_run.map(|_| network::read(&text));
+                    (request, report, opened.answer)
+                })
                 .map_err(|failed| Unreadable::Xml(failed, opened.answer))
         };
         let read = if body.len() <= SMALL {
@@ -159,7 +167,7 @@ impl Message<'_> {
                 .await
                 .unwrap_or(Err(Unreadable::Gone))
         };
-        let (request, coding) = match read {
+        let (request, report, coding) = match read {
             Ok(read) => read,
             Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),
             Err(Unreadable::Xml(failed, coding)) => return error::unparsed(&failed, coding, line),
@@ -185,47 +193,73 @@ impl Message<'_> {
                 line,
             );
         };
-        match (request.query.as_deref(), &web.upstream) {
-            (Some("PROLOG"), _) => {
-                let useragent = self
-                    .headers
-                    .get(USER_AGENT)
-                    .map(|value| String::from_utf8_lossy(value.as_bytes()));
-                let hello = Hello {
-                    device_id,
-                    token: request.token.as_deref(),
-                    useragent: useragent.as_deref(),
-                };
-                match web.dispatcher.prolog(&hello).await {
-                    Ok(welcome) => error::xml_reply(&reply(&welcome), coding),
-                    Err(failed) => error::xml(&failed, coding, line),
-                }
-            }
-            // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
-            (Some(_), Some(upstream)) => {
-                forward::pass(
-                    upstream,
-                    self.client,
-                    self.approach,
-                    self.method,
-                    self.uri,
-                    self.headers,
-                    body.into(),
-                    line,
-                )
-                .await
-            }
-            (Some(_), None) => {
-                line.error("no-upstream");
-                error::xml_text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "only GLPI can take this message, and no upstream is configured",
-                    coding,
-                )
-            }
-            (None, _) => error::xml(&DispatchError::BadRequest("QUERY is missing"), coding, line),
+        let useragent = self
+            .headers
+            .get(USER_AGENT)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let hello = Hello {
+            device_id,
+            token: request.token.as_deref(),
+            useragent: useragent.as_deref(),
+        };
+        let Some(query) = request.query.as_deref() else {
+            return error::xml(&DispatchError::BadRequest("QUERY is missing"), coding, line);
+        };
+        if query == "PROLOG" {
+            return match web.dispatcher.prolog(&hello).await {
+                Ok(welcome) => error::xml_reply(&reply(welcome), coding),
+                Err(failed) => error::xml(&failed, coding, line),
+            };
         }
+        if let Some(query) = NetworkQuery::parse(query) {
+            let message = NetworkMessage {
+                hello,
+                query,
+                process_number: request.process_number.as_deref(),
+                version: version(&request),
+                report: report.unwrap_or_default(),
+            };
+            let taken = match &web.upstream {
+                // PHP moves the run and writes its log when it imports; nothing is done twice.
+                Some(_) => web.dispatcher.owns_run(&message).await,
+                None => web.dispatcher.network_result(&message).await,
+            };
+            match (taken, &web.upstream) {
+                (Err(failed), _) => return error::xml(&failed, coding, line),
+                (Ok(Taken::Foreign), _) | (Ok(Taken::Own), None) => {
+                    return error::xml_reply(&Reply::new(), coding);
+                }
+                (Ok(Taken::Own), Some(_)) => {}
+            }
+        }
+        // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
+        if let Some(upstream) = &web.upstream {
+            return forward::pass(
+                upstream,
+                self.client,
+                self.approach,
+                self.method,
+                self.uri,
+                self.headers,
+                body.into(),
+                line,
+            )
+            .await;
+        }
+        line.error("no-upstream");
+        error::xml_text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "only GLPI can take this message, and no upstream is configured",
+            coding,
+        )
     }
+}
+
+/// The version that an agent reports in a message: of the task, else its own.
+fn version(request: &Request) -> Option<&str> {
+    let own = request.version_client.as_deref();
+    let own = own.map(|name| name.strip_prefix("FusionInventory-Agent_").unwrap_or(name));
+    request.module_version.as_deref().or(own)
 }
 
 /// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
@@ -239,10 +273,10 @@ enum Unreadable {
 }
 
 /// The elements of a PROLOG's answer; their order is what agents know.
-fn reply(welcome: &Welcome) -> Reply {
-    let mut reply = Reply::new();
+fn reply(welcome: Welcome) -> Reply {
+    let mut reply = welcome.orders.into_iter().fold(Reply::new(), Reply::child);
     if welcome.inventory {
         reply = reply.child(Element::new("RESPONSE").text("SEND"));
     }
-    reply.child(Element::new("PROLOG_FREQ").text(&welcome.frequency))
+    reply.child(Element::new("PROLOG_FREQ").text(welcome.frequency))
 }

@@ -7,6 +7,7 @@ mod reply;
 mod request;
 
 pub use reply::{Element, Node, Reply};
+pub(super) use request::resolve;
 pub use request::{Limits, Request, XmlError, parse_request};
 
 /// Whether XML 1.0 allows the character, as it is or as a reference.

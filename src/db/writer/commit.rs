@@ -284,13 +284,14 @@ async fn write_contacts(
         agents.sort_unstable();
         for chunk in agents.chunks(LIST_MAX) {
             let text = format!(
-                "/* agents_seen */ UPDATE {{p}}agents SET last_contact = ?, useragent = ?, token = COALESCE(?, token) WHERE id IN ({})",
+                "/* agents_seen */ UPDATE {{p}}agents SET last_contact = ?, useragent = ?, token = COALESCE(?, token), version = COALESCE(?, version) WHERE id IN ({})",
                 marks(chunk.len())
             );
             let told = [
                 contact.at.into(),
                 contact.useragent.as_deref().into(),
                 contact.token.as_deref().into(),
+                contact.versions.as_deref().into(),
             ];
             let values = told
                 .into_iter()

@@ -406,7 +406,7 @@ fn is_spaced(attributes: &str) -> bool {
 }
 
 /// Without a document type there are five entities.
-fn resolve(reference: &BytesRef<'_>) -> Option<char> {
+pub(in crate::proto) fn resolve(reference: &BytesRef<'_>) -> Option<char> {
     if reference.is_char_ref() {
         return reference
             .resolve_char_ref()

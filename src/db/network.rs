@@ -1,0 +1,264 @@
+//! What network tasks need: address ranges, SNMP credentials, addresses of devices; and the progress of discoveries.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDateTime;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Row, Transaction};
+
+use super::bulk::{LIST_MAX, list, marks};
+use super::row::Columns;
+use super::{Db, DbError};
+use crate::domain::ids::{AgentId, RunId};
+use crate::proto::network::{Credential, Range};
+
+/// A kind of device that is queried by SNMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeviceKind {
+    /// `NetworkEquipment`.
+    Switch,
+    /// `Printer`.
+    Printer,
+}
+
+impl DeviceKind {
+    /// By GLPI's class.
+    #[must_use]
+    pub fn from_itemtype(itemtype: &str) -> Option<Self> {
+        match itemtype {
+            "NetworkEquipment" => Some(Self::Switch),
+            "Printer" => Some(Self::Printer),
+            _ => None,
+        }
+    }
+
+    const fn itemtype(self) -> &'static str {
+        match self {
+            Self::Switch => "NetworkEquipment",
+            Self::Printer => "Printer",
+        }
+    }
+}
+
+/// What changes in a discovery's row of `statediscoveries`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// It begins now.
+    pub started: bool,
+    /// Addresses more that are tried.
+    pub addresses: u32,
+    /// Devices more that were found.
+    pub found: u32,
+}
+
+impl Db {
+    /// Address ranges, each with the rows of its credentials by rank.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn ip_ranges(&self, ids: &[u32]) -> Result<HashMap<u32, (Range, Vec<u32>)>, DbError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.timed("ip_ranges", async {
+            let mut conn = self.conn().await?;
+            let mut ranges: HashMap<u32, (Range, Vec<u32>)> = HashMap::new();
+            for chunk in ids.chunks(LIST_MAX) {
+                let text = format!(
+                    "/* ip_ranges */ SELECT r.id, r.ip_start, r.ip_end, r.entities_id, c.{{f}}configsecurities_id FROM {{p}}ipranges r \
+                     LEFT JOIN {{p}}ipranges_configsecurities c ON c.{{f}}ipranges_id = r.id \
+                     WHERE r.id IN ({}) ORDER BY r.id, c.`rank`, c.id",
+                    marks(chunk.len())
+                );
+                let rows: Vec<(u32, Option<String>, Option<String>, u32, Option<u32>)> =
+                    conn.exec(self.names.replace(&text), list(chunk)).await?;
+                for (id, start, end, entity, credential) in rows {
+                    let range = || Range { id, start: start.unwrap_or_default(), end: end.unwrap_or_default(), entity };
+                    ranges.entry(id).or_insert_with(|| (range(), Vec::new())).1.extend(credential);
+                }
+            }
+            Ok(ranges)
+        })
+        .await
+    }
+
+    /// All SNMP credentials, by row.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn credentials(&self) -> Result<Vec<Credential>, DbError> {
+        self.timed("credentials", async {
+            let sql = self.sql(
+                "/* credentials */ SELECT id, snmpversion, community, username, authentication, auth_passphrase, encryption, \
+                 priv_passphrase FROM {p}configsecurities ORDER BY id",
+            );
+            let rows: Vec<Row> = self.conn().await?.query(sql.as_ref()).await?;
+            rows.into_iter().map(credential).collect()
+        })
+        .await
+    }
+
+    /// Address and credential of devices of one kind; without an address there is no entry. Loopback addresses are none.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn device_addresses(
+        &self,
+        kind: DeviceKind,
+        ids: &[u32],
+    ) -> Result<HashMap<u32, (String, Option<u32>)>, DbError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.timed("device_addresses", async {
+            let mut conn = self.conn().await?;
+            let mut found = HashMap::new();
+            let (table, key) = match kind {
+                DeviceKind::Switch => ("networkequipments", "networkequipments_id"),
+                DeviceKind::Printer => ("printers", "printers_id"),
+            };
+            for chunk in ids.chunks(LIST_MAX) {
+                let text = format!(
+                    "/* device_addresses */ SELECT p.items_id, a.name, d.{{f}}configsecurities_id FROM glpi_networkports p \
+                     JOIN glpi_networknames n ON n.itemtype = 'NetworkPort' AND n.items_id = p.id \
+                     JOIN glpi_ipaddresses a ON a.itemtype = 'NetworkName' AND a.items_id = n.id AND a.name NOT IN ('127.0.0.1', '::1') \
+                     LEFT JOIN {{p}}{table} d ON d.{key} = p.items_id \
+                     WHERE p.itemtype = '{}' AND p.instantiation_type <> 'NetworkPortLocal' AND p.items_id IN ({}) \
+                     ORDER BY p.id, n.id, a.id, d.id",
+                    kind.itemtype(),
+                    marks(chunk.len())
+                );
+                let rows: Vec<(u32, Option<String>, Option<u32>)> = conn.exec(self.names.replace(&text), list(chunk)).await?;
+                for (device, address, credential) in rows {
+                    if let Some(address) = address.filter(|address| !address.is_empty()) {
+                        found.entry(device).or_insert((address, credential));
+                    }
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Hardware addresses of computers' network ports, in order.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn hardware_addresses(
+        &self,
+        computers: &[u32],
+    ) -> Result<HashMap<u32, Vec<String>>, DbError> {
+        if computers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.timed("hardware_addresses", async {
+            let mut conn = self.conn().await?;
+            let mut found: HashMap<u32, Vec<String>> = HashMap::new();
+            for chunk in computers.chunks(LIST_MAX) {
+                let text = format!(
+                    "/* hardware_addresses */ SELECT items_id, mac FROM glpi_networkports \
+                     WHERE itemtype = 'Computer' AND mac <> '' AND items_id IN ({}) ORDER BY id",
+                    marks(chunk.len())
+                );
+                let rows: Vec<(u32, String)> = conn.exec(text, list(chunk)).await?;
+                for (computer, mac) in rows {
+                    found.entry(computer).or_default().push(mac);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Notes the progress of a discovery; its end moves on with every message, as the plugin has it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then nothing was noted.
+    pub async fn discovery_progress(
+        &self,
+        run: RunId,
+        agent: AgentId,
+        at: NaiveDateTime,
+        progress: Progress,
+    ) -> Result<(), DbError> {
+        self.tx(
+            "discovery_progress",
+            (run, agent, at, progress),
+            |db, (run, agent, at, progress), tx| {
+                Box::pin(note(db, tx, *run, *agent, *at, *progress))
+            },
+        )
+        .await
+    }
+}
+
+async fn note(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    run: RunId,
+    agent: AgentId,
+    at: NaiveDateTime,
+    progress: Progress,
+) -> Result<(), DbError> {
+    // The table has no unique key: messages of one run come one after the other, by the lock on the run's own row.
+    let lock =
+        db.sql("/* discovery_progress */ SELECT id FROM {p}taskjobstates WHERE id = ? FOR UPDATE");
+    tx.exec_drop(lock.as_ref(), (run.0,)).await?;
+    let known = db.sql(
+        "/* discovery_progress */ SELECT id FROM {p}statediscoveries WHERE {f}taskjob_id = ? AND {f}agents_id = ? LIMIT 1",
+    );
+    let known: Option<u32> = tx.exec_first(known.as_ref(), (run.0, agent.0)).await?;
+    let started = progress.started.then_some(at);
+    if known.is_none() {
+        let insert = db.sql(
+            "/* discovery_progress */ INSERT INTO {p}statediscoveries \
+             ({f}taskjob_id, {f}agents_id, start_time, end_time, date_mod, nb_ip, nb_found) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        );
+        let values = (
+            run.0,
+            agent.0,
+            started,
+            at,
+            at,
+            progress.addresses,
+            progress.found,
+        );
+        return Ok(tx.exec_drop(insert.as_ref(), values).await?);
+    }
+    let update = db.sql(
+        "/* discovery_progress */ UPDATE {p}statediscoveries SET start_time = COALESCE(?, start_time), end_time = ?, date_mod = ?, \
+         nb_ip = nb_ip + ?, nb_found = nb_found + ? WHERE {f}taskjob_id = ? AND {f}agents_id = ?",
+    );
+    let values = (
+        started,
+        at,
+        at,
+        progress.addresses,
+        progress.found,
+        run.0,
+        agent.0,
+    );
+    Ok(tx.exec_drop(update.as_ref(), values).await?)
+}
+
+fn credential(row: Row) -> Result<Credential, DbError> {
+    let mut columns = Columns::new("configsecurities", row);
+    let id = columns.take("id")?;
+    let mut text =
+        |column| Ok::<_, DbError>(columns.take::<Option<String>>(column)?.unwrap_or_default());
+    Ok(Credential {
+        id,
+        version: text("snmpversion")?,
+        community: text("community")?,
+        username: text("username")?,
+        authentication: text("authentication")?,
+        auth_passphrase: text("auth_passphrase")?,
+        encryption: text("encryption")?,
+        priv_passphrase: text("priv_passphrase")?,
+    })
+}

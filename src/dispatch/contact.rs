@@ -1,0 +1,72 @@
+//! Who an agent says it is.
+
+use chrono::NaiveDateTime;
+
+use super::{DispatchError, Dispatcher, cut_chars};
+use crate::db::agents::{Contact, MAX_TEXT};
+use crate::domain::actors::Agent;
+use crate::domain::ids::EntityId;
+
+/// What an agent says of itself in every XML message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hello<'a> {
+    /// `DEVICEID`.
+    pub device_id: &'a str,
+    /// `TOKEN`, which it obeys when woken up.
+    pub token: Option<&'a str>,
+    /// The header User-Agent.
+    pub useragent: Option<&'a str>,
+}
+
+impl Hello<'_> {
+    /// Whether the table can hold this device id.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty or too long.
+    pub fn check(&self) -> Result<(), DispatchError> {
+        if self.device_id.is_empty() {
+            return Err(DispatchError::BadRequest("DEVICEID is empty"));
+        }
+        if self.device_id.chars().count() > MAX_TEXT {
+            return Err(DispatchError::BadRequest("DEVICEID is too long"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn contact(&self, at: NaiveDateTime, versions: Option<String>) -> Contact {
+        let fits = |text: &&str| text.chars().count() <= MAX_TEXT;
+        Contact {
+            at,
+            useragent: self
+                .useragent
+                .map(|name| cut_chars(name, MAX_TEXT).to_owned()),
+            // A token that the table cannot hold is none that GLPI could use.
+            token: self.token.filter(fits).map(str::to_owned),
+            versions,
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Registers an agent that has no row yet.
+    pub(super) async fn register(
+        &self,
+        hello: &Hello<'_>,
+        contact: &Contact,
+    ) -> Result<Agent, DispatchError> {
+        let id = self.db.register_agent(hello.device_id, contact).await?;
+        tracing::info!(
+            agent.id = id.0,
+            agent.device_id = hello.device_id,
+            "agent registered"
+        );
+        Ok(Agent {
+            id,
+            device_id: hello.device_id.to_owned(),
+            entity: EntityId(0),
+            locked: false,
+            computer: None,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! Network tasks: discovery, inventory of switches and printers, wake-on-LAN. Their orders go out in a PROLOG's answer; what comes of
+//! them is reported in messages that name the run by its row (PROCESSNUMBER).
+
+mod orders;
+mod results;
+
+pub use results::{NetworkMessage, NetworkQuery, Taken};

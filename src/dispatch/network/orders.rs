@@ -1,0 +1,320 @@
+//! Orders.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::db::network::DeviceKind;
+use crate::db::writer::{Change, Step};
+use crate::dispatch::catalogues::Snapshot;
+use crate::dispatch::hand_out::HandOut;
+use crate::dispatch::judge::{Judged, end};
+use crate::dispatch::{DispatchError, Dispatcher, line};
+use crate::domain::actors::Agent;
+use crate::domain::catalogue::PluginConfig;
+use crate::domain::eligibility::{Decision, Ending, Occasion};
+use crate::domain::modules::Module;
+use crate::domain::policy::Policy;
+use crate::domain::run::{LogState, Run, RunState, StateSet};
+use crate::proto::network::{Credential, Device, Pace, Range, discovery, inventory, wake};
+use crate::proto::text;
+use crate::proto::xml::Element;
+
+const DISCOVERY: &str = "networkdiscovery";
+const INVENTORY: &str = "networkinventory";
+const WAKE: &str = "wakeonlan";
+
+/// What the orders of one answer are made of, read in a fixed number of statements.
+#[derive(Default)]
+struct Material {
+    ranges: HashMap<u32, (Range, Vec<u32>)>,
+    credentials: Vec<Credential>,
+    addresses: HashMap<(DeviceKind, u32), (String, Option<u32>)>,
+    macs: HashMap<u32, Vec<String>>,
+    discovery: Option<(Pace, String)>,
+    inventory: Option<(Pace, String)>,
+}
+
+impl Dispatcher {
+    /// The orders for `agent`, and what happens to its runs.
+    ///
+    /// For `redux` a PROLOG is to network runs what getJobs is to others: one whose order was lost is sent again.
+    pub(in crate::dispatch) async fn network_orders(
+        &self,
+        snapshot: &mut Arc<Snapshot>,
+        agent: &Agent,
+    ) -> Result<HandOut<Element>, DispatchError> {
+        let runs = self.db.open_runs(agent.id).await?;
+        if runs.is_empty() {
+            return Ok(HandOut::new(Vec::new()));
+        }
+        let methods = [DISCOVERY, INVENTORY, WAKE];
+        let judged = match self.policy {
+            Policy::Plugin => {
+                self.judge(snapshot, agent, runs, Occasion::Prolog, None)
+                    .await?
+            }
+            Policy::Redux => {
+                self.judge(snapshot, agent, runs, Occasion::GetJobs, Some(&methods))
+                    .await?
+            }
+        };
+        let catalogue = &snapshot.catalogue;
+        let (mut deliver, mut ended) = (Vec::new(), Vec::new());
+        for Judged { run, decision } in judged {
+            let method = catalogue
+                .jobs
+                .get(&run.job)
+                .map(|job| job.method.as_str())
+                .unwrap_or_default();
+            let module = match method {
+                DISCOVERY => Module::Discovery,
+                INVENTORY => Module::NetworkInventory,
+                WAKE => Module::WakeOnLan,
+                // Fetched from its back end.
+                _ => {
+                    if let Decision::End(ending) = decision {
+                        ended.push(end(&run, ending));
+                    }
+                    continue;
+                }
+            };
+            // PHP looks at these modules when it prepares, not here.
+            let allowed =
+                self.policy == Policy::Plugin || catalogue.modules.allows(module, agent.id);
+            match decision {
+                Decision::End(ending) => ended.push(end(&run, ending)),
+                Decision::Deliver if !allowed => ended.push(end(&run, Ending::ModuleOff)),
+                Decision::Deliver => deliver.push((method.to_owned(), run)),
+                Decision::Wait(..) => {}
+            }
+        }
+        let mut hand_out = HandOut::new(ended);
+        if !deliver.is_empty() {
+            let material = self.material(agent, &catalogue.config, &deliver).await?;
+            for (method, run) in &deliver {
+                match method.as_str() {
+                    DISCOVERY => self.discover(&mut hand_out, agent, run, &material),
+                    INVENTORY => self.query(&mut hand_out, agent, run, &material),
+                    _ => self.wake(&mut hand_out, agent, run, &material),
+                }
+            }
+        }
+        Ok(hand_out)
+    }
+
+    async fn material(
+        &self,
+        agent: &Agent,
+        config: &PluginConfig,
+        deliver: &[(String, Run)],
+    ) -> Result<Material, DispatchError> {
+        let of = |wanted: &str| -> Vec<u32> {
+            deliver
+                .iter()
+                .filter(|(method, _)| method == wanted)
+                .map(|(_, run)| run.items_id)
+                .collect()
+        };
+        let (discover, wake) = (of(DISCOVERY), of(WAKE));
+        let mut material = Material {
+            ranges: self.db.ip_ranges(&discover).await?,
+            macs: self.db.hardware_addresses(&wake).await?,
+            ..Material::default()
+        };
+        if discover.is_empty() && deliver.iter().all(|(method, _)| method != INVENTORY) {
+            return Ok(material);
+        }
+        for kind in [DeviceKind::Switch, DeviceKind::Printer] {
+            let queried = deliver.iter().filter(|(method, run)| {
+                method == INVENTORY && DeviceKind::from_itemtype(&run.itemtype) == Some(kind)
+            });
+            let ids: Vec<u32> = queried.map(|(_, run)| run.items_id).collect();
+            let found = self.db.device_addresses(kind, &ids).await?;
+            material
+                .addresses
+                .extend(found.into_iter().map(|(id, address)| ((kind, id), address)));
+        }
+        material.credentials = self.db.credentials().await?;
+        if self.policy == Policy::Redux {
+            for credential in &mut material.credentials {
+                for secret in [
+                    &mut credential.community,
+                    &mut credential.username,
+                    &mut credential.auth_passphrase,
+                    &mut credential.priv_passphrase,
+                ] {
+                    *secret = text::decode(secret).into_owned();
+                }
+            }
+        }
+        let (own, _) = self.db.agent_settings(agent.id).await?;
+        let pace = |threads: u32, timeout: u32, general: &(String, String)| {
+            let or = |own: u32, general: &str| {
+                if own == 0 {
+                    general.to_owned()
+                } else {
+                    own.to_string()
+                }
+            };
+            let pace = Pace {
+                threads: or(threads, &general.0),
+                timeout: or(timeout, &general.1),
+            };
+            // The agent's own numbers, 0 for those that it has none of: what PHP writes into the log.
+            (pace, format!("{threads} threads {timeout} timeout"))
+        };
+        material.discovery = Some(pace(
+            own.discovery_threads,
+            own.discovery_timeout,
+            &config.discovery_pace,
+        ));
+        material.inventory = Some(pace(
+            own.inventory_threads,
+            own.inventory_timeout,
+            &config.inventory_pace,
+        ));
+        Ok(material)
+    }
+
+    fn discover(
+        &self,
+        hand_out: &mut HandOut<Element>,
+        agent: &Agent,
+        run: &Run,
+        material: &Material,
+    ) {
+        let (Some((range, credentials)), Some((pace, said))) =
+            (material.ranges.get(&run.items_id), &material.discovery)
+        else {
+            return hand_out.broken(run, "The address range does not exist.".to_owned());
+        };
+        let whole = || Some((range.start.clone(), range.end.clone()));
+        let part = run
+            .specificity
+            .as_deref()
+            .map_or_else(whole, |part| range.part(part));
+        if part.is_none() && self.policy == Policy::Redux {
+            return hand_out.broken(
+                run,
+                "The part of the address range cannot be read.".to_owned(),
+            );
+        }
+        let known = credentials.iter().filter_map(|id| {
+            material
+                .credentials
+                .iter()
+                .find(|credential| credential.id == *id)
+        });
+        let order = discovery(
+            run.id.0,
+            pace,
+            range,
+            part.as_ref(),
+            &known.collect::<Vec<_>>(),
+        );
+        hand_out.send(self.sending_network(run, agent, said), order);
+    }
+
+    fn query(
+        &self,
+        hand_out: &mut HandOut<Element>,
+        agent: &Agent,
+        run: &Run,
+        material: &Material,
+    ) {
+        let kind = DeviceKind::from_itemtype(&run.itemtype);
+        let found =
+            kind.and_then(|kind| Some((kind, material.addresses.get(&(kind, run.items_id))?)));
+        let (Some((kind, (ip, credential))), Some((pace, said))) = (found, &material.inventory)
+        else {
+            return hand_out.broken(run, "The device has no IP address.".to_owned());
+        };
+        let kind = match kind {
+            DeviceKind::Switch => "NETWORKING",
+            DeviceKind::Printer => "PRINTER",
+        };
+        let device = Device {
+            kind,
+            id: run.items_id,
+            ip,
+            credential: *credential,
+        };
+        // PHP repeats all credentials for every device; one is enough, and the others are none of the agent's business.
+        let told: Vec<&Credential> = match self.policy {
+            Policy::Plugin => material.credentials.iter().collect(),
+            Policy::Redux => material
+                .credentials
+                .iter()
+                .filter(|known| Some(known.id) == *credential)
+                .collect(),
+        };
+        if told.is_empty() && self.policy == Policy::Redux {
+            return hand_out.broken(run, "The device has no SNMP credential.".to_owned());
+        }
+        hand_out.send(
+            self.sending_network(run, agent, said),
+            inventory(run.id.0, pace, device, &told),
+        );
+    }
+
+    /// A wake-up is over once it is ordered: the sleeper cannot answer, and the agent says nothing.
+    fn wake(&self, hand_out: &mut HandOut<Element>, agent: &Agent, run: &Run, material: &Material) {
+        let macs = material
+            .macs
+            .get(&run.items_id)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let ended = |from: StateSet, to, lines| Change {
+            run: run.id,
+            itemtype: run.itemtype.clone(),
+            items_id: run.items_id,
+            step: Step::Move { from, to },
+            lines,
+        };
+        if macs.is_empty() {
+            let lines = vec![line(
+                LogState::Error,
+                "The computer has no network card with a hardware address.",
+            )];
+            let change = ended(StateSet::from(run.state), RunState::InError, lines);
+            match self.policy {
+                // PHP sends the order without a card all the same.
+                Policy::Plugin => hand_out.send(change, wake(macs)),
+                Policy::Redux => hand_out.change(change),
+            }
+            return;
+        }
+        let mut sending = self.sending(run, agent, vec![line(LogState::Started, "")]);
+        if self.policy == Policy::Plugin {
+            sending.items_id = 0;
+        }
+        hand_out.send(sending, wake(macs));
+        // PHP writes one line for the first card and two for every other.
+        let said = match self.policy {
+            Policy::Plugin => macs.len() * 2 - 1,
+            Policy::Redux => 1,
+        };
+        let lines = vec![
+            line(
+                LogState::Ok,
+                "The wake-up packet was ordered; nothing answers it."
+            );
+            said
+        ];
+        hand_out.change(ended(
+            StateSet::from(RunState::Sent),
+            RunState::Finished,
+            lines,
+        ));
+    }
+
+    /// The change that sends a discovery or an inventory; PHP files its line under no agent in particular.
+    fn sending_network(&self, run: &Run, agent: &Agent, said: &str) -> Change {
+        let mut sending = self.sending(run, agent, vec![line(LogState::Started, said)]);
+        if self.policy == Policy::Plugin {
+            "PluginFusioninventoryAgent".clone_into(&mut sending.itemtype);
+            sending.items_id = 0;
+        }
+        sending
+    }
+}
