@@ -8,6 +8,8 @@
 
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/redux.rs"]
+mod redux;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/schema.rs"]
