@@ -3,4 +3,5 @@
 pub(crate) mod agent;
 pub(crate) mod app;
 pub(crate) mod database;
+pub(crate) mod php;
 pub(crate) mod site;
