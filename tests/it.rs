@@ -12,6 +12,8 @@ mod addresses;
 mod conformance;
 #[path = "it/plugin.rs"]
 mod plugin;
+#[path = "it/queries.rs"]
+mod queries;
 #[path = "it/redux.rs"]
 mod redux;
 #[path = "it/replay.rs"]

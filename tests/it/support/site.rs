@@ -24,6 +24,11 @@ pub(crate) async fn office(db: &TestDb) {
     .await;
 }
 
+/// A statement with the names that stand for `{p}` and `{f}`.
+pub(crate) fn expand(sql: &str) -> String {
+    sql.replace("{p}", P).replace("{f}", F)
+}
+
 /// `value` as a literal of SQL.
 pub(crate) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
@@ -59,7 +64,7 @@ impl TestDb {
         &self,
         sql: &str,
     ) -> Vec<T> {
-        self.rows(&sql.replace("{p}", P).replace("{f}", F)).await
+        self.rows(&expand(sql)).await
     }
 
     /// A run of job 1 for an agent, with the `uniqid` `run-ID`.
