@@ -31,8 +31,8 @@ async fn get(url: &str) -> Answer {
 async fn all_answer(app: &TestApp, prefixes: &[&str]) {
     for prefix in prefixes {
         let base = format!("{}{prefix}", app.origin());
-        let bare = (!prefix.is_empty()).then_some("");
-        for path in MAIN.into_iter().chain(bare) {
+        let directory = (!prefix.is_empty()).then_some("");
+        for path in MAIN.into_iter().chain(directory) {
             let config = "?action=getConfig&machineid=wks-1&task[Deploy]=2.8";
             let url = format!("{base}{path}{config}");
             let answer = get(&url).await;

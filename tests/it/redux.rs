@@ -292,6 +292,40 @@ async fn a_late_success_wins_unless_a_newer_run_exists(#[case] ended: u32) {
     );
 }
 
+/// A package that broke off after its run had been cancelled is known to have done so; what a newer run does is not touched.
+#[tokio::test]
+async fn a_late_failure_wins_over_a_cancellation_alone() {
+    let app = redux().await;
+    for (run, state) in [(1, 4), (2, 5)] {
+        app.db.run(run, 1, state).await;
+        app.db
+            .set(&format!(
+                "UPDATE {{p}}taskjobstates SET items_id = {run} WHERE id = {run}"
+            ))
+            .await;
+        status(&app, "wks-1", run, "status=ko&msg=x").await;
+    }
+    assert_eq!(app.db.states().await, [4, 4]);
+    app.db.run(3, 1, 5).await;
+    app.db.run(4, 1, 1).await;
+    status(&app, "wks-1", 3, "status=ko&msg=x").await;
+    assert_eq!(app.db.states().await, [4, 4, 5, 1]);
+    assert_eq!(app.db.log_states(3).await, [4]);
+}
+
+/// Of requests that come at once one gets the run: it is claimed before it is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_claimed_once() {
+    let app = app::start(|settings| settings.dispatch.max_sends = 1).await;
+    office(&app.db).await;
+    app.db.run(1, 1, 0).await;
+    let requests = (0..16).map(|_| app.handed_out("wks-1"));
+    let answers = futures_util::future::join_all(requests).await;
+    assert_eq!(answers.concat(), ["run-1"]);
+    let sends: Vec<u32> = app.db.ask("SELECT sends FROM {p}sidecar_runs").await;
+    assert_eq!(sends, [1]);
+}
+
 #[tokio::test]
 async fn a_success_is_final() {
     let app = redux().await;

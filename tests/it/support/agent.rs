@@ -143,7 +143,7 @@ impl TestApp {
         let answer = self.post(&prolog(agent), Coding::Zlib).await;
         assert_eq!(answer.status, 200);
         let opened = envelope::open(answer.header("content-type"), &answer.body, 1 << 20).unwrap();
-        String::from_utf8(opened.body.to_vec()).unwrap()
+        String::from_utf8(opened.body).unwrap()
     }
 
     /// An XML message in `coding`; the answer as it came.
