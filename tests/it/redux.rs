@@ -275,6 +275,20 @@ async fn one_bad_package_does_not_hold_up_the_others() {
     assert_eq!(app.db.log_states(1).await, [4]);
 }
 
+/// The table has no unique key for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_agent_that_says_hello_several_times_at_once_is_registered_once() {
+    let app = redux().await;
+    let hellos = (0..16).map(|number| app.prolog(if number % 2 == 0 { "new-1" } else { "NEW-1" }));
+    let answers = futures_util::future::join_all(hellos).await;
+    assert!(answers.iter().all(|answer| answer.contains("PROLOG_FREQ")));
+    let agents: Vec<u32> = app
+        .db
+        .ask("SELECT COUNT(*) FROM {p}agents WHERE device_id = 'new-1'")
+        .await;
+    assert_eq!(agents, [1]);
+}
+
 #[tokio::test]
 async fn duplicates_of_an_agent_are_one_agent() {
     let app = redux().await;
