@@ -6,8 +6,16 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "it/addresses.rs"]
+mod addresses;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/plugin.rs"]
+mod plugin;
+#[path = "it/queries.rs"]
+mod queries;
+#[path = "it/redux.rs"]
+mod redux;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/schema.rs"]

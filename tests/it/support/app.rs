@@ -54,7 +54,12 @@ pub(crate) async fn start(configure: impl FnOnce(&mut Settings)) -> TestApp {
 impl TestApp {
     /// The agents' address.
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/plugins/fusioninventory", self.running.address)
+        format!("{}/plugins/fusioninventory", self.origin())
+    }
+
+    /// Scheme, host and port of the listener.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.running.address)
     }
 
     /// The plugin's `files` directory.

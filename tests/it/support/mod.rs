@@ -1,4 +1,7 @@
 //! What the tests stand on.
 
+pub(crate) mod agent;
 pub(crate) mod app;
 pub(crate) mod database;
+pub(crate) mod php;
+pub(crate) mod site;
