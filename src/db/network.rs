@@ -40,6 +40,9 @@ impl DeviceKind {
     }
 }
 
+/// Range, first and last address, entity, credential.
+type RangeRow = (u32, Option<String>, Option<String>, u32, Option<u32>);
+
 /// What changes in a discovery's row of `statediscoveries`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
@@ -71,7 +74,7 @@ impl Db {
                      WHERE r.id IN ({}) ORDER BY r.id, c.`rank`, c.id",
                     marks(chunk.len())
                 );
-                let rows: Vec<(u32, Option<String>, Option<String>, u32, Option<u32>)> =
+                let rows: Vec<RangeRow> =
                     conn.exec(self.names.replace(&text), list(chunk)).await?;
                 for (id, start, end, entity, credential) in rows {
                     let range = || Range { id, start: start.unwrap_or_default(), end: end.unwrap_or_default(), entity };

@@ -153,13 +153,13 @@ impl Dispatcher {
                 return Ok(reply);
             };
             lines.push(self.agents_line(LogState::Running, &format!("file {path} | size {size}")));
-            lines.push(self.value_line(&values, Some(sid)));
+            lines.push(value_line(&values, Some(sid)));
             Found::File(
                 text::encode(&stored_path(path)).into_owned(),
                 size.parse().unwrap_or_default(),
             )
         } else {
-            lines.push(self.value_line(&values, None));
+            lines.push(value_line(&values, None));
             Found::Values(kind, self.stored(kind, &values))
         };
         self.db.store_found(computer, order, &found).await?;
@@ -224,17 +224,6 @@ impl Dispatcher {
         )))
     }
 
-    fn value_line(&self, values: &[(String, String)], nested: Option<&str>) -> Line {
-        if values.is_empty() {
-            return line(LogState::Error, "Nothing was found.");
-        }
-        let text = log_text(values, nested);
-        line(
-            LogState::Info,
-            super::cut(&text, crate::db::writer::MAX_COMMENT),
-        )
-    }
-
     /// Values as they are stored: encoded, cut to what the table holds. The plugin turns numbers of the registry into decimal only where a
     /// key is new.
     fn stored(&self, kind: Kind, values: &[(String, String)]) -> Vec<(String, String, String)> {
@@ -256,6 +245,18 @@ impl Dispatcher {
             })
             .collect()
     }
+}
+
+/// The line that names what was found.
+fn value_line(values: &[(String, String)], nested: Option<&str>) -> Line {
+    if values.is_empty() {
+        return line(LogState::Error, "Nothing was found.");
+    }
+    let text = log_text(values, nested);
+    line(
+        LogState::Info,
+        super::cut(&text, crate::db::writer::MAX_COMMENT),
+    )
 }
 
 /// A token for the next form: agents hand it back. Nothing is checked by it, as agents have no session.

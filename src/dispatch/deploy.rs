@@ -61,7 +61,8 @@ impl Dispatcher {
                 match self.order(run, version, &packages, &mirrors, &parts, catalogue) {
                     Ok(order) => hand_out.send(self.sending(run, &agent, Vec::new()), order),
                     Err(reason) => {
-                        hand_out.broken(run, format!("The package cannot be handed out: {reason}."))
+                        hand_out
+                            .broken(run, format!("The package cannot be handed out: {reason}."));
                     }
                 }
             }

@@ -64,6 +64,7 @@ pub fn nothing() -> Response {
 }
 
 /// The answer to a report.
+#[must_use]
 pub fn done(outcome: Result<(), DispatchError>, line: &LineFields) -> Response {
     match outcome {
         Ok(()) => nothing(),
