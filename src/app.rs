@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -15,6 +15,7 @@ use crate::db::writer::Writer;
 use crate::db::{Db, schema};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
+use crate::domain::admission::Admission;
 use crate::http::routes::{Limits, Web, router};
 use crate::http::server;
 use crate::lifecycle::{Lifecycle, Outcome};
@@ -106,6 +107,7 @@ pub async fn start(
         plugin_base,
         doc_dir: settings.dispatch.plugin_doc_dir.clone(),
         max_sends: settings.dispatch.max_sends,
+        admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
     };
     let upstream = settings
         .upstream_url

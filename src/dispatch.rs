@@ -21,7 +21,7 @@ mod judge;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
@@ -31,6 +31,7 @@ use crate::config::PluginBase;
 use crate::db::writer::{Change, Line, MAX_COMMENT, Request, Writer};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Agent;
+use crate::domain::admission::Admission;
 use crate::domain::catalogue::{Catalogue, Site};
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
@@ -61,6 +62,8 @@ pub struct Dispatcher {
     pub doc_dir: Option<PathBuf>,
     /// How often a run is sent while its agent says nothing.
     pub max_sends: u32,
+    /// How many unknown agents register.
+    pub admission: Arc<Mutex<Admission>>,
 }
 
 impl fmt::Debug for Dispatcher {
@@ -81,6 +84,9 @@ pub enum DispatchError {
     /// No such agent, or it is locked.
     #[error("no such agent, or it is locked")]
     UnknownAgent,
+    /// As many unknown agents have registered as may in a minute.
+    #[error("too many unknown agents")]
+    TooManyNewAgents,
     /// No entity has an address to hand out.
     #[error("no address to hand out to agents")]
     NoAddress,
@@ -100,6 +106,7 @@ impl DispatchError {
             Self::Closed(Site::Maintenance) => "maintenance",
             Self::Closed(_) => "plugin-off",
             Self::UnknownAgent => "unknown-agent",
+            Self::TooManyNewAgents => "too-many-new-agents",
             Self::NoAddress => "no-address",
             Self::BadRequest(_) => "bad-request",
             Self::Db(error) => error.code(),

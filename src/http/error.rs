@@ -25,6 +25,10 @@ fn told(error: &DispatchError) -> (StatusCode, &'static str) {
             "the FusionInventory plugin is not in service",
         ),
         DispatchError::UnknownAgent => (StatusCode::BAD_REQUEST, "unknown or locked agent"),
+        DispatchError::TooManyNewAgents => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many unknown agents at once",
+        ),
         DispatchError::NoAddress => (
             StatusCode::BAD_REQUEST,
             "no address is configured for agents",
@@ -50,7 +54,10 @@ fn note(error: &DispatchError, line: &LineFields) {
         DispatchError::NoAddress => {
             tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url");
         }
-        DispatchError::Closed(_) | DispatchError::UnknownAgent | DispatchError::BadRequest(_) => {}
+        DispatchError::Closed(_)
+        | DispatchError::UnknownAgent
+        | DispatchError::TooManyNewAgents
+        | DispatchError::BadRequest(_) => {}
     }
 }
 
