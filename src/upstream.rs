@@ -28,6 +28,16 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// A client as everything here needs it: straight to the named host, no redirect followed, no long wait for a connection.
+pub fn client() -> reqwest::ClientBuilder {
+    // Without a provider for the process reqwest panics. One that is there already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+}
+
 /// GLPI's PHP.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -86,14 +96,7 @@ impl Upstream {
         plugin_base: Option<PluginBase>,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        // reqwest, as it is built here, panics without a provider for the process; one that is there already serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(timeout)
-            .build()?;
+        let client = client().read_timeout(timeout).build()?;
         let place = match plugin_base {
             Some(PluginBase::Marketplace) => "marketplace",
             Some(PluginBase::Plugins) | None => "plugins",
@@ -185,6 +188,17 @@ fn strip(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_is_made_without_a_provider_of_tls_for_the_process() {
+        let glpi = "https://glpi.example/glpi/".parse().unwrap();
+        let upstream =
+            Upstream::new(&glpi, Some(PluginBase::Marketplace), CONNECT_TIMEOUT).unwrap();
+        assert_eq!(
+            upstream.address(),
+            "https://glpi.example/glpi/marketplace/fusioninventory"
+        );
+    }
 
     #[test]
     fn connections_keep_their_headers_to_themselves() {
