@@ -11,6 +11,8 @@
 
 pub mod agents;
 pub mod catalogue;
+pub mod diagnostics;
+pub mod grants;
 pub mod groups;
 pub mod names;
 pub mod nonces;
