@@ -8,8 +8,12 @@
 
 #[path = "it/addresses.rs"]
 mod addresses;
+#[path = "it/check.rs"]
+mod check;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/glpi_dir.rs"]
+mod glpi_dir;
 #[path = "it/plugin.rs"]
 mod plugin;
 #[path = "it/queries.rs"]

@@ -29,7 +29,11 @@ pub(crate) struct TestApp {
 /// Starts a sidecar that does nothing on its own and reads the catalogue at every request, otherwise with the default settings but for
 /// what `configure` changes.
 pub(crate) async fn start(configure: impl FnOnce(&mut Settings)) -> TestApp {
-    let db = database::fresh().await;
+    start_on(database::fresh().await, configure).await
+}
+
+/// As [`start`], on a database that was made ready before.
+pub(crate) async fn start_on(db: TestDb, configure: impl FnOnce(&mut Settings)) -> TestApp {
     let documents = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(NOON.parse::<DateTime<Utc>>().unwrap()));
     let mut settings = Settings::for_database(db.database.clone());
@@ -60,6 +64,11 @@ impl TestApp {
     /// Scheme, host and port of the listener.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.running.address)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.running.address
     }
 
     /// The plugin's `files` directory.

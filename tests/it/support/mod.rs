@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod app;
 pub(crate) mod database;
