@@ -11,6 +11,7 @@
 
 pub mod agents;
 pub mod catalogue;
+pub mod demo;
 pub mod groups;
 pub mod names;
 pub mod nonces;
