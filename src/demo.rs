@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::agent::Installed;
@@ -55,24 +57,59 @@ pub async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("the address listened on")?;
     let kept = home::kept(arguments.dir.as_deref(), arguments.keep)?;
 
-    let server = PrivateServer::start(Start {
+    let told = told_to_stop()?;
+    let start = Start {
         dir: kept.as_deref().map(home::database),
         durability: Durability::Durable,
         time_zone: Some("+00:00".to_owned()),
-    })
-    .await?;
-    // The socket's directory is removed with the server, even if this process is killed.
-    let place = kept.as_deref().or_else(|| server.socket().parent());
-    let home = Home::new(place.context("the server has no directory")?);
-    let code = serve(&arguments, listener, address, &server, &home).await;
-    server.stop().await.context("ending MariaDB")?;
+    };
+    let code = match told.run_until_cancelled(PrivateServer::start(start)).await {
+        None => stopped_early(&arguments),
+        Some(server) => {
+            let server = server?;
+            // The socket's directory is removed with the server, even if this process is killed.
+            let place = kept.as_deref().or_else(|| server.socket().parent());
+            let home = Home::new(place.context("the server has no directory")?);
+            let code = serve(&arguments, listener, address, &server, &home, &told).await;
+            server.stop().await.context("ending MariaDB")?;
+            code?
+        }
+    };
     if let Some(dir) = kept {
         let dir = dir.display();
         say(&format!(
             "demo: the data are kept in {dir}; again: fusion-sidecar demo --dir {dir}"
         ));
     }
-    code
+    Ok(code)
+}
+
+/// Cancelled by the first SIGTERM or SIGINT. From here on no signal ends this process in the middle of something.
+fn told_to_stop() -> anyhow::Result<CancellationToken> {
+    let waiting = |kind| signal(kind).context("waiting for signals");
+    let (mut terminate, mut interrupt) = (
+        waiting(SignalKind::terminate())?,
+        waiting(SignalKind::interrupt())?,
+    );
+    let told = CancellationToken::new();
+    let teller = told.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        teller.cancel();
+    });
+    Ok(told)
+}
+
+/// The exit code of a demo that was stopped before it served.
+fn stopped_early(arguments: &DemoArgs) -> ExitCode {
+    if arguments.exit {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 async fn serve(
@@ -81,6 +118,7 @@ async fn serve(
     address: SocketAddr,
     server: &PrivateServer,
     home: &Home,
+    told: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let mut settings = Settings::for_database(server.database(DATABASE));
     let url = format!("http://{address}");
@@ -90,7 +128,11 @@ async fn serve(
     settings.dispatch.plugin_doc_dir = Some(home.documents());
     let clock = Arc::new(SystemClock);
 
-    let run = prepare(&settings, clock.clone(), home).await?;
+    let preparing = prepare(&settings, clock.clone(), home);
+    let Some(run) = told.run_until_cancelled(preparing).await else {
+        return Ok(stopped_early(arguments));
+    };
+    let run = run?;
     let running = app::start(&settings, listener, clock, None).await?;
     let (db, stop) = (running.db.clone(), running.stop_handle());
     let agents_url = format!("{url}{PREFIX}");
@@ -106,12 +148,14 @@ async fn serve(
         let ended = tokio::select! {
             ended = show_run(db, run, arguments, home, &agents_url) => ended,
             () = stop.soft.cancelled() => Ok(false),
+            // A signal before the service waited for them itself.
+            () = told.cancelled() => Ok(false),
         };
         let finished = ended.unwrap_or_else(|error| {
             say(&format!("demo: {error:#}"));
             false
         });
-        if arguments.exit {
+        if arguments.exit || told.is_cancelled() {
             stop.soft.cancel();
         }
         finished
@@ -243,7 +287,7 @@ mod tests {
         assert_eq!(value["associatedFiles"]["ab12"]["filesize"], 7);
         assert_eq!(
             value["jobs"]["actions"][0]["mkdir"]["list"][0],
-            r##"/tmp/a &#38; "b""##
+            r#"/tmp/a &#38; "b""#
         );
         assert!(!json.contains("{target}") && !json.contains("{sha512}"));
     }

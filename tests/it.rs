@@ -6,8 +6,12 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "it/agent.rs"]
+mod agent;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/demo.rs"]
+mod demo;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/schema.rs"]

@@ -65,7 +65,7 @@ pub fn store(content: &[u8], documents: &Path) -> io::Result<Stored> {
         parts.push(name);
     }
     let sha512 = hexadecimal(content);
-    let manifest: String = parts.iter().map(|part| format!("{part}\n")).collect();
+    let manifest = parts.join("\n") + "\n";
     write_once(&files.join("manifests"), &sha512, manifest.as_bytes())?;
     Ok(Stored {
         sha512,

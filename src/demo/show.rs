@@ -119,9 +119,8 @@ fn passed(before: Option<RunState>, now: RunState, policy: Policy) -> Vec<RunSta
         return Vec::new();
     }
     let mut way = match (policy, now) {
-        (_, RunState::Running) => vec![RunState::Sent],
+        (_, RunState::Running) | (Policy::Plugin, RunState::Finished) => vec![RunState::Sent],
         (Policy::Redux, RunState::Finished) => vec![RunState::Sent, RunState::Running],
-        (Policy::Plugin, RunState::Finished) => vec![RunState::Sent],
         _ => Vec::new(),
     };
     if let Some(before) = before {
@@ -176,7 +175,11 @@ pub async fn play(player: &Player<'_>, mut watch: Watch) -> anyhow::Result<Ended
         player
             .installed
             .command(player.home, player.device_id, player.server)?;
-    let mut agent = command.spawn().context("starting the agent")?;
+    // A group of its own: an interrupt typed at the terminal is for us, and ends the agent with us.
+    let mut agent = command
+        .process_group(0)
+        .spawn()
+        .context("starting the agent")?;
     let stderr = agent.stderr.take().context("the agent's messages")?;
     let mut messages = BufReader::new(stderr).split(b'\n');
     let mut said = Vec::new();
