@@ -126,43 +126,47 @@ impl Db {
         .await
     }
 
-    /// Where `run` stands; none if there is no such run.
+    /// Where `run` stands, and its log lines after the line `after`, oldest first, at most 500; none if there is no such run.
+    ///
+    /// One statement: what it returns was true at one moment.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn run_state(&self, run: RunId) -> Result<Option<RunState>, DbError> {
-        self.timed("run_state", async {
-            let sql = self.sql("/* run_state */ SELECT state FROM {p}taskjobstates WHERE id = ?");
-            let row: Option<Row> = self
-                .conn()
-                .await?
-                .exec_first(sql.as_ref(), (run.0,))
-                .await?;
-            let Some(row) = row else { return Ok(None) };
-            let mut columns = Columns::new("taskjobstates", row);
-            let code: u32 = columns.take("state")?;
-            let state = RunState::from_code(code);
-            Ok(Some(state.ok_or_else(|| {
-                columns.corrupt("state", code.to_string())
-            })?))
-        })
-        .await
-    }
-
-    /// The log lines of `run` after the line `after`, oldest first, at most 500.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn log_lines(&self, run: RunId, after: u64) -> Result<Vec<Line>, DbError> {
-        self.timed("log_lines", async {
+    pub async fn run_progress(
+        &self,
+        run: RunId,
+        after: u64,
+    ) -> Result<Option<(RunState, Vec<Line>)>, DbError> {
+        self.timed("run_progress", async {
             let sql = self.sql(
-                "/* log_lines */ SELECT id, state, comment FROM {p}taskjoblogs WHERE {f}taskjobstates_id = ? AND id > ? ORDER BY id LIMIT ?",
+                "/* run_progress */ SELECT r.state AS run_state, l.id, l.state, l.comment FROM {p}taskjobstates r \
+                 LEFT JOIN {p}taskjoblogs l ON l.{f}taskjobstates_id = r.id AND l.id > ? WHERE r.id = ? ORDER BY l.id LIMIT ?",
             );
-            let rows: Vec<(u64, u32, Option<String>)> = self.conn().await?.exec(sql.as_ref(), (run.0, after, LINES)).await?;
-            let line = |(id, state, text): (u64, u32, Option<String>)| Line { id, state, text: text.unwrap_or_default() };
-            Ok(rows.into_iter().map(line).collect())
+            let mut conn = self.conn().await?;
+            let rows: Vec<Row> = conn.exec(sql.as_ref(), (after, run.0, LINES)).await?;
+            let mut progress = None;
+            for row in rows {
+                let mut columns = Columns::new("taskjobstates", row);
+                let code: u32 = columns.take("run_state")?;
+                let state = RunState::from_code(code);
+                let state = state.ok_or_else(|| columns.corrupt("state", code.to_string()))?;
+                let (_, lines) = progress.get_or_insert_with(|| (state, Vec::new()));
+                let line: (Option<u64>, Option<u32>, Option<String>) = (
+                    columns.take("id")?,
+                    columns.take("state")?,
+                    columns.take("comment")?,
+                );
+                // A run without new lines is one row, whose line is absent.
+                if let (Some(id), Some(state), text) = line {
+                    lines.push(Line {
+                        id,
+                        state,
+                        text: text.unwrap_or_default(),
+                    });
+                }
+            }
+            Ok(progress)
         })
         .await
     }

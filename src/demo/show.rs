@@ -75,21 +75,17 @@ impl Watch {
         }
     }
 
-    /// Shows what is new.
-    ///
-    /// A line and the state that goes with it are committed together, and the state is read first: what is shown of it has its line,
-    /// at the latest, in the same look.
+    /// Shows what is new: a state before the lines that came with it, the last one after them.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn look(&mut self) -> Result<(), DbError> {
-        let state = self.db.run_state(self.run).await?;
-        let lines = self.db.log_lines(self.run, self.last_line).await?;
-        if let Some(now) = state
-            && !is_end(now)
-        {
-            self.show_state(now);
+        let Some((state, lines)) = self.db.run_progress(self.run, self.last_line).await? else {
+            return Ok(());
+        };
+        if !is_end(state) {
+            self.show_state(state);
         }
         for line in lines {
             self.last_line = line.id;
@@ -98,9 +94,7 @@ impl Watch {
             let shown = format!("  log    {:<9} {text}", log_state(line.state));
             say(shown.trim_end());
         }
-        if let Some(now) = state {
-            self.show_state(now);
-        }
+        self.show_state(state);
         Ok(())
     }
 

@@ -22,6 +22,8 @@ struct Demo {
     stdout: Lines<BufReader<ChildStdout>>,
     said: Vec<String>,
     temporary: TempDir,
+    /// Its processes when it got a signal: the agent's command line does not tell whose it is.
+    children: Vec<PathBuf>,
 }
 
 impl Demo {
@@ -43,6 +45,7 @@ impl Demo {
             stdout,
             said: Vec::new(),
             temporary,
+            children: Vec::new(),
         }
     }
 
@@ -64,8 +67,9 @@ impl Demo {
         }
     }
 
-    async fn signal(&self, name: &str) {
+    async fn signal(&mut self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
+        self.children = children(&pid);
         let sent = Command::new("kill").args(["-s", name, &pid]).status().await;
         assert!(sent.unwrap().success());
     }
@@ -83,6 +87,8 @@ impl Demo {
         let mut left = Vec::new();
         for _ in 0..200 {
             left = left_over(self.temporary.path());
+            let children = self.children.iter().filter(|process| process.exists());
+            left.extend(children.map(|process| format!("{}", process.display())));
             if left.is_empty() {
                 return (self.said, status);
             }
@@ -90,6 +96,22 @@ impl Demo {
         }
         panic!("left: {left:#?}\n{:#?}", self.said)
     }
+}
+
+/// The directories in `/proc` of the processes whose parent is `pid`.
+fn children(pid: &str) -> Vec<PathBuf> {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let paths = processes.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| {
+            // The name, in brackets, may hold blanks; then come state and parent.
+            let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
+            let parent = stat
+                .rsplit_once(')')
+                .and_then(|(_, rest)| rest.split_whitespace().nth(1));
+            parent == Some(pid)
+        })
+        .collect()
 }
 
 /// Processes whose command line names `temporary`, and files in it but for kept data.
@@ -235,6 +257,7 @@ async fn an_interrupt_while_the_agent_runs_ends_everything() {
     let mut demo = Demo::start(&["--dir", dir], |_| {});
     demo.line("Checks:starting").await;
     demo.signal("INT").await;
+    assert!(demo.children.len() >= 3, "server, its watcher, agent");
     let (said, status) = demo.end().await;
     assert!(status.success(), "{said:#?}");
     assert!(
@@ -254,7 +277,7 @@ async fn an_interrupt_while_the_agent_runs_ends_everything() {
 #[case(900)]
 #[tokio::test]
 async fn an_interrupt_while_it_starts_ends_everything(#[case] after: u64) {
-    let demo = Demo::start(&["--exit"], |_| {});
+    let mut demo = Demo::start(&["--exit"], |_| {});
     tokio::time::sleep(Duration::from_millis(after)).await;
     demo.signal("TERM").await;
     let (said, status) = demo.end().await;
