@@ -17,7 +17,7 @@ use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
 use crate::http::routes::{Limits, Web, router};
 use crate::http::server;
-use crate::lifecycle::{Lifecycle, Outcome};
+use crate::lifecycle::{Lifecycle, Outcome, Stop};
 use crate::upstream::Upstream;
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
@@ -33,6 +33,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// What stops it from within: cancelling `soft` does.
+    #[must_use]
+    pub fn stop_handle(&self) -> Stop {
+        self.lifecycle.stop()
+    }
+
     /// Waits until it is told to stop, by a signal or from within.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 
 pub mod agents;
 pub mod catalogue;
+pub mod demo;
 pub mod diagnostics;
 pub mod grants;
 pub mod groups;

@@ -8,10 +8,14 @@
 
 #[path = "it/addresses.rs"]
 mod addresses;
+#[path = "it/agent.rs"]
+mod agent;
 #[path = "it/check.rs"]
 mod check;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/demo.rs"]
+mod demo;
 #[path = "it/glpi_dir.rs"]
 mod glpi_dir;
 #[path = "it/plugin.rs"]

@@ -1,5 +1,6 @@
 //! The sidecar itself, in process: the real server on a port of its own, on a fresh database, with a clock that stands.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,6 +57,11 @@ pub(crate) async fn start_on(db: TestDb, configure: impl FnOnce(&mut Settings)) 
 }
 
 impl TestApp {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+
     /// The agents' address.
     pub(crate) fn base_url(&self) -> String {
         format!("{}/plugins/fusioninventory", self.origin())

@@ -5,4 +5,5 @@ pub(crate) mod agent;
 pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod php;
+pub(crate) mod real_agent;
 pub(crate) mod site;
