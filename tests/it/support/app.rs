@@ -72,11 +72,6 @@ impl TestApp {
         format!("http://{}", self.running.address)
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> std::net::SocketAddr {
-        self.running.address
-    }
-
     /// The plugin's `files` directory.
     pub(crate) fn files(&self) -> PathBuf {
         self.documents.path().join("files")
