@@ -6,8 +6,14 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "it/bad_input.rs"]
+mod bad_input;
+#[path = "it/concurrency.rs"]
+mod concurrency;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/outage.rs"]
+mod outage;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/schema.rs"]
