@@ -71,6 +71,12 @@ pub async fn open_database(settings: &Settings, clock: &dyn Clock) -> anyhow::Re
 /// together is a few times `max_inflated`, however many come.
 const UNPACKING: usize = 4;
 
+/// Chooses the cryptography that every TLS connection of this process uses, both ways. Done more than once it changes nothing.
+pub fn install_crypto() {
+    // An error says that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Starts answering on `listener`.
 ///
 /// # Errors
@@ -82,6 +88,7 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     metrics: Option<PrometheusHandle>,
 ) -> anyhow::Result<Running> {
+    install_crypto();
     let db = open_database(settings, clock.as_ref()).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
