@@ -6,8 +6,12 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "it/bad_connections.rs"]
+mod bad_connections;
 #[path = "it/bad_input.rs"]
 mod bad_input;
+#[path = "it/bad_rows.rs"]
+mod bad_rows;
 #[path = "it/concurrency.rs"]
 mod concurrency;
 #[path = "it/conformance.rs"]
