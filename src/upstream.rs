@@ -86,6 +86,8 @@ impl Upstream {
         plugin_base: Option<PluginBase>,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
+        // reqwest, as it is built here, panics without a provider for the process; one that is there already serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -107,7 +109,8 @@ impl Upstream {
 
     /// Passes a request on and its answer back; bodies are streamed, and pass as they are.
     ///
-    /// `path` is what stands behind the prefix. The client's address and scheme go along; what the request claims about them does not.
+    /// `path` is what stands behind the prefix; none is the directory itself, which goes on with its slash: a web server would answer with a
+    /// redirection to an address of its own, which agents may not reach. The client's address and scheme go along; what the request claims about them does not.
     ///
     /// # Errors
     ///
@@ -123,6 +126,7 @@ impl Upstream {
         mut headers: HeaderMap,
         body: Body,
     ) -> Result<Response<Body>, UpstreamError> {
+        let path = if path.is_empty() { "/" } else { path };
         let target = match query {
             Some(query) => format!("{}{path}?{query}", self.base),
             None => format!("{}{path}", self.base),

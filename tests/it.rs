@@ -6,6 +6,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "it/addresses.rs"]
+mod addresses;
 #[path = "it/bad_connections.rs"]
 mod bad_connections;
 #[path = "it/bad_input.rs"]
@@ -18,6 +20,12 @@ mod concurrency;
 mod conformance;
 #[path = "it/outage.rs"]
 mod outage;
+#[path = "it/plugin.rs"]
+mod plugin;
+#[path = "it/queries.rs"]
+mod queries;
+#[path = "it/redux.rs"]
+mod redux;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/schema.rs"]

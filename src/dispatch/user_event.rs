@@ -49,7 +49,7 @@ impl Dispatcher {
         };
         let said = log_text(behaviour, event.moment, event.event, event.user);
         let mut changes = Vec::new();
-        for run in &runs {
+        for (index, run) in runs.iter().enumerate() {
             if known {
                 let (reported, state) = match behaviour {
                     Behaviour::Continue | Behaviour::Postpone => {
@@ -65,6 +65,10 @@ impl Dispatcher {
                     }
                     _ => self.reported(run, reported, lines),
                 });
+            }
+            // Of runs with one name PHP logs on all, but stops or puts off the first.
+            if index > 0 && self.policy == Policy::Plugin {
+                continue;
             }
             match behaviour {
                 Behaviour::Stop => changes.push(self.stop(run)),

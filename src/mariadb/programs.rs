@@ -47,6 +47,7 @@ impl Programs {
             "--skip-test-db",
         ]);
         command.arg(option("--datadir=", &part));
+        command.args(own_tmpdir(data));
         if is_root() {
             command.arg("--user=root");
         }
@@ -69,6 +70,7 @@ impl Programs {
             option("--socket=", socket),
             option("--pid-file=", &socket.with_extension("pid")),
         ];
+        line.extend(own_tmpdir(socket));
         line.extend(SERVER_OPTIONS.iter().map(OsString::from));
         if is_root() {
             line.push("--user=root".into());
@@ -90,6 +92,11 @@ impl Programs {
         }
         line
     }
+}
+
+/// A starting MariaDB deletes every `#sql*` file of its directory for temporary tables: in the machine's it would take those of other servers.
+fn own_tmpdir(beside: &Path) -> Option<OsString> {
+    Some(option("--tmpdir=", beside.parent()?))
 }
 
 /// Small, quiet, deaf to the network, GLPI's character set.
@@ -242,6 +249,7 @@ mod tests {
         );
         for word in [
             "--socket=/s/s",
+            "--tmpdir=/s",
             "--skip-networking",
             "--default-time-zone=+00:00",
             "--innodb-flush-log-at-trx-commit=1",

@@ -69,7 +69,12 @@ impl TestApp {
 
     /// The agents' address.
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/plugins/fusioninventory", self.running.address)
+        format!("{}/plugins/fusioninventory", self.origin())
+    }
+
+    /// Scheme, host and port of the listener.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.running.address)
     }
 
     /// The plugin's `files` directory.

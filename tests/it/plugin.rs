@@ -1,0 +1,28 @@
+//! Policy `plugin` beyond the recordings: what the plugin's PHP (10.0.6+1.1) does in cases that nobody recorded.
+
+#[path = "plugin/agents.rs"]
+mod agents;
+#[path = "plugin/config.rs"]
+mod config;
+#[path = "plugin/jobs.rs"]
+mod jobs;
+#[path = "plugin/prologs.rs"]
+mod prologs;
+#[path = "plugin/reports.rs"]
+mod reports;
+
+use fusion_sidecar::domain::policy::Policy;
+
+use crate::support::app::{self, TestApp};
+use crate::support::site::office;
+
+/// A sidecar on the small site that does as the plugin does.
+async fn plugin() -> TestApp {
+    let app = app::start(|settings| settings.dispatch.policy = Policy::Plugin).await;
+    office(&app.db).await;
+    app
+}
+
+async fn status_code(app: &TestApp, path: &str) -> u16 {
+    app.get(path).await.status
+}

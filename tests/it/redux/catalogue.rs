@@ -1,0 +1,57 @@
+//! How old what the sidecar knows may be.
+
+use std::time::Duration;
+
+use super::HOUR;
+use crate::support::app;
+use crate::support::site::office;
+
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..200 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it did not come about within ten seconds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_php_changes_is_seen_after_the_refresh() {
+    let refresh = Duration::from_millis(400);
+    let app = app::start(|settings| settings.dispatch.catalogue_refresh = refresh).await;
+    office(&app.db).await;
+    app.db.run(1, 1, 0).await;
+    until(async || app.config("wks-1").await == ["Deploy"]).await;
+    app.db.set("UPDATE {p}tasks SET is_active = 0").await;
+    until(async || app.config("wks-1").await.is_empty()).await;
+    app.db.set("UPDATE {p}tasks SET is_active = 1").await;
+    until(async || app.config("wks-1").await == ["Deploy"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_the_refresh_a_snapshot_stands() {
+    let app = app::start(|settings| settings.dispatch.catalogue_refresh = HOUR).await;
+    office(&app.db).await;
+    app.db.run(1, 1, 0).await;
+    assert_eq!(app.config("wks-1").await, ["Deploy"]);
+    app.db.set("UPDATE {p}tasks SET is_active = 0").await;
+    assert_eq!(app.config("wks-1").await, ["Deploy"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_job_newer_than_the_snapshot_is_handed_out() {
+    let app = app::start(|settings| settings.dispatch.catalogue_refresh = HOUR).await;
+    office(&app.db).await;
+    assert_eq!(app.config("wks-1").await, Vec::<String>::new());
+    app.db
+        .set(
+            "INSERT INTO {p}tasks (id, name, is_active) VALUES (2, 'new', 1);
+             INSERT INTO {p}taskjobs (id, {f}tasks_id, method, targets, actors) \
+             SELECT 2, 2, method, targets, actors FROM {p}taskjobs WHERE id = 1",
+        )
+        .await;
+    app.db.run_of(1, 2, 1, 0).await;
+    assert_eq!(app.config("wks-1").await, ["Deploy"]);
+    assert_eq!(app.handed_out("wks-1").await, ["run-1"]);
+}
