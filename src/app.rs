@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
@@ -73,6 +73,10 @@ pub async fn open_database(settings: &Settings, clock: &dyn Clock) -> anyhow::Re
     Ok(db)
 }
 
+/// How many large messages are unpacked and parsed at once: as many as a small host has processors, so that the most memory they take
+/// together is a few times `max_inflated`, however many come.
+const UNPACKING: usize = 4;
+
 /// Chooses the cryptography that every TLS connection of this process uses, both ways. Done more than once it changes nothing.
 pub fn install_crypto() {
     // An error says that it is installed already.
@@ -122,6 +126,7 @@ pub async fn start(
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
+        unpacking: Arc::new(Semaphore::new(UNPACKING)),
         upstream,
         metrics,
     };

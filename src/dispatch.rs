@@ -215,8 +215,9 @@ impl Dispatcher {
             .ok_or(DispatchError::NoAddress)
     }
 
-    /// A log line whose text comes from an agent: for `redux` encoded as GLPI stores texts, since PHP prints log lines raw.
-    fn agents_line(&self, state: LogState, said: &str) -> Line {
+    /// A log line whose text comes from an agent or a package: for `redux` encoded as GLPI stores texts, since PHP prints log lines raw,
+    /// and cut to what the table holds.
+    fn foreign_line(&self, state: LogState, said: &str) -> Line {
         let text = match self.policy {
             Policy::Plugin => said.into(),
             Policy::Redux => text::encode(said),

@@ -98,6 +98,7 @@ impl Db {
         let input = (job, targets, agents, reprepare, at);
         self.tx(
             "prepare_job",
+            true,
             input,
             |db, (job, targets, agents, reprepare, at), tx| {
                 Box::pin(prepare(db, tx, *job, targets, agents, *reprepare, *at))

@@ -87,7 +87,7 @@ impl Dispatcher {
                         ready.insert(changes.len(), order);
                         changes.push(self.send(run, &agent));
                     }
-                    Err(reason) => changes.push(broken(run, &reason)),
+                    Err(reason) => changes.push(self.broken(run, &reason)),
                 }
             }
         }
@@ -279,21 +279,21 @@ impl Dispatcher {
             lines,
         }
     }
-}
 
-/// A run whose package cannot be handed out ends in error; the others of the answer go out.
-fn broken(run: &Run, reason: &str) -> Change {
-    Change {
-        run: run.id,
-        itemtype: run.itemtype.clone(),
-        items_id: run.items_id,
-        step: Step::Move {
-            from: StateSet::from(run.state),
-            to: RunState::InError,
-        },
-        lines: vec![line(
-            LogState::Error,
-            format!("The package cannot be handed out: {reason}."),
-        )],
+    /// A run whose package cannot be handed out ends in error; the others of the answer go out.
+    ///
+    /// The reason may quote the package, which can hold anything of any length.
+    fn broken(&self, run: &Run, reason: &str) -> Change {
+        let text = format!("The package cannot be handed out: {reason}.");
+        Change {
+            run: run.id,
+            itemtype: run.itemtype.clone(),
+            items_id: run.items_id,
+            step: Step::Move {
+                from: StateSet::from(run.state),
+                to: RunState::InError,
+            },
+            lines: vec![self.foreign_line(LogState::Error, &text)],
+        }
     }
 }

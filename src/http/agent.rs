@@ -1,5 +1,7 @@
 //! The plugin's main address: XML messages, getConfig, and people who lost their way.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
@@ -17,7 +19,7 @@ use crate::dispatch::{Approach, DispatchError, Dispatcher};
 use crate::proto::charset::to_utf8;
 use crate::proto::envelope::{Coding, open};
 use crate::proto::query::Query;
-use crate::proto::xml::{Element, Reply, parse_request};
+use crate::proto::xml::{Element, Reply, Request, parse_request};
 
 /// What a person's browser is told.
 const FOR_PEOPLE: &str =
@@ -34,7 +36,7 @@ pub async fn main(
     body: Result<AgentBody, BodyRejection>,
 ) -> Response {
     if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        return error::method_not_allowed();
     }
     let dispatcher = &web.dispatcher;
     if query.has("action") && query.has("machineid") {
@@ -127,9 +129,8 @@ struct Message<'a> {
 }
 
 impl Message<'_> {
-    async fn answer(self, web: &Web, body: Bytes, line: &LineFields) -> Response {
-        metrics::histogram!("fusion_sidecar_body_bytes")
-            .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    /// The request in `body`, and the coding of its answer.
+    async fn read(&self, web: &Web, body: Bytes) -> Result<(Request, Coding), Unreadable> {
         let Limits {
             max_inflated,
             xml: limits,
@@ -140,10 +141,10 @@ impl Message<'_> {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
+        let len = body.len();
         // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
-        let packed = body.clone();
         let work = move || {
-            let opened = match open(kind.as_deref(), &packed, max_inflated) {
+            let opened = match open(kind.as_deref(), &body, max_inflated) {
                 Ok(opened) => opened,
                 Err(failed) => return Err(Unreadable::Packed(failed)),
             };
@@ -152,13 +153,27 @@ impl Message<'_> {
                 .map(|request| (request, opened.answer))
                 .map_err(|failed| Unreadable::Xml(failed, opened.answer))
         };
-        let read = if body.len() <= SMALL {
+        if len <= SMALL {
             work()
         } else {
-            tokio::task::spawn_blocking(work)
+            // The others wait for a place as long as a request may take.
+            match Arc::clone(&web.unpacking).acquire_owned().await {
+                Ok(place) => tokio::task::spawn_blocking(move || {
+                    let read = work();
+                    drop(place);
+                    read
+                })
                 .await
-                .unwrap_or(Err(Unreadable::Gone))
-        };
+                .unwrap_or(Err(Unreadable::Gone)),
+                Err(_) => Err(Unreadable::Gone),
+            }
+        }
+    }
+
+    async fn answer(self, web: &Web, body: Bytes, line: &LineFields) -> Response {
+        metrics::histogram!("fusion_sidecar_body_bytes")
+            .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+        let read = self.read(web, body.clone()).await;
         let (request, coding) = match read {
             Ok(read) => read,
             Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),

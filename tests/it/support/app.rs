@@ -62,6 +62,16 @@ impl TestApp {
         self.running.address
     }
 
+    /// Another sidecar on the same database, with the same settings but for what `configure` changes.
+    pub(crate) async fn another(&self, configure: impl FnOnce(&mut Settings)) -> Running {
+        let mut settings = self.settings.clone();
+        configure(&mut settings);
+        let listener = TcpListener::bind(settings.server.listen).await.unwrap();
+        app::start(&settings, listener, self.clock.clone(), None)
+            .await
+            .unwrap()
+    }
+
     /// The agents' address.
     pub(crate) fn base_url(&self) -> String {
         format!("{}/plugins/fusioninventory", self.origin())
@@ -84,11 +94,16 @@ impl TestApp {
 
     /// One preparation pass, as the scheduler or `once prepare` makes it.
     pub(crate) async fn prepare(&self) -> Result<(), String> {
+        self.prepare_at(&self.running).await
+    }
+
+    /// The same at another sidecar.
+    pub(crate) async fn prepare_at(&self, running: &Running) -> Result<(), String> {
         let Settings {
             timezone, dispatch, ..
         } = &self.settings;
         let preparation = Preparation::new(
-            self.running.db.clone(),
+            running.db.clone(),
             self.clock.clone(),
             *timezone,
             dispatch.policy,

@@ -3,7 +3,11 @@
 pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod app;
+pub(crate) mod cut;
 pub(crate) mod database;
+pub(crate) mod fleet;
 pub(crate) mod php;
 pub(crate) mod real_agent;
+pub(crate) mod server;
 pub(crate) mod site;
+pub(crate) mod wire;
