@@ -6,6 +6,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "it/architecture.rs"]
+mod architecture;
 #[path = "it/conformance.rs"]
 mod conformance;
 #[path = "it/replay.rs"]
