@@ -10,6 +10,8 @@
 mod architecture;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/process.rs"]
+mod process;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/schema.rs"]

@@ -19,9 +19,9 @@ use uuid::Uuid;
 use crate::http::client::Client;
 
 /// Counter: requests by `route` and `status`; status `gone` when the client left before the answer began.
-pub const REQUESTS_TOTAL: &str = "requests_total";
+pub const REQUESTS_TOTAL: &str = "fusion_sidecar_requests_total";
 /// Histogram, seconds: time until the answer began, by `route`.
-pub const REQUEST_DURATION_SECONDS: &str = "request_duration_seconds";
+pub const REQUEST_DURATION_SECONDS: &str = "fusion_sidecar_request_duration_seconds";
 
 /// How much of a client's text goes into a line, bytes: enough to tell agents apart, too little to fill the disk with.
 const MAX_TEXT: usize = 200;
