@@ -225,9 +225,8 @@ impl Dispatcher {
         };
         let place = match self.plugin_base {
             Some(PluginBase::Marketplace) => "marketplace",
-            Some(PluginBase::Plugins) => "plugins",
             None if approach.prefix.contains("/marketplace/") => "marketplace",
-            None => "plugins",
+            Some(PluginBase::Plugins) | None => "plugins",
         };
         Ok(format!("{base}/{place}/fusioninventory/b/{directory}/"))
     }

@@ -146,7 +146,7 @@ impl Upstream {
             .body(reqwest::Body::wrap_stream(body.into_data_stream()))
             .send()
             .await?;
-        let mut response: Response<Body> = axum::http::Response::from(answer).map(Body::new);
+        let mut response: Response<Body> = Response::from(answer).map(Body::new);
         strip(response.headers_mut());
         Ok(response)
     }

@@ -28,7 +28,7 @@ pub async fn prepare_regularly(
                 match preparation.pass().await {
                     Ok(summary) => summary.log(),
                     Err(error) => {
-                        tracing::error!(error = %error, code = error.code(), "preparation failed, trying again")
+                        tracing::error!(error = %error, code = error.code(), "preparation failed, trying again");
                     }
                 }
             }
@@ -41,7 +41,7 @@ pub async fn prepare_regularly(
                 kept_off = true;
             }
             Err(error) => {
-                tracing::error!(error = %error, code = error.code(), "preparation failed, trying again")
+                tracing::error!(error = %error, code = error.code(), "preparation failed, trying again");
             }
         }
         tokio::select! {

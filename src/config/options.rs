@@ -1,6 +1,6 @@
 //! The options as they are written: one list for flags, variables and the keys of the TOML file.
 //!
-//! A value stays the text that it was, together with its [`Source`], until [`super::load`] reads it: so every fault of every layer is
+//! A value stays the text that it was, together with its [`Source`], until [`super::load()`] reads it: so every fault of every layer is
 //! reported in one go and says where the value stands. That is also why the variables are read here and not by clap, which stops at the
 //! first one it dislikes and forgets which layer a value came from.
 

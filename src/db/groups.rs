@@ -1,5 +1,7 @@
 //! Dynamic groups: their criteria as SQL, and the cache that PHP reads.
 
+use std::fmt::Write as _;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
 
@@ -52,7 +54,7 @@ fn condition(criteria: &[Criterion], values: &mut Vec<Value>) -> String {
             Link::OrNot => ("OR", "NOT "),
         };
         if index > 0 {
-            text.push_str(&format!(" {joint} "));
+            let _ = write!(text, " {joint} ");
         }
         let inner = match &criterion.condition {
             Condition::Group(nested) => condition(nested, values),
@@ -74,7 +76,7 @@ fn condition(criteria: &[Criterion], values: &mut Vec<Value>) -> String {
                 }
             }
         };
-        text.push_str(&format!("{not}({inner})"));
+        let _ = write!(text, "{not}({inner})");
     }
     text
 }

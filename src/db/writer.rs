@@ -1,6 +1,6 @@
 //! Group commit: the changes of concurrent requests in one transaction, each request answered after the commit.
 //!
-//! One task takes what waits (at most [`BATCH`] requests), locks the rows of all their runs by primary key in ascending order, follows
+//! One task takes what waits (at most 256 requests), locks the rows of all their runs by primary key in ascending order, follows
 //! every change in memory on the states so locked, and writes the outcome with few multi-row statements. While it commits, the next
 //! batch gathers: under load a batch is large, without load a request does not wait for others. A change never overwrites what it
 //! did not expect: it names the states it may start from, and says whether it was made.
@@ -127,7 +127,6 @@ pub struct Writer(mpsc::Sender<(Request, Answer)>);
 impl Writer {
     /// A writer and its task; `queue` is how many requests may wait. The task ends when the last writer is gone and everything is
     /// written, or at once on `hard`.
-    #[must_use]
     pub fn new(
         db: Db,
         queue: usize,

@@ -44,11 +44,11 @@ impl Dispatcher {
     ) -> Result<Value, DispatchError> {
         let mut snapshot = self.open_catalogue().await?;
         let Some(agent) = self.any_agent(machineid).await? else {
-            return Ok(answer(vec![], Map::new()));
+            return Ok(answer(&[], &Map::new()));
         };
         let runs = self.db.open_runs(agent.id).await?;
         if runs.is_empty() {
-            return Ok(answer(vec![], Map::new()));
+            return Ok(answer(&[], &Map::new()));
         }
         let judged = self
             .judge(
@@ -71,7 +71,7 @@ impl Dispatcher {
                 Decision::Deliver => deliver.push(run),
                 // PHP cancels what a user put off, too, when the module is off.
                 Decision::Wait(..) if !allowed && self.policy == Policy::Plugin => {
-                    changes.push(end(&run, Ending::ModuleOff))
+                    changes.push(end(&run, Ending::ModuleOff));
                 }
                 Decision::Wait(..) => {}
             }
@@ -110,7 +110,7 @@ impl Dispatcher {
         }
         metrics::counter!("fusion_sidecar_runs_sent_total", "method" => "deployinstall")
             .increment(jobs.len() as u64);
-        Ok(answer(jobs, files))
+        Ok(answer(&jobs, &files))
     }
 
     /// The packages of `runs`, by row; what cannot be read is an error text.
@@ -171,7 +171,7 @@ impl Dispatcher {
                     );
                 }
                 Err(error) => {
-                    tracing::warn!(file.sha512 = hash, error = %error, "a file's manifest cannot be read")
+                    tracing::warn!(file.sha512 = hash, error = %error, "a file's manifest cannot be read");
                 }
             }
         }

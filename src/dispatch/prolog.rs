@@ -59,30 +59,27 @@ impl Dispatcher {
                 .filter(|token| token.chars().count() <= MAX_TEXT)
                 .map(str::to_owned),
         };
-        let agent = match self.any_agent(hello.device_id).await? {
-            Some(agent) => {
-                let changes = match self.policy {
-                    Policy::Plugin => self.ended_by_prolog(&mut snapshot, &agent).await?,
-                    Policy::Redux => Vec::new(),
-                };
-                self.writer
-                    .write(Request {
-                        at,
-                        contact: Some((agent.id, contact)),
-                        changes,
-                    })
-                    .await?;
-                agent
-            }
-            None => {
-                let id = self.db.register_agent(hello.device_id, &contact).await?;
-                tracing::info!(
-                    agent.id = id.0,
-                    agent.device_id = hello.device_id,
-                    "agent registered"
-                );
-                new_agent(id, hello.device_id)
-            }
+        let agent = if let Some(agent) = self.any_agent(hello.device_id).await? {
+            let changes = match self.policy {
+                Policy::Plugin => self.ended_by_prolog(&mut snapshot, &agent).await?,
+                Policy::Redux => Vec::new(),
+            };
+            self.writer
+                .write(Request {
+                    at,
+                    contact: Some((agent.id, contact)),
+                    changes,
+                })
+                .await?;
+            agent
+        } else {
+            let id = self.db.register_agent(hello.device_id, &contact).await?;
+            tracing::info!(
+                agent.id = id.0,
+                agent.device_id = hello.device_id,
+                "agent registered"
+            );
+            new_agent(id, hello.device_id)
         };
         Ok(Welcome {
             inventory: snapshot

@@ -146,8 +146,9 @@ impl Dispatcher {
         let now = self.now();
         for (nb_retry, deferral) in (run.nb_retry + 1..).zip(deferrals) {
             let next = deferral.next(now);
-            let last = deferral.max_retry > 0 && nb_retry > deferral.max_retry
-                || self.policy == Policy::Plugin && nb_retry > deferral.max_retry;
+            // The plugin takes 0 for "never", policy `redux` for "without end", as the rest of the plugin does.
+            let limited = self.policy == Policy::Plugin || deferral.max_retry > 0;
+            let last = limited && nb_retry > deferral.max_retry;
             let retry = if last {
                 "The next time nobody is asked: it was put off as often as allowed.".to_owned()
             } else {

@@ -219,8 +219,10 @@ fn postponed(q: &Question<'_>) -> Option<Decision> {
 #[cfg(test)]
 mod tests {
     use super::super::timeslot::Entry;
+    use super::Decision::{Deliver, End, Wait};
     use super::*;
     use chrono::{Duration, NaiveDate};
+    use std::sync::LazyLock;
 
     fn noon() -> NaiveDateTime {
         NaiveDate::from_ymd_opt(2026, 11, 24)
@@ -255,181 +257,77 @@ mod tests {
                         occasion,
                         ..question(policy)
                     }),
-                    Decision::Deliver,
+                    Deliver,
                     "{policy} {occasion:?}"
                 );
             }
         }
     }
 
+    /// Decisions of both policies on the same question.
+    fn both(change: impl Fn(&mut Question<'static>)) -> (Decision, Decision) {
+        let (mut plugin, mut redux) = (question(Policy::Plugin), question(Policy::Redux));
+        change(&mut plugin);
+        change(&mut redux);
+        (decide(&plugin), decide(&redux))
+    }
+
     #[test]
-    fn where_the_policies_differ() {
-        let hour = Duration::hours(1);
-        let closed = Week::from_entries([Entry {
-            day: 3,
-            begin: 0,
-            end: 60,
-        }]);
-        let opening = NaiveDate::from_ymd_opt(2026, 11, 25)
-            .unwrap()
-            .and_hms_opt(0, 0, 0);
-        let plugin = question(Policy::Plugin);
-        let redux = question(Policy::Redux);
-        let before = Dates {
-            start: Some(noon() + hour),
-            end: None,
+    fn too_early_ends_for_the_plugin_and_waits_for_redux() {
+        static CLOSED: LazyLock<Week> = LazyLock::new(|| {
+            Week::from_entries([Entry {
+                day: 3,
+                begin: 0,
+                end: 60,
+            }])
+        });
+        let later = noon() + Duration::hours(1);
+        let opening =
+            NaiveDate::from_ymd_opt(2026, 11, 25).and_then(|day| day.and_hms_opt(0, 0, 0));
+        let (plugin, redux) = both(|q| q.dates.start = Some(later));
+        assert_eq!(plugin, End(Ending::OutsideDates));
+        assert_eq!(redux, Wait(Waiting::BeforeStart, Some(later)));
+        let (plugin, redux) = both(|q| q.exec_slot = Some(&CLOSED));
+        assert_eq!(plugin, End(Ending::OutsideSlot));
+        assert_eq!(redux, Wait(Waiting::SlotClosed, opening));
+        let (plugin, redux) = both(|q| q.date_start = Some(later));
+        assert_eq!(plugin, Wait(Waiting::Postponed, Some(later)));
+        assert_eq!(redux, plugin);
+        assert_eq!(both(|q| q.date_start = Some(noon())), (Deliver, Deliver));
+    }
+
+    #[test]
+    fn asked_again_ends_for_the_plugin_and_is_sent_again_for_redux() {
+        let again = |sends| {
+            both(|q| {
+                q.state = RunState::Sent;
+                q.sends = sends;
+            })
         };
+        assert_eq!(again(2), (End(Ending::AskedAgain), Deliver));
+        assert_eq!(
+            again(3),
+            (End(Ending::AskedAgain), End(Ending::SentTooOften))
+        );
+        let at_work = both(|q| q.state = RunState::Running);
+        assert_eq!(
+            at_work,
+            (End(Ending::AskedAgain), Wait(Waiting::UnderWay, None))
+        );
+    }
+
+    #[test]
+    fn what_may_never_run_ends_for_both() {
         let over = Dates {
-            start: Some(noon() - hour * 2),
-            end: Some(noon() - hour),
+            start: Some(noon() - Duration::hours(2)),
+            end: Some(noon() - Duration::hours(1)),
         };
-        use Decision::{Deliver, End, Wait};
-        for (q, decision) in [
-            (
-                Question {
-                    dates: before,
-                    ..plugin
-                },
-                End(Ending::OutsideDates),
-            ),
-            (
-                Question {
-                    dates: before,
-                    ..redux
-                },
-                Wait(Waiting::BeforeStart, Some(noon() + hour)),
-            ),
-            (
-                Question {
-                    dates: over,
-                    ..plugin
-                },
-                End(Ending::OutsideDates),
-            ),
-            (
-                Question {
-                    dates: over,
-                    ..redux
-                },
-                End(Ending::OutsideDates),
-            ),
-            (
-                Question {
-                    exec_slot: Some(&closed),
-                    ..plugin
-                },
-                End(Ending::OutsideSlot),
-            ),
-            (
-                Question {
-                    exec_slot: Some(&closed),
-                    ..redux
-                },
-                Wait(Waiting::SlotClosed, opening),
-            ),
-            (
-                Question {
-                    state: RunState::Sent,
-                    ..plugin
-                },
-                End(Ending::AskedAgain),
-            ),
-            (
-                Question {
-                    state: RunState::Running,
-                    ..plugin
-                },
-                End(Ending::AskedAgain),
-            ),
-            (
-                Question {
-                    state: RunState::Sent,
-                    sends: 2,
-                    ..redux
-                },
-                Deliver,
-            ),
-            (
-                Question {
-                    state: RunState::Sent,
-                    sends: 3,
-                    ..redux
-                },
-                End(Ending::SentTooOften),
-            ),
-            (
-                Question {
-                    state: RunState::Running,
-                    ..redux
-                },
-                Wait(Waiting::UnderWay, None),
-            ),
-            (
-                Question {
-                    task_active: false,
-                    ..plugin
-                },
-                End(Ending::TaskInactive),
-            ),
-            (
-                Question {
-                    task_active: false,
-                    ..redux
-                },
-                End(Ending::TaskInactive),
-            ),
-            (
-                Question {
-                    is_actor: false,
-                    ..plugin
-                },
-                End(Ending::NotAnActor),
-            ),
-            (
-                Question {
-                    is_actor: false,
-                    ..redux
-                },
-                End(Ending::NotAnActor),
-            ),
-            (
-                Question {
-                    is_duplicate: true,
-                    ..plugin
-                },
-                Deliver,
-            ),
-            (
-                Question {
-                    is_duplicate: true,
-                    ..redux
-                },
-                End(Ending::Duplicate),
-            ),
-            (
-                Question {
-                    date_start: Some(noon() + hour),
-                    ..plugin
-                },
-                Wait(Waiting::Postponed, Some(noon() + hour)),
-            ),
-            (
-                Question {
-                    date_start: Some(noon() + hour),
-                    ..redux
-                },
-                Wait(Waiting::Postponed, Some(noon() + hour)),
-            ),
-            (
-                Question {
-                    date_start: Some(noon()),
-                    ..redux
-                },
-                Deliver,
-            ),
-        ] {
-            assert_eq!(decide(&q), decision, "{q:?}");
-        }
+        let ended = |ending| (End(ending), End(ending));
+        assert_eq!(both(|q| q.dates = over), ended(Ending::OutsideDates));
+        assert_eq!(both(|q| q.task_active = false), ended(Ending::TaskInactive));
+        assert_eq!(both(|q| q.is_actor = false), ended(Ending::NotAnActor));
+        let twice = both(|q| q.is_duplicate = true);
+        assert_eq!(twice, (Deliver, End(Ending::Duplicate)));
     }
 
     #[test]
@@ -441,7 +339,7 @@ mod tests {
                 task_active: false,
                 ..question(Policy::Plugin)
             };
-            assert!(!matches!(decide(&q), Decision::End(_)), "{state:?}");
+            assert!(!matches!(decide(&q), End(_)), "{state:?}");
             let q = Question {
                 state,
                 occasion: Occasion::Prolog,
@@ -449,7 +347,7 @@ mod tests {
                 ..question(Policy::Redux)
             };
             assert!(
-                matches!(decide(&q), Decision::Wait(..)) || state == RunState::Prepared,
+                matches!(decide(&q), Wait(..)) || state == RunState::Prepared,
                 "{state:?}"
             );
         }

@@ -38,7 +38,7 @@ pub async fn main(
     }
     let dispatcher = &web.dispatcher;
     if query.has("action") && query.has("machineid") {
-        return signed(dispatcher, rest(dispatcher, &query, &approach, &line).await).await;
+        return signed(dispatcher, rest(dispatcher, &query, &approach, &line).await);
     }
     let body = match body {
         Ok(AgentBody(body)) => body,
@@ -69,11 +69,11 @@ pub async fn main(
         uri: &uri,
         headers,
     };
-    signed(dispatcher, message.answer(&web, body, &line).await).await
+    signed(dispatcher, message.answer(&web, body, &line).await)
 }
 
 /// The header by which the plugin signs what comes from its main address.
-async fn signed(dispatcher: &Dispatcher, mut response: Response) -> Response {
+fn signed(dispatcher: &Dispatcher, mut response: Response) -> Response {
     if let Some(version) = dispatcher.plugin_version()
         && let Ok(value) = HeaderValue::from_str(&format!("glpi/fusioninventory {version}"))
     {

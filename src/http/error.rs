@@ -45,16 +45,17 @@ fn note(error: &DispatchError, line: &LineFields) {
     line.error(error.code());
     match error {
         DispatchError::Db(inner) => {
-            tracing::error!(error = %inner, code = inner.code(), "request failed")
+            tracing::error!(error = %inner, code = inner.code(), "request failed");
         }
         DispatchError::NoAddress => {
-            tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url")
+            tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url");
         }
         DispatchError::Closed(_) | DispatchError::UnknownAgent | DispatchError::BadRequest(_) => {}
     }
 }
 
 /// An error to a REST request, with `body`: agents read a JSON object from some back ends and nothing from others.
+#[must_use]
 pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Response {
     note(error, line);
     let (status, _) = told(error);
@@ -69,6 +70,7 @@ pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Res
 }
 
 /// An error to an XML message.
+#[must_use]
 pub fn xml(error: &DispatchError, coding: Coding, line: &LineFields) -> Response {
     note(error, line);
     let (status, text) = told(error);
@@ -76,28 +78,26 @@ pub fn xml(error: &DispatchError, coding: Coding, line: &LineFields) -> Response
 }
 
 /// A message that could not be unpacked.
+#[must_use]
 pub fn unpacked(error: &OpenError, line: &LineFields) -> Response {
-    match error {
-        OpenError::TooLarge { .. } => {
-            line.error("body-inflates-too-far");
-            xml_text(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the message is too large",
-                error.answer(),
-            )
-        }
-        // The reference says this of every message that it cannot make sense of.
-        _ => {
-            line.error("body-corrupt");
-            xml_text(StatusCode::OK, NOT_WELL_FORMED, error.answer())
-        }
+    if let OpenError::TooLarge { .. } = error {
+        line.error("body-inflates-too-far");
+        return xml_text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the message is too large",
+            error.answer(),
+        );
     }
+    // The reference says this of every message that it cannot make sense of.
+    line.error("body-corrupt");
+    xml_text(StatusCode::OK, NOT_WELL_FORMED, error.answer())
 }
 
 /// What the plugin answers to what it cannot read.
 const NOT_WELL_FORMED: &str = "XML not well formed!";
 
 /// A message that could not be parsed.
+#[must_use]
 pub fn unparsed(error: &XmlError, coding: Coding, line: &LineFields) -> Response {
     let (status, text, code) = match error {
         XmlError::Malformed { .. } | XmlError::Empty => {
@@ -129,6 +129,7 @@ pub fn unparsed(error: &XmlError, coding: Coding, line: &LineFields) -> Response
 }
 
 /// A body that could not be read.
+#[must_use]
 pub fn unread(error: BodyRejection, coding: Coding, line: &LineFields) -> Response {
     let (text, code) = match error {
         BodyRejection::TooLarge => ("the message is too large", "body-too-large"),
@@ -140,11 +141,13 @@ pub fn unread(error: BodyRejection, coding: Coding, line: &LineFields) -> Respon
 }
 
 /// An `ERROR` reply.
+#[must_use]
 pub fn xml_text(status: StatusCode, text: &str, coding: Coding) -> Response {
     retry_later((status, xml_reply(&Reply::new().error(text), coding)).into_response())
 }
 
 /// A reply in `coding`.
+#[must_use]
 pub fn xml_reply(reply: &Reply, coding: Coding) -> Response {
     let kind = HeaderValue::from_static(coding.content_type());
     ([(CONTENT_TYPE, kind)], seal(&reply.to_xml(), coding)).into_response()

@@ -82,7 +82,6 @@ impl FromRef<Web> for Option<PrometheusHandle> {
 }
 
 /// All routes below all prefixes, with the stack around them.
-#[must_use]
 pub fn router(web: Web, settings: &config::Server) -> Router {
     let mut router = Router::new()
         // People and programs that watch the sidecar.

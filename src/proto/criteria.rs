@@ -53,7 +53,7 @@ fn criterion(value: &PhpValue) -> Result<Criterion, Unsupported> {
     let field = option.and_then(TextField::from_option).ok_or_else(|| {
         Unsupported(format!(
             "search option {}",
-            option.map_or("of no number".to_owned(), |n| n.to_string())
+            option.map_or_else(|| "of no number".to_owned(), |n| n.to_string())
         ))
     })?;
     let negated = match word("searchtype") {

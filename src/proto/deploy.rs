@@ -200,7 +200,7 @@ pub fn assemble(package: &Package, order: &Order<'_>) -> (Value, Map<String, Val
 
 /// The whole answer: `{}` when there is nothing to do.
 #[must_use]
-pub fn answer(jobs: Vec<Value>, files: Map<String, Value>) -> Value {
+pub fn answer(jobs: &[Value], files: &Map<String, Value>) -> Value {
     if jobs.is_empty() {
         json!({})
     } else {
@@ -494,9 +494,9 @@ mod tests {
 
     #[test]
     fn nothing_to_do_is_an_empty_object() {
-        assert_eq!(answer(vec![], Map::new()), json!({}));
+        assert_eq!(answer(&[], &Map::new()), json!({}));
         assert_eq!(
-            answer(vec![json!({})], Map::new()),
+            answer(&[json!({})], &Map::new()),
             json!({"jobs": [{}], "associatedFiles": {}})
         );
     }

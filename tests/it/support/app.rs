@@ -43,8 +43,8 @@ pub(crate) async fn start(configure: impl FnOnce(&mut Settings)) -> TestApp {
         .await
         .unwrap();
     TestApp {
-        settings,
         running,
+        settings,
         clock,
         db,
         documents,
