@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use fusion_sidecar::telemetry::metrics;
+
 /// Most lines of a source file, tests not counted: longer ones have a second reason to change.
 const MAX_LINES: usize = 600;
 
@@ -385,6 +387,42 @@ fn only_the_clock_asks_for_the_time() {
         .map(Source::path)
         .collect();
     assert_eq!(asking, ["src/clock.rs"]);
+}
+
+#[test]
+fn every_metric_is_described_and_counted() {
+    let mut counted = BTreeSet::new();
+    for source in sources() {
+        if source.room() == "telemetry" {
+            continue;
+        }
+        for literal in source.code.split('"').skip(1) {
+            let name = literal.strip_prefix("fusion_sidecar_");
+            if name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
+                counted.insert(literal.to_owned());
+            }
+        }
+        for (at, found) in source.code.match_indices("telemetry::metrics::") {
+            counted.extend(heads_behind(&source.code[at..], found));
+        }
+    }
+    let constants = std::fs::read_to_string(root().join("src/telemetry.rs")).unwrap();
+    let described: BTreeSet<&str> = metrics::ALL.iter().map(|metric| metric.name).collect();
+    for name in &described {
+        let line = constants
+            .lines()
+            .find(|line| line.contains(&format!("= \"{name}\";")));
+        let constant = line
+            .and_then(|line| line.split_whitespace().nth(2))
+            .unwrap();
+        assert!(
+            counted.contains(*name) || counted.contains(constant.trim_end_matches(':')),
+            "{name} is never counted"
+        );
+    }
+    for name in counted.iter().filter(|name| name.starts_with("fusion_")) {
+        assert!(described.contains(name.as_str()), "{name} is not described");
+    }
 }
 
 #[test]

@@ -117,7 +117,10 @@ async fn a_stop_finishes_the_running_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_stops_at_once() {
     let (db, url) = with_sent_run().await;
-    let mut sidecar = serve(&url, &["--shutdown-grace", "600"]);
+    let mut sidecar = serve(
+        &url,
+        &["--shutdown-grace", "600", "--database-timeout", "600"],
+    );
     let held = hold(&db).await;
     let address = sidecar.address;
     let request = std::thread::spawn(move || ask(address, "GET", &format!("{RUN}late"), ""));
