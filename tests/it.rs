@@ -12,6 +12,8 @@ mod architecture;
 mod conformance;
 #[path = "it/process.rs"]
 mod process;
+#[path = "it/readme.rs"]
+mod readme;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/schema.rs"]
