@@ -179,7 +179,7 @@ impl Stage {
                 socket().display()
             );
             let path = stage.write(&format!("bin/{program}"), &script);
-            std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         let binary = stage.dir.path().join("bin/fusion-sidecar");
         symlink(env!("CARGO_BIN_EXE_fusion-sidecar"), binary).unwrap();
