@@ -73,6 +73,12 @@ pub async fn open_database(settings: &Settings, clock: &dyn Clock) -> anyhow::Re
     Ok(db)
 }
 
+/// Chooses the cryptography that every TLS connection of this process uses, both ways. Done more than once it changes nothing.
+pub fn install_crypto() {
+    // An error says that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Starts answering on `listener`.
 ///
 /// # Errors
@@ -84,6 +90,7 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     metrics: Option<PrometheusHandle>,
 ) -> anyhow::Result<Running> {
+    install_crypto();
     if let Some((chain, key)) = &settings.server.tls {
         // Read again by the listener's task, where a fault would come after the word that agents are answered.
         server::tls::acceptor(chain, key).context("the certificate for TLS")?;

@@ -22,6 +22,7 @@ pub mod scratch;
 pub mod script;
 pub mod writer;
 
+mod bulk;
 mod needs;
 
 use std::sync::Arc;
@@ -336,54 +337,9 @@ pub fn offset_of(zone: Tz, now: DateTime<Utc>) -> String {
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// Lengths that lists in statements are padded to, so that there are few different texts.
-const LIST_SIZES: [usize; 3] = [1, 16, 256];
-
-/// Largest list in one statement; longer ones go in several.
-const LIST_MAX: usize = 256;
-
-/// The length that a list of `len` values is padded to.
-fn padded(len: usize) -> usize {
-    LIST_SIZES
-        .into_iter()
-        .find(|size| len <= *size)
-        .unwrap_or(LIST_MAX)
-}
-
-/// `?,?,…` for a list of `len` values, padded.
-fn marks(len: usize) -> String {
-    let mut text = "?,".repeat(padded(len));
-    text.pop();
-    text
-}
-
-/// `values` padded by repeating the last one: harmless in an IN list.
-fn pad<T: Copy>(values: &[T]) -> impl Iterator<Item = T> {
-    let last = values.last().copied();
-    let missing = padded(values.len()).saturating_sub(values.len());
-    values
-        .iter()
-        .copied()
-        .chain(last.into_iter().cycle().take(missing))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_come_in_few_lengths() {
-        for (len, size) in [(1, 1), (2, 16), (16, 16), (17, 256), (256, 256)] {
-            assert_eq!(padded(len), size);
-            assert_eq!(marks(len).matches('?').count(), size);
-            let values: Vec<usize> = (0..len).collect();
-            let padded: Vec<usize> = pad(&values).collect();
-            assert_eq!(
-                (padded.len(), padded[len - 1], padded[size - 1]),
-                (size, len - 1, len - 1)
-            );
-        }
-    }
 
     #[test]
     fn offsets_in_mysql_notation() {

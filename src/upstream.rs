@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, Response};
 use url::Url;
@@ -138,7 +138,10 @@ impl Upstream {
             FORWARDED_PROTO,
             HeaderValue::from_static(if https { "https" } else { "http" }),
         );
-        // A known length is kept; reqwest would send chunks, which PHP behind some servers does not take.
+        // A length that is known is said: PHP behind some servers does not take chunks.
+        if let Some(length) = body.size_hint().exact() {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
         let answer = self
             .client
             .request(method, target)

@@ -400,7 +400,7 @@ mod tests {
         let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
         let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
             tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends scheduler scheduler-period \
-            upstream-url spool-dir max-body max-inflated header-timeout body-timeout request-timeout max-connections shutdown-grace \
+            upstream-url spool-dir max-body max-inflated max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
             log log-format";
         assert_eq!(
             names.join(" "),

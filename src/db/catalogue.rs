@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Row, Value};
+use mysql_async::{Conn, Row};
 
+use super::bulk::{LIST_MAX, list, marks};
 use super::row::Columns;
-use super::{Db, DbError, LIST_MAX, marks, pad};
+use super::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, parse_actors, parse_targets};
 use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Site, Task};
 use crate::domain::entities::{Entities, Entity};
@@ -292,10 +293,6 @@ impl Db {
         catalogue.members.computers.extend(statics);
         Ok(())
     }
-}
-
-fn list(ids: &[u32]) -> Params {
-    Params::Positional(pad(ids).map(Value::from).collect())
 }
 
 /// Reads `computers_id_cache`: the JSON object `{"7":7}`, which PHP writes, or a list.

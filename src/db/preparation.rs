@@ -1,14 +1,14 @@
 //! Preparation: which agents a job's actors are, and the runs that a job needs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Transaction, Value};
 use uuid::Uuid;
 
-use super::writer::{rows, statement_rows};
-use super::{Db, DbError, LIST_MAX, marks, pad};
+use super::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
+use super::{Db, DbError};
 use crate::domain::actors::{Actor, Members, Target};
 use crate::domain::ids::{AgentId, JobId, RunId};
 use crate::domain::policy::Policy;
@@ -263,17 +263,22 @@ async fn cancel(
             marks(open.len())
         );
         tx.exec_drop(db.names.replace(&text), list(&open)).await?;
-        let line = |run: &u64| {
-            [
-                Value::from(*run),
-                at.into(),
-                step.target.items_id.into(),
-                step.target.itemtype.as_str().into(),
-                LogState::Info.code().into(),
-                LEFT.into(),
-            ]
-        };
-        add_lines(db, tx, open.iter().map(line).collect()).await?;
+        let lines: Vec<[Value; 6]> = open
+            .iter()
+            .map(|run| {
+                let (items_id, itemtype) = (step.target.items_id, step.target.itemtype.as_str());
+                let state = LogState::Info.code();
+                [
+                    Value::from(*run),
+                    at.into(),
+                    items_id.into(),
+                    itemtype.into(),
+                    state.into(),
+                    LEFT.into(),
+                ]
+            })
+            .collect();
+        add_lines(db, tx, &lines).await?;
         cancelled += open.len();
     }
     Ok(cancelled)
@@ -286,80 +291,49 @@ async fn create(
     step: &Step,
     at: NaiveDateTime,
 ) -> Result<(), DbError> {
-    let mut rest = step.create.as_slice();
-    while !rest.is_empty() {
-        let (chunk, after) = rest.split_at(statement_rows(rest.len()));
-        rest = after;
-        let uniqids: Vec<String> = chunk.iter().map(|_| Uuid::new_v4().to_string()).collect();
-        let text = format!(
-            "/* create_runs */ INSERT INTO {{p}}taskjobstates ({{f}}taskjobs_id, items_id, itemtype, state, {{f}}agents_id, uniqid) VALUES {}",
-            rows(chunk.len(), 6)
-        );
-        let values = chunk
+    for agents in step.create.chunks(LIST_MAX) {
+        let uniqids: Vec<String> = agents.iter().map(|_| Uuid::new_v4().to_string()).collect();
+        let (items_id, itemtype) = (step.target.items_id, step.target.itemtype.as_str());
+        let state = RunState::Prepared.code();
+        let runs: Vec<[Value; 6]> = agents
             .iter()
             .zip(&uniqids)
-            .flat_map(|(agent, uniqid)| {
+            .map(|(agent, uniqid)| {
+                let uniqid = uniqid.as_str();
                 [
-                    Value::from(job.0),
-                    step.target.items_id.into(),
-                    step.target.itemtype.as_str().into(),
-                    RunState::Prepared.code().into(),
+                    job.0.into(),
+                    items_id.into(),
+                    itemtype.into(),
+                    state.into(),
                     agent.0.into(),
-                    uniqid.as_str().into(),
+                    uniqid.into(),
                 ]
             })
             .collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
-            .await?;
+        let head = "/* create_runs */ INSERT INTO {p}taskjobstates ({f}taskjobs_id, items_id, itemtype, state, {f}agents_id, uniqid)";
+        insert(db, tx, head, &runs, "").await?;
         // Read back by uniqid: the ids of one insert are not consecutive on every server (Galera).
         let text = format!(
-            "/* create_runs */ SELECT uniqid, id FROM {{p}}taskjobstates WHERE uniqid IN ({})",
-            marks(chunk.len())
+            "/* create_runs */ SELECT id FROM {{p}}taskjobstates WHERE uniqid IN ({}) ORDER BY id",
+            marks(uniqids.len())
         );
         let wanted: Vec<&str> = uniqids.iter().map(String::as_str).collect();
-        let values = Params::Positional(pad(&wanted).map(Value::from).collect());
-        let ids: HashMap<String, u64> = tx
-            .exec::<(String, u64), _, _>(db.names.replace(&text), values)
-            .await?
+        let ids: Vec<u64> = tx.exec(db.names.replace(&text), list(&wanted)).await?;
+        let state = LogState::Prepared.code();
+        let lines: Vec<[Value; 6]> = ids
             .into_iter()
-            .collect();
-        let line = |uniqid: &String| {
-            ids.get(uniqid).map(|run| {
+            .map(|run| {
                 [
-                    Value::from(*run),
+                    run.into(),
                     at.into(),
-                    Value::from(0),
+                    0.into(),
                     Value::NULL,
-                    LogState::Prepared.code().into(),
-                    Value::from(""),
+                    state.into(),
+                    "".into(),
                 ]
             })
-        };
-        add_lines(db, tx, uniqids.iter().filter_map(line).collect()).await?;
+            .collect();
+        add_lines(db, tx, &lines).await?;
     }
     Ok(())
-}
-
-async fn add_lines(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    lines: Vec<[Value; 6]>,
-) -> Result<(), DbError> {
-    let mut rest = lines.as_slice();
-    while !rest.is_empty() {
-        let (chunk, after) = rest.split_at(statement_rows(rest.len()));
-        rest = after;
-        let text = format!(
-            "/* add_lines */ INSERT INTO {{p}}taskjoblogs ({{f}}taskjobstates_id, date, items_id, itemtype, state, comment) VALUES {}",
-            rows(chunk.len(), 6)
-        );
-        let values = chunk.iter().flatten().cloned().collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
-            .await?;
-    }
-    Ok(())
-}
-
-fn list<T: Copy + Into<Value>>(ids: &[T]) -> Params {
-    Params::Positional(pad(ids).map(Into::into).collect())
 }

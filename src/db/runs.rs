@@ -1,10 +1,11 @@
 //! Runs (`taskjobstates`) and the packages that they hand out: reading.
 
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Params, Row, Value};
 
+use super::bulk::{LIST_MAX, list, marks};
 use super::row::Columns;
-use super::{Db, DbError, LIST_MAX, marks, pad};
+use super::{Db, DbError};
 use crate::domain::ids::{AgentId, JobId, PackageId, RunId};
 use crate::domain::run::{Run, RunState};
 
@@ -79,9 +80,9 @@ impl Db {
                     "/* packages */ SELECT id, json FROM {{p}}deploypackages WHERE id IN ({})",
                     marks(chunk.len())
                 );
-                let values = Params::Positional(pad(chunk).map(|id| Value::from(id.0)).collect());
+                let wanted: Vec<u32> = chunk.iter().map(|id| id.0).collect();
                 let rows: Vec<(u32, Option<String>)> =
-                    conn.exec(self.names.replace(&text), values).await?;
+                    conn.exec(self.names.replace(&text), list(&wanted)).await?;
                 packages.extend(
                     rows.into_iter()
                         .map(|(id, json)| (PackageId(id), json.unwrap_or_default())),

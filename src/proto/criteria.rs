@@ -83,10 +83,11 @@ mod tests {
 
     /// PHP-serializes `(key, value)` pairs of strings.
     fn map(pairs: &[(&str, &str)]) -> String {
-        let body: String = pairs
+        let items: Vec<String> = pairs
             .iter()
             .map(|(k, v)| format!("s:{}:\"{k}\";{v}", k.len()))
             .collect();
+        let body = items.concat();
         format!("a:{}:{{{body}}}", pairs.len())
     }
 
@@ -95,11 +96,11 @@ mod tests {
     }
 
     fn search(criteria: &[String]) -> Vec<u8> {
-        let body: String = criteria
-            .iter()
-            .enumerate()
+        let items: Vec<String> = (0..)
+            .zip(criteria)
             .map(|(i, c)| format!("i:{i};{c}"))
             .collect();
+        let body = items.concat();
         map(&[
             ("criteria", &format!("a:{}:{{{body}}}", criteria.len())),
             ("metacriteria", "a:0:{}"),

@@ -70,7 +70,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 17);
+    assert_eq!(count, 21);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -99,6 +99,10 @@ fn every_option_reaches_its_setting() {
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
             (Key::MaxInflated, "7"),
+            (Key::MaxParameters, "12"),
+            (Key::MaxXmlElements, "13"),
+            (Key::MaxXmlDepth, "14"),
+            (Key::WriteQueue, "15"),
             (Key::HeaderTimeout, "8"),
             (Key::BodyTimeout, "9"),
             (Key::RequestTimeout, "10"),
@@ -138,6 +142,15 @@ fn every_option_reaches_its_setting() {
     assert_eq!(
         (server.max_body, server.max_inflated, server.max_connections),
         (6, 7, 11)
+    );
+    assert_eq!(
+        (
+            server.max_parameters,
+            server.max_xml_elements,
+            server.max_xml_depth,
+            dispatch.write_queue
+        ),
+        (12, 13, 14, 15)
     );
     let timeouts = [
         server.header_timeout,

@@ -1,0 +1,304 @@
+//! One batch in one transaction.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::NaiveDateTime;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Params, Transaction, Value};
+
+use super::{Change, Line, Outcome, Request, Step};
+use crate::db::agents::Contact;
+use crate::db::bulk::{LIST_MAX, add_lines, insert, marks, pad};
+use crate::db::{Db, DbError};
+use crate::domain::ids::{AgentId, RunId};
+use crate::domain::policy::Policy;
+use crate::domain::run::{Effect, RunState, on_report, on_report_as_plugin};
+
+/// State of a run inside the transaction.
+#[derive(Debug, Clone, Copy)]
+struct Locked {
+    state: RunState,
+    sends: u32,
+}
+
+/// What a transaction writes, gathered over its requests.
+#[derive(Debug, Default)]
+struct Gathered<'a> {
+    /// New states, last one wins.
+    states: HashMap<RunId, RunState>,
+    /// Runs that are put off.
+    deferred: Vec<(RunId, &'a Step)>,
+    /// Sends counted.
+    sends: HashMap<RunId, (AgentId, u32, NaiveDateTime)>,
+    lines: Vec<(RunId, NaiveDateTime, &'a Change, &'a Line)>,
+}
+
+pub(super) async fn write(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    requests: &[Request],
+) -> Result<Vec<Vec<Outcome>>, DbError> {
+    let mut locked = lock_runs(db, tx, requests).await?;
+    let mut gathered = Gathered::default();
+    let mut outcomes = Vec::with_capacity(requests.len());
+    for request in requests {
+        let mut made = Vec::with_capacity(request.changes.len());
+        for change in &request.changes {
+            let outcome = match locked.get_mut(&change.run) {
+                None => Outcome::Missed,
+                Some(run) => follow(db, tx, request, change, run, &mut gathered).await?,
+            };
+            if outcome != Outcome::Missed {
+                gathered.lines.extend(
+                    change
+                        .lines
+                        .iter()
+                        .map(|line| (change.run, request.at, change, line)),
+                );
+            }
+            made.push(outcome);
+        }
+        outcomes.push(made);
+    }
+    write_states(db, tx, &gathered).await?;
+    write_sends(db, tx, &gathered).await?;
+    write_lines(db, tx, &gathered).await?;
+    write_contacts(db, tx, requests).await?;
+    Ok(outcomes)
+}
+
+/// Locks all runs of all requests, in ascending order: two instances never wait for each other crosswise.
+async fn lock_runs(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    requests: &[Request],
+) -> Result<HashMap<RunId, Locked>, DbError> {
+    let ids: BTreeSet<u64> = requests
+        .iter()
+        .flat_map(|request| &request.changes)
+        .map(|change| change.run.0)
+        .collect();
+    let ids: Vec<u64> = ids.into_iter().collect();
+    let mut locked = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(LIST_MAX) {
+        let text = format!(
+            "/* lock_runs */ SELECT r.id, r.state, s.sends FROM {{p}}taskjobstates r \
+             LEFT JOIN {{p}}sidecar_runs s ON s.{{f}}taskjobstates_id = r.id WHERE r.id IN ({}) ORDER BY r.id FOR UPDATE",
+            marks(chunk.len())
+        );
+        let values = Params::Positional(pad(chunk).map(Value::from).collect());
+        let rows: Vec<(u64, u32, Option<u32>)> = tx.exec(db.names.replace(&text), values).await?;
+        for (id, code, sends) in rows {
+            let state = RunState::from_code(code).ok_or_else(|| DbError::CorruptRow {
+                table: "taskjobstates",
+                column: "state",
+                value: code.to_string(),
+            })?;
+            locked.insert(
+                RunId(id),
+                Locked {
+                    state,
+                    sends: sends.unwrap_or_default(),
+                },
+            );
+        }
+    }
+    Ok(locked)
+}
+
+/// Makes one change in memory, if the run is where the change expects it.
+async fn follow<'a>(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    request: &Request,
+    change: &'a Change,
+    run: &mut Locked,
+    gathered: &mut Gathered<'a>,
+) -> Result<Outcome, DbError> {
+    let to = match &change.step {
+        Step::Log => return Ok(Outcome::Done),
+        Step::Send {
+            agent,
+            before,
+            counted,
+        } => {
+            let resent = *counted && run.state == RunState::Sent;
+            if run.state != RunState::Prepared && !resent || *counted && run.sends != *before {
+                return Ok(Outcome::Missed);
+            }
+            if *counted {
+                run.sends += 1;
+                gathered
+                    .sends
+                    .insert(change.run, (*agent, run.sends, request.at));
+            }
+            RunState::Sent
+        }
+        Step::Move { from, to } if from.contains(run.state) => *to,
+        Step::Defer { from, .. } if from.contains(run.state) => {
+            gathered.deferred.push((change.run, &change.step));
+            // Whatever was counted belonged to the sends before.
+            run.sends = 0;
+            RunState::Prepared
+        }
+        Step::Move { .. } | Step::Defer { .. } => return Ok(Outcome::Missed),
+        Step::Report { policy, reported } => {
+            let effect = match policy {
+                Policy::Plugin => on_report_as_plugin(*reported),
+                Policy::Redux => on_report(run.state, *reported),
+            };
+            match effect {
+                Effect::Move(to) => to,
+                Effect::MoveUnlessSuperseded(to) if !superseded(db, tx, change.run).await? => to,
+                Effect::MoveUnlessSuperseded(_) | Effect::Line => return Ok(Outcome::Logged),
+                Effect::Nothing => return Ok(Outcome::Missed),
+            }
+        }
+    };
+    if to != run.state {
+        run.state = to;
+        gathered.states.insert(change.run, to);
+    }
+    Ok(Outcome::Done)
+}
+
+/// Whether a newer run of the same job, target and agent exists.
+async fn superseded(db: &Db, tx: &mut Transaction<'static>, run: RunId) -> Result<bool, DbError> {
+    let sql = db.sql(
+        "/* superseded */ SELECT 1 FROM {p}taskjobstates o JOIN {p}taskjobstates n ON n.{f}agents_id = o.{f}agents_id \
+         AND n.{f}taskjobs_id = o.{f}taskjobs_id AND n.items_id = o.items_id AND n.itemtype = o.itemtype AND n.id > o.id \
+         WHERE o.id = ? LIMIT 1",
+    );
+    Ok(tx
+        .exec_first::<u8, _, _>(sql.as_ref(), (run.0,))
+        .await?
+        .is_some())
+}
+
+async fn write_states(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    gathered: &Gathered<'_>,
+) -> Result<(), DbError> {
+    for (run, step) in &gathered.deferred {
+        if let Step::Defer {
+            date_start,
+            nb_retry,
+            max_retry,
+            ..
+        } = step
+        {
+            let sql = db.sql("/* defer_run */ UPDATE {p}taskjobstates SET date_start = ?, nb_retry = ?, max_retry = ? WHERE id = ?");
+            tx.exec_drop(sql.as_ref(), (date_start, nb_retry, max_retry, run.0))
+                .await?;
+            let sql =
+                db.sql("/* defer_run */ DELETE FROM {p}sidecar_runs WHERE {f}taskjobstates_id = ?");
+            tx.exec_drop(sql.as_ref(), (run.0,)).await?;
+        }
+    }
+    for state in RunState::ALL {
+        let mut ids: Vec<u64> = gathered
+            .states
+            .iter()
+            .filter(|(_, to)| **to == state)
+            .map(|(run, _)| run.0)
+            .collect();
+        ids.sort_unstable();
+        for chunk in ids.chunks(LIST_MAX) {
+            let text = format!(
+                "/* move_runs */ UPDATE {{p}}taskjobstates SET state = ? WHERE id IN ({})",
+                marks(chunk.len())
+            );
+            let values = std::iter::once(Value::from(state.code()))
+                .chain(pad(chunk).map(Value::from))
+                .collect();
+            tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_sends(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    gathered: &Gathered<'_>,
+) -> Result<(), DbError> {
+    let mut sends: Vec<_> = gathered
+        .sends
+        .iter()
+        .map(|(run, sent)| (run.0, *sent))
+        .collect();
+    sends.sort_unstable_by_key(|(run, _)| *run);
+    let sends: Vec<[Value; 4]> = sends
+        .into_iter()
+        .map(|(run, (agent, sends, at))| [run.into(), agent.0.into(), sends.into(), at.into()])
+        .collect();
+    let head = "/* count_sends */ INSERT INTO {p}sidecar_runs ({f}taskjobstates_id, {f}agents_id, sends, sent_at)";
+    let tail = "ON DUPLICATE KEY UPDATE sends = VALUES(sends), sent_at = VALUES(sent_at)";
+    insert(db, tx, head, &sends, tail).await
+}
+
+/// Log lines in the order of the changes.
+async fn write_lines(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    gathered: &Gathered<'_>,
+) -> Result<(), DbError> {
+    let lines: Vec<[Value; 6]> = gathered
+        .lines
+        .iter()
+        .map(|(run, at, change, line)| {
+            let (itemtype, text) = (change.itemtype.as_str(), line.text.as_str());
+            let state = line.state.code();
+            [
+                run.0.into(),
+                (*at).into(),
+                change.items_id.into(),
+                itemtype.into(),
+                state.into(),
+                text.into(),
+            ]
+        })
+        .collect();
+    add_lines(db, tx, &lines).await
+}
+
+/// Contacts that say the same (most do) in one statement.
+async fn write_contacts(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    requests: &[Request],
+) -> Result<(), DbError> {
+    let mut groups: Vec<(&Contact, Vec<u32>)> = Vec::new();
+    for (agent, contact) in requests
+        .iter()
+        .filter_map(|request| request.contact.as_ref())
+    {
+        match groups.iter_mut().find(|(known, _)| *known == contact) {
+            Some((_, agents)) => agents.push(agent.0),
+            None => groups.push((contact, vec![agent.0])),
+        }
+    }
+    for (contact, mut agents) in groups {
+        agents.sort_unstable();
+        for chunk in agents.chunks(LIST_MAX) {
+            let text = format!(
+                "/* agents_seen */ UPDATE {{p}}agents SET last_contact = ?, useragent = ?, token = COALESCE(?, token) WHERE id IN ({})",
+                marks(chunk.len())
+            );
+            let told = [
+                contact.at.into(),
+                contact.useragent.as_deref().into(),
+                contact.token.as_deref().into(),
+            ];
+            let values = told
+                .into_iter()
+                .chain(pad(chunk).map(Value::from))
+                .collect();
+            tx.exec_drop(db.names.replace(&text), Params::Positional(values))
+                .await?;
+        }
+    }
+    Ok(())
+}
