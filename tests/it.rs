@@ -10,6 +10,8 @@
 mod architecture;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/nginx.rs"]
+mod nginx;
 #[path = "it/process.rs"]
 mod process;
 #[path = "it/readme.rs"]
