@@ -500,7 +500,7 @@ async fn files_come_whole_and_in_parts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_inventory_reaches_php() {
     let house = House::new().await;
-    let filler: String = (0..LARGE / 8).map(|at| format!("{at:08x}")).collect();
+    let filler = "of a large machine ".repeat(LARGE / 19);
     let message = format!(
         "<REQUEST><DEVICEID>pc-1</DEVICEID><QUERY>INVENTORY</QUERY><CONTENT><A>{filler}</A></CONTENT></REQUEST>"
     );

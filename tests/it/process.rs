@@ -183,8 +183,8 @@ async fn what_was_acknowledged_outlives_a_kill() {
         agent.join().unwrap();
     }
 
-    let acknowledged = acknowledged.lock().unwrap();
     let written = comments(&db).await;
+    let acknowledged = acknowledged.lock().unwrap();
     let lost: Vec<&String> = acknowledged
         .iter()
         .filter(|text| !written.iter().any(|line| line.ends_with(text.as_str())))
