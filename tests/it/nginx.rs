@@ -99,8 +99,8 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// nginx as the README configures it, in front of `sidecar` and `php`.
-    fn start(sidecar: SocketAddr, php: SocketAddr) -> Self {
+    /// nginx as the README configures it, in front of `sidecars` and `php`.
+    fn start(sidecars: &[SocketAddr], php: SocketAddr) -> Self {
         let made = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()]).unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
@@ -108,7 +108,7 @@ impl Nginx {
         // Somebody else may take a port between its choice and nginx.
         for _ in 0..5 {
             let [plain, tls] = free_ports();
-            write_configuration(dir.path(), plain, tls, sidecar, php);
+            write_configuration(dir.path(), plain, tls, sidecars, php);
             let mut child = spawn(dir.path());
             if answers(&mut child, plain) {
                 return Self {
@@ -166,7 +166,7 @@ fn write_configuration(
     dir: &Path,
     plain: SocketAddr,
     tls: SocketAddr,
-    sidecar: SocketAddr,
+    sidecars: &[SocketAddr],
     php: SocketAddr,
 ) {
     let snippets = blocks("nginx");
@@ -176,8 +176,13 @@ fn write_configuration(
             snippets.len()
         )
     };
-    assert!(upstream.contains(NAMED), "{upstream}");
-    let upstream = upstream.replace(NAMED, &sidecar.to_string());
+    let line = format!("    server {NAMED};\n");
+    assert!(upstream.contains(&line), "{upstream}");
+    let servers: Vec<String> = sidecars
+        .iter()
+        .map(|sidecar| line.replace(NAMED, &sidecar.to_string()))
+        .collect();
+    let upstream = upstream.replace(&line, &servers.concat());
     // Around them what a site has for GLPI, with a proxy in place of FastCGI.
     let to_php = format!("proxy_pass http://{php}; proxy_set_header Host $http_host;");
     let configuration = format!(
@@ -253,7 +258,7 @@ impl House {
             ],
             &[("FUSION_SIDECAR_DATABASE_URL", &url(&db))],
         );
-        let nginx = Nginx::start(sidecar.address, php_address);
+        let nginx = Nginx::start(&[sidecar.address], php_address);
         let client = nginx.client();
         Self {
             nginx,
@@ -533,4 +538,43 @@ async fn a_large_inventory_reaches_php() {
         )
         .await;
     assert_eq!(status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_stays_with_one_of_several_sidecars_while_it_is_there() {
+    let db = fresh().await;
+    let url = url(&db);
+    let (_, php) = Php::start().await;
+    let environment = [("FUSION_SIDECAR_DATABASE_URL", url.as_str())];
+    let mut sidecars = [(); 2].map(|()| Sidecar::serve(&["--scheduler", "off"], &environment));
+    let nginx = Nginx::start(&[sidecars[0].address, sidecars[1].address], php);
+    let client = nginx.client();
+    let path = "/plugins/fusioninventory/";
+    let agents_ask = async || {
+        for _ in 0..10 {
+            let sent = client
+                .post(format!("http://{}{path}", nginx.plain))
+                .body(prolog("pc-1"));
+            assert_eq!(sent.send().await.unwrap().status(), 200);
+        }
+    };
+    agents_ask().await;
+    let chosen = sidecars
+        .iter()
+        .position(|sidecar| sidecar.log().iter().any(|line| line.contains(path)))
+        .unwrap();
+    sidecars[chosen].signal("TERM");
+    let (_, log) = sidecars[chosen].ended();
+    let lines = log.iter().filter(|line| line.contains(path)).count();
+    assert_eq!(lines, 10, "{}", log.join("\n"));
+
+    agents_ask().await;
+    sidecars[1 - chosen].signal("TERM");
+    let (_, log) = sidecars[1 - chosen].ended();
+    let lines = log.iter().filter(|line| line.contains(path)).count();
+    assert_eq!(lines, 10, "{}", log.join("\n"));
+    let agents: Vec<u32> = db
+        .rows("SELECT COUNT(*) FROM glpi_plugin_fusioninventory_agents")
+        .await;
+    assert_eq!(agents, [1]);
 }
