@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -21,6 +22,9 @@ use crate::lifecycle::{Lifecycle, Outcome, Stop};
 use crate::upstream::Upstream;
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
+
+/// Longest wait for the connections to the database to be closed when the process ends.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A sidecar at work.
 #[derive(Debug)]
@@ -46,7 +50,9 @@ impl Running {
     /// When signals cannot be waited for.
     pub async fn until_stopped(self) -> anyhow::Result<Outcome> {
         let outcome = self.lifecycle.run_until_stopped().await?;
-        self.db.close().await;
+        // After a hard stop a statement may still be under way. Nobody waits for its answer any more, and the server undoes what was
+        // not committed.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, self.db.close()).await;
         Ok(outcome)
     }
 
@@ -95,6 +101,10 @@ pub async fn start(
     metrics: Option<PrometheusHandle>,
 ) -> anyhow::Result<Running> {
     install_crypto();
+    if let Some((chain, key)) = &settings.server.tls {
+        // Read again by the listener's task, where a fault would come after the word that agents are answered.
+        server::tls::acceptor(chain, key).context("the certificate for TLS")?;
+    }
     let db = open_database(settings, clock.as_ref()).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();

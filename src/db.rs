@@ -116,6 +116,15 @@ impl DbError {
     }
 }
 
+/// What a transaction does when it waited for a row's lock as long as the server lets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnLock {
+    /// Waits again, a few times: nobody else waits for it.
+    TryAgain,
+    /// Fails at once: others stand behind it.
+    GiveUp,
+}
+
 /// GLPI's database.
 #[derive(Debug, Clone)]
 pub struct Db {
@@ -247,12 +256,11 @@ impl Db {
         outcome
     }
 
-    /// Runs `work` on `input` in a transaction; a conflict, and with `patience` a lock wait, rolls back and tries again, with jitter, a few
-    /// times.
+    /// Runs `work` on `input` in a transaction; a conflict rolls back and tries again, with jitter, a few times.
     async fn tx<C, T, F>(
         &self,
         name: &'static str,
-        patience: bool,
+        on_lock: OnLock,
         input: C,
         work: F,
     ) -> Result<T, DbError>
@@ -288,7 +296,11 @@ impl Db {
                 .await;
                 let reason = match outcome {
                     Err(DbError::Conflict(reason)) if tries < TRANSACTION_TRIES => reason,
-                    Err(DbError::Locked(reason)) if patience && tries < TRANSACTION_TRIES => reason,
+                    Err(DbError::Locked(reason))
+                        if on_lock == OnLock::TryAgain && tries < TRANSACTION_TRIES =>
+                    {
+                        reason
+                    }
                     other => return other,
                 };
                 tracing::debug!(

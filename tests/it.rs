@@ -10,6 +10,8 @@
 mod addresses;
 #[path = "it/agent.rs"]
 mod agent;
+#[path = "it/architecture.rs"]
+mod architecture;
 #[path = "it/bad_connections.rs"]
 mod bad_connections;
 #[path = "it/bad_input.rs"]
@@ -26,12 +28,18 @@ mod conformance;
 mod demo;
 #[path = "it/glpi_dir.rs"]
 mod glpi_dir;
+#[path = "it/nginx.rs"]
+mod nginx;
 #[path = "it/outage.rs"]
 mod outage;
 #[path = "it/plugin.rs"]
 mod plugin;
+#[path = "it/process.rs"]
+mod process;
 #[path = "it/queries.rs"]
 mod queries;
+#[path = "it/readme.rs"]
+mod readme;
 #[path = "it/redux.rs"]
 mod redux;
 #[path = "it/replay.rs"]

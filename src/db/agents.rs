@@ -5,7 +5,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Transaction};
 
 use super::row::Columns;
-use super::{Db, DbError};
+use super::{Db, DbError, OnLock};
 use crate::domain::actors::{Agent, Computer};
 use crate::domain::ids::{AgentId, ComputerId, EntityId, GroupId, LocationId, UserId};
 
@@ -67,7 +67,7 @@ impl Db {
     ) -> Result<AgentId, DbError> {
         self.tx(
             "register_agent",
-            true,
+            OnLock::TryAgain,
             (device_id, contact),
             |db, (device_id, contact), tx| Box::pin(register(db, tx, device_id, contact)),
         )

@@ -6,7 +6,7 @@ use mysql_async::{Conn, Opts, Row};
 
 use super::row::Columns;
 use super::script::statements;
-use super::{Db, DbError, connection};
+use super::{Db, DbError, OnLock, connection};
 use crate::config::Database;
 use crate::domain::ids::{AgentId, PackageId, RunId};
 use crate::domain::run::{LogState, RunState};
@@ -63,14 +63,19 @@ impl Db {
     /// When the database fails.
     pub async fn run_script(&self, script: &str) -> Result<(), DbError> {
         let statements = statements(&self.names.replace(script));
-        self.tx("run_script", statements, |_, statements, tx| {
-            Box::pin(async move {
-                for statement in statements {
-                    tx.query_drop(statement).await?;
-                }
-                Ok(())
-            })
-        })
+        self.tx(
+            "run_script",
+            OnLock::TryAgain,
+            statements,
+            |_, statements, tx| {
+                Box::pin(async move {
+                    for statement in statements {
+                        tx.query_drop(statement).await?;
+                    }
+                    Ok(())
+                })
+            },
+        )
         .await
     }
 
@@ -85,7 +90,7 @@ impl Db {
         json: &str,
         file: &ListedFile,
     ) -> Result<(), DbError> {
-        self.tx("put_package", (package, json, file), |db, (package, json, file), tx| {
+        self.tx("put_package", OnLock::TryAgain, (package, json, file), |db, (package, json, file), tx| {
             Box::pin(async move {
                 let sql = db.sql("/* put_package */ UPDATE {p}deploypackages SET json = ? WHERE id = ?");
                 tx.exec_drop(sql.as_ref(), (json, package.0)).await?;
@@ -111,7 +116,7 @@ impl Db {
         now: NaiveDateTime,
         reason: &str,
     ) -> Result<u64, DbError> {
-        self.tx("cancel_interrupted", (agent, now, reason), |db, (agent, now, reason), tx| {
+        self.tx("cancel_interrupted", OnLock::TryAgain, (agent, now, reason), |db, (agent, now, reason), tx| {
             Box::pin(async move {
                 let sql = db.sql(
                     "/* interrupted_lines */ INSERT INTO {p}taskjoblogs ({f}taskjobstates_id, date, items_id, itemtype, state, comment) \

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::agents::Contact;
-use super::{Db, DbError};
+use super::{Db, DbError, OnLock};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, RunState, StateSet};
@@ -203,9 +203,12 @@ async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>
 }
 
 async fn commit(db: &Db, requests: &[Request]) -> Result<Vec<Vec<Outcome>>, DbError> {
-    // Without patience: what waits behind a locked row is a whole batch, and its other requests can be written without it.
-    db.tx("write_batch", false, requests, |db, requests, tx| {
-        Box::pin(commit::write(db, tx, requests))
-    })
+    // What waits behind a locked row is a whole batch, and its other requests can be written without it.
+    db.tx(
+        "write_batch",
+        OnLock::GiveUp,
+        requests,
+        |db, requests, tx| Box::pin(commit::write(db, tx, requests)),
+    )
     .await
 }

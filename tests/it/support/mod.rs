@@ -7,6 +7,7 @@ pub(crate) mod cut;
 pub(crate) mod database;
 pub(crate) mod fleet;
 pub(crate) mod php;
+pub(crate) mod process;
 pub(crate) mod real_agent;
 pub(crate) mod server;
 pub(crate) mod site;
