@@ -74,10 +74,13 @@ pub struct DemoArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)))]
     pub listen: SocketAddr,
+    /// End when the agent's run has ended; the exit code is 0 only if it finished well
+    #[arg(long)]
+    pub exit: bool,
     /// Keep the data at the end
     #[arg(long)]
     pub keep: bool,
-    /// Directory for the data [default: a new temporary one]
+    /// Directory for the data, which are kept; data of an earlier demo are taken up [default: a new temporary one]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Whose rules hold: redux or plugin
@@ -130,7 +133,7 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         } => app::migrate(settings(configured)?, standalone).await,
         Command::Check(configured) => check::run(settings(configured)?).await,
         Command::Demo(arguments) => {
-            telemetry::init("info", LogFormat::Text).context("logging")?;
+            telemetry::init("warn", LogFormat::Text).context("logging")?;
             demo::run(arguments).await
         }
     }
@@ -216,14 +219,22 @@ mod tests {
             "{cli:?}"
         );
 
-        let cli = parse("fusion-sidecar demo --listen 127.0.0.1:0 --keep --dir /d --policy plugin")
-            .unwrap();
+        let cli = parse(
+            "fusion-sidecar demo --listen 127.0.0.1:0 --exit --keep --dir /d --policy plugin",
+        )
+        .unwrap();
         let Command::Demo(demo) = cli.command else {
             panic!("{cli:?}")
         };
         assert_eq!(
-            (demo.listen.port(), demo.keep, demo.dir, demo.policy),
-            (0, true, Some("/d".into()), Policy::Plugin)
+            (
+                demo.listen.port(),
+                demo.exit,
+                demo.keep,
+                demo.dir,
+                demo.policy
+            ),
+            (0, true, true, Some("/d".into()), Policy::Plugin)
         );
     }
 

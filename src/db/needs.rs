@@ -43,7 +43,7 @@ pub(super) const SHARED: [Need; 23] = [
     ("{p}timeslots", "id"),
     ("{p}timeslotentries", "id {f}timeslots_id day begin end"),
     ("{p}deploypackages", "id name json"),
-    ("{p}deploygroups", "id type"),
+    ("{p}deploygroups", "id name type"),
     (
         "{p}deploygroups_staticdatas",
         "{f}deploygroups_id itemtype items_id",

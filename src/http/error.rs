@@ -1,6 +1,6 @@
 //! What an error looks like to an agent: one match a dialect.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -34,7 +34,9 @@ fn told(error: &DispatchError) -> (StatusCode, &'static str) {
             "no address is configured for agents",
         ),
         DispatchError::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
-        DispatchError::Db(DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_)) => (
+        DispatchError::Db(
+            DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_) | DbError::Locked(_),
+        ) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "the database is not available",
         ),
@@ -176,6 +178,12 @@ pub fn xml_text(status: StatusCode, text: &str, coding: Coding) -> Response {
 pub fn xml_reply(reply: &Reply, coding: Coding) -> Response {
     let kind = HeaderValue::from_static(coding.content_type());
     ([(CONTENT_TYPE, kind)], seal(&reply.to_xml(), coding)).into_response()
+}
+
+/// A method that no agent uses.
+#[must_use]
+pub fn method_not_allowed() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD, POST")]).into_response()
 }
 
 fn retry_later(mut response: Response) -> Response {
