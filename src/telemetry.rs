@@ -73,6 +73,10 @@ pub mod metrics {
     pub const WRITE_BATCH: &str = "fusion_sidecar_write_batch_requests";
     /// Reports that changed nothing, by reason.
     pub const REPORTS_IGNORED: &str = "fusion_sidecar_reports_ignored_total";
+    /// Unknown agents that were not registered, as too many had been.
+    pub const AGENTS_REFUSED: &str = "fusion_sidecar_agents_refused_total";
+    /// Devices that network tasks reported where there is no GLPI to import them.
+    pub const DEVICES_NOT_IMPORTED: &str = "fusion_sidecar_devices_not_imported_total";
     /// Runs handed to an agent, by method.
     pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
 
@@ -110,7 +114,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 11] = [
+    pub const ALL: [Metric; 13] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -165,6 +169,18 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Reports of agents that changed nothing",
+        ),
+        metric(
+            AGENTS_REFUSED,
+            Kind::Counter,
+            Unit::Count,
+            "Unknown agents that were not registered, as too many had been",
+        ),
+        metric(
+            DEVICES_NOT_IMPORTED,
+            Kind::Counter,
+            Unit::Count,
+            "Devices reported where there is no GLPI to import them",
         ),
         metric(
             RUNS_SENT,

@@ -124,7 +124,7 @@ fn kind(server: &ServerFacts, report: &mut Report) {
         report.error(
             "database",
             format!("table {table} is {engine}, which has no transactions"),
-            format!("ALTER TABLE `{table}` ENGINE=InnoDB"),
+            format!("move it to InnoDB: ALTER TABLE `{table}` ENGINE=InnoDB"),
         );
     }
     if server.read_only {

@@ -28,11 +28,15 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 7] = [
+const WRITTEN: [(&str, &[Privilege]); 11] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}taskjobstates", &[Insert, Update]),
     ("{p}taskjoblogs", &[Insert]),
     ("{p}deploygroups_dynamicdatas", &[Update]),
+    ("{p}collects_registries_contents", &[Insert, Update, Delete]),
+    ("{p}collects_wmis_contents", &[Insert, Update, Delete]),
+    ("{p}collects_files_contents", &[Insert, Delete]),
+    ("{p}statediscoveries", &[Insert, Update]),
     ("{p}sidecar_nonces", &[Insert, Delete]),
     ("{p}sidecar_locks", &[Insert, Update]),
     ("{p}sidecar_runs", &[Insert, Update, Delete]),

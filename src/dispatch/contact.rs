@@ -9,6 +9,7 @@ use crate::db::agents::{Contact, MAX_TEXT};
 use crate::domain::actors::Agent;
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
+use crate::telemetry::metrics::AGENTS_REFUSED;
 
 /// What an agent says of itself in every XML message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Dispatcher {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             if !admission.admit(self.clock.now()) {
-                metrics::counter!("fusion_sidecar_agents_refused_total").increment(1);
+                metrics::counter!(AGENTS_REFUSED).increment(1);
                 return Err(DispatchError::TooManyNewAgents);
             }
         }

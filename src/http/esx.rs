@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 
 use super::error::{self, NOTHING, done, nothing};
@@ -19,8 +19,9 @@ pub async fn rest(
     method: Method,
     Get(query): Get,
 ) -> Response {
-    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    // No HEAD: an order that is handed out without a body is lost.
+    if !matches!(method, Method::GET | Method::POST) {
+        return error::method_not_allowed();
     }
     let Some(machineid) = query.get("machineid").filter(|name| !name.is_empty()) else {
         return nothing();

@@ -475,7 +475,11 @@ fn no_file_tells_where_it_was_written() {
     let telling = |text: &str| marks.iter().any(|mark| text.contains(mark.as_str()));
     assert!(telling(&format!("x{}y", marks[2])));
     let mut found = Vec::new();
-    for (name, bytes) in tracked() {
+    // Recordings are data of another machine, with names of Windows' own (`//./root/WMI`) in them.
+    let written = tracked()
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("fixtures/recordings/"));
+    for (name, bytes) in written {
         let text = String::from_utf8_lossy(&bytes);
         found.extend(
             text.lines()

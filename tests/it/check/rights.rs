@@ -72,7 +72,7 @@ fn the_readme_has_the_statements_for_these_rights() {
         .collect();
     let rendered: Vec<String> = grants::needed()
         .iter()
-        .map(|grant| grant.statement("glpi", "'fusion-sidecar'@'localhost'"))
+        .map(|grant| grant.statement("glpi", "'sidecar'@'localhost'"))
         .collect();
     assert_eq!(shown, rendered);
 }
