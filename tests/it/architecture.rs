@@ -475,7 +475,7 @@ fn no_file_tells_where_it_was_written() {
     let telling = |text: &str| marks.iter().any(|mark| text.contains(mark.as_str()));
     assert!(telling(&format!("x{}y", marks[2])));
     let mut found = Vec::new();
-    // Recordings are data of another machine, with names of Windows' own (`//./root/WMI`) in them.
+    // Recordings are data of another machine, with names in them that Windows gives its own things.
     let written = tracked()
         .into_iter()
         .filter(|(name, _)| !name.starts_with("fixtures/recordings/"));
