@@ -49,9 +49,22 @@ pub async fn rest(
     request: Request,
 ) -> Response {
     match upstream {
-        Some(upstream) => pass(&upstream, head, request.into_body(), &line).await,
-        None => missing(),
+        Some(upstream) if stays_below(head.uri.path()) => {
+            pass(&upstream, head, request.into_body(), &line).await
+        }
+        Some(_) | None => missing(),
     }
+}
+
+/// Whether no segment of `path` means its parent or itself: the client that passes it on resolves these, also percent-encoded ones, and
+/// would ask for pages outside the plugin's directory.
+fn stays_below(path: &str) -> bool {
+    path.split(['/', '\\']).all(|segment| {
+        !matches!(
+            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+            "." | ".."
+        )
+    })
 }
 
 /// An address that is nobody's.

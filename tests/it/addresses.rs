@@ -11,6 +11,7 @@ use crate::support::agent::{Answer, prolog, send};
 use crate::support::app::{self, TestApp};
 use crate::support::php::{FakePhp, NOT_GZIP};
 use crate::support::site::office;
+use crate::support::wire;
 
 /// The main address, behind a prefix.
 const MAIN: [&str; 4] = [
@@ -425,6 +426,27 @@ mod upstream {
             404
         );
         assert_eq!(php.got().len(), before);
+    }
+
+    /// GLPI's other pages are not the plugin's, however an address is written.
+    #[rstest]
+    #[tokio::test]
+    async fn no_address_leaves_the_plugins_directory(
+        #[values(
+            "/../../front/computer.php",
+            "/..",
+            "/front/../../../front/computer.php",
+            "/%2e%2e/%2E%2E/front/computer.php",
+            "/.%2e/front/computer.php",
+            "/./../../x"
+        )]
+        path: &str,
+    ) {
+        let (app, php) = with_php().await;
+        let target = format!("/plugins/fusioninventory{path}");
+        let answer = wire::get(app.address(), &target).await;
+        assert_eq!(php.got().len(), 0, "{:?}", php.got());
+        assert_eq!(answer.status, 404);
     }
 
     #[rstest]
