@@ -213,7 +213,11 @@ pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
     let summary = preparation.pass().await?;
     cli::say(&summary.to_string());
     db.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(if summary.has_failed() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// `migrate`: the sidecar's own tables, and with `standalone` the shared ones, in a database without GLPI.

@@ -46,6 +46,8 @@ pub enum Outcome {
     UpToDate,
     /// Nothing was done, for this reason.
     Passed(Reason),
+    /// The database did not let it; the log has the error with this code.
+    Failed(&'static str),
 }
 
 /// Why nothing was prepared for a job.
@@ -92,8 +94,15 @@ impl Summary {
                     created: sum.created + p.created,
                     cancelled: sum.cancelled + p.cancelled,
                 },
-                Outcome::UpToDate | Outcome::Passed(_) => sum,
+                Outcome::UpToDate | Outcome::Passed(_) | Outcome::Failed(_) => sum,
             })
+    }
+
+    /// Whether a job failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let mut outcomes = self.0.iter().map(|(_, outcome)| outcome);
+        outcomes.any(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
     /// One line in the log for the pass, one at debug level for each job that was passed over.
@@ -128,6 +137,7 @@ impl fmt::Display for Summary {
                 )?,
                 Outcome::UpToDate => writeln!(f, "job {job}: up to date")?,
                 Outcome::Passed(reason) => writeln!(f, "job {job}: {reason}")?,
+                Outcome::Failed(code) => writeln!(f, "job {job}: failed ({code})")?,
             }
         }
         let total = self.total();
@@ -159,11 +169,11 @@ impl Preparation {
         &self.db
     }
 
-    /// One pass over all jobs, by id. Jobs are prepared each in a transaction of its own: a failure leaves those before it prepared.
+    /// One pass over all jobs, by id. Jobs are prepared each in a transaction of its own: the failure of one leaves the others prepared.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// When the database is not there.
     pub async fn pass(&self) -> Result<Summary, DbError> {
         let mut catalogue = self.db.catalogue().await?;
         let now = local(self.clock.as_ref(), self.zone);
@@ -171,7 +181,18 @@ impl Preparation {
         jobs.sort_unstable_by_key(|job| job.id);
         let mut summary = Summary::default();
         for job in jobs {
-            let outcome = self.job(&mut catalogue, &job, now).await?;
+            let outcome = match self.job(&mut catalogue, &job, now).await {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    // One job's trouble (a locked row, too many runs for the time allowed) must not keep those behind it from being
+                    // prepared, pass after pass. Without a database there is no use in going on.
+                    if matches!(error, DbError::Unavailable(_)) {
+                        self.db.plugin_scheduler_state().await?;
+                    }
+                    tracing::error!(job.id = job.id.0, error = %error, code = error.code(), "a job could not be prepared");
+                    Outcome::Failed(error.code())
+                }
+            };
             summary.0.push((job.id, outcome));
         }
         Ok(summary)

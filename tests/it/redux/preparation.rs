@@ -1,8 +1,10 @@
 //! What preparation creates and cancels.
 
+use mysql_async::prelude::Queryable as _;
 use rstest::rstest;
 
 use super::redux;
+use crate::support::site::expand;
 
 #[tokio::test]
 async fn preparing_again_creates_nothing_more() {
@@ -18,6 +20,36 @@ async fn preparing_again_creates_nothing_more() {
     assert_eq!(app.handed_out("wks-1").await, uniqids);
     app.prepare().await.unwrap();
     assert_eq!(app.db.states().await, [1]);
+}
+
+/// Somebody keeps the first job's lock: the second is prepared all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_cannot_be_prepared_does_not_stop_the_others() {
+    let app = redux().await;
+    app.prepare().await.unwrap();
+    app.db
+        .set(
+            "INSERT INTO {p}taskjobs (id, {f}tasks_id, name, method, targets, actors) \
+             SELECT 2, 1, 'job 2', method, targets, actors FROM {p}taskjobs WHERE id = 1;
+             DELETE FROM {p}taskjobstates",
+        )
+        .await;
+    let mut other = app.db.conn().await;
+    other
+        .query_drop(expand(
+            "BEGIN; SELECT * FROM {p}sidecar_locks WHERE name = 'job:1' FOR UPDATE",
+        ))
+        .await
+        .unwrap();
+    app.prepare().await.unwrap();
+    let prepared: Vec<u32> = app
+        .db
+        .ask("SELECT {f}taskjobs_id FROM {p}taskjobstates")
+        .await;
+    assert_eq!(prepared, [2]);
+    other.query_drop("ROLLBACK").await.unwrap();
+    app.prepare().await.unwrap();
+    assert_eq!(app.db.states().await, [0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
