@@ -110,14 +110,16 @@ impl Db {
 
     async fn entities(&self, conn: &mut Conn) -> Result<Entities, DbError> {
         let mut entities = Entities::default();
-        let rows: Vec<(u32, Option<u32>, u32)> = conn
+        let rows: Vec<(u32, Option<i64>, i64)> = conn
             .query("/* catalogue */ SELECT id, entities_id, level FROM glpi_entities")
             .await?;
         for (id, parent, level) in rows {
             // The root has no parent; an older GLPI writes -1 or the root itself.
             let parent = parent
+                .and_then(|parent| u32::try_from(parent).ok())
                 .filter(|parent| *parent != id && id != 0)
                 .map(EntityId);
+            let level = u32::try_from(level).unwrap_or_default();
             entities.insert(EntityId(id), Entity { parent, level });
         }
         let sql = self.sql(
@@ -189,11 +191,11 @@ impl Db {
         let sql = self.sql(
             "/* catalogue */ SELECT {f}timeslots_id, day, `begin`, `end` FROM {p}timeslotentries",
         );
-        let rows: Vec<(u32, u32, Option<u32>, Option<u32>)> = conn.query(sql.as_ref()).await?;
+        let rows: Vec<(u32, i64, Option<u32>, Option<u32>)> = conn.query(sql.as_ref()).await?;
         let mut entries: HashMap<TimeslotId, Vec<Entry>> = HashMap::new();
         for (slot, day, begin, end) in rows {
-            // An entry without a bound never matches in PHP's SQL.
-            if let (Some(begin), Some(end)) = (begin, end) {
+            // An entry without a bound never matches in PHP's SQL, nor does one of a day that there is not.
+            if let (Ok(day), Some(begin), Some(end)) = (u32::try_from(day), begin, end) {
                 entries
                     .entry(TimeslotId(slot))
                     .or_default()

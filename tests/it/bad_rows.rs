@@ -149,6 +149,11 @@ async fn a_broken_package_does_not_stop_the_others(
 #[case::timeslot(
     "INSERT INTO glpi_plugin_fusioninventory_timeslotentries (plugin_fusioninventory_timeslots_id, day, `begin`, `end`) VALUES (5, 9, 90000, 10)"
 )]
+#[case::numbers_below_zero(
+    "ALTER TABLE glpi_entities MODIFY entities_id int NULL;
+     UPDATE glpi_entities SET entities_id = -1, level = -1 WHERE id = 0;
+     INSERT INTO glpi_plugin_fusioninventory_timeslotentries (plugin_fusioninventory_timeslots_id, day, `begin`, `end`) VALUES (5, -1, 1, 10)"
+)]
 #[case::flag_of_two(
     "UPDATE glpi_plugin_fusioninventory_tasks SET is_active = 2, reprepare_if_successful = -1"
 )]
