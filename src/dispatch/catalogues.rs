@@ -1,7 +1,7 @@
 //! The catalogue in memory: one snapshot, swapped whole, read again when it is old.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::db::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, Members};
 use crate::domain::catalogue::{Catalogue, Job};
-use crate::domain::ids::DeployGroupId;
+use crate::domain::ids::{DeployGroupId, JobId};
 use crate::proto::criteria;
 
 /// A catalogue and what was worked out from it.
@@ -33,7 +33,12 @@ pub struct Catalogues {
     refresh: Duration,
     snapshot: ArcSwapOption<Snapshot>,
     reading: Mutex<()>,
+    /// Jobs that runs name and that a snapshot read for their sake did not have: PHP deleted them, and their ids never come back.
+    gone: std::sync::Mutex<HashSet<JobId>>,
 }
+
+/// Most deleted jobs that are remembered; beyond it all are forgotten, which costs a read each.
+const MOST_GONE: usize = 10_000;
 
 impl Catalogues {
     /// Reads from `db`; a snapshot is used for `refresh`, zero = never twice.
@@ -44,6 +49,7 @@ impl Catalogues {
             refresh,
             snapshot: ArcSwapOption::empty(),
             reading: Mutex::new(()),
+            gone: std::sync::Mutex::default(),
         }
     }
 
@@ -67,12 +73,46 @@ impl Catalogues {
         }
     }
 
-    /// A snapshot read after this call: for a request that names a job which the current one does not have.
+    /// Puts a fresh snapshot in the place of `snapshot` if that lacks one of `jobs`, which may be newer than it; not for one that is known
+    /// to be gone.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn reread(&self) -> Result<Arc<Snapshot>, DbError> {
+    pub async fn with_jobs(
+        &self,
+        snapshot: &mut Arc<Snapshot>,
+        jobs: impl Iterator<Item = JobId>,
+    ) -> Result<(), DbError> {
+        let mut lacking: Vec<JobId> = jobs
+            .filter(|job| !snapshot.catalogue.jobs.contains_key(job))
+            .collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        {
+            let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+            lacking.retain(|job| !gone.contains(job));
+        }
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        *snapshot = self.reread().await?;
+        lacking.retain(|job| !snapshot.catalogue.jobs.contains_key(job));
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if gone.len() + lacking.len() > MOST_GONE {
+            gone.clear();
+        }
+        gone.extend(lacking);
+        Ok(())
+    }
+
+    /// A snapshot read after this call.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    async fn reread(&self) -> Result<Arc<Snapshot>, DbError> {
         let asked = Instant::now();
         let _reading = self.reading.lock().await;
         match self

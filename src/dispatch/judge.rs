@@ -33,12 +33,9 @@ impl Dispatcher {
         occasion: Occasion,
         methods: Option<&[&str]>,
     ) -> Result<Vec<Judged>, DispatchError> {
-        if runs
-            .iter()
-            .any(|run| !snapshot.catalogue.jobs.contains_key(&run.job))
-        {
-            *snapshot = self.catalogues.reread().await?;
-        }
+        self.catalogues
+            .with_jobs(snapshot, runs.iter().map(|run| run.job))
+            .await?;
         let catalogue = &snapshot.catalogue;
         let mut placed: Vec<(u64, Run, &Job, &Task)> = runs
             .into_iter()

@@ -363,3 +363,19 @@ async fn no_request_costs_a_statement_for_each_run() {
         "{costs:?}"
     );
 }
+
+/// PHP leaves runs of jobs that it deleted: looking for their job costs once what the catalogue costs, not at each request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_its_job_costs_nothing_each_time() {
+    let mut site = Site::small().await;
+    let running = site.sidecar().await;
+    let origin = format!("http://{}", running.address);
+    site.prepared(1, 1).await;
+    site.set("UPDATE {p}taskjobstates SET {f}taskjobs_id = 99")
+        .await;
+    ask(&origin, 1, Kind::Config).await;
+    let known = site.cost(ask(&origin, 2, Kind::Config)).await;
+    let orphan = site.cost(ask(&origin, 1, Kind::Config)).await;
+    running.stop().await.unwrap();
+    assert_eq!(orphan.statements, known.statements, "{orphan:?}");
+}
