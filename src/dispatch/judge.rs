@@ -64,7 +64,13 @@ impl Dispatcher {
         let judged = placed.into_iter().map(|(_, run, job, task)| {
             let exec_slot = (task.exec_slot != TimeslotId(0))
                 .then(|| catalogue.timeslots.get(&task.exec_slot).unwrap_or(&closed));
-            let key = (run.job, run.itemtype.clone(), run.items_id);
+            // Runs on different parts of a target are no duplicates.
+            let key = (
+                run.job,
+                run.itemtype.clone(),
+                run.items_id,
+                run.specificity.clone(),
+            );
             let decision = decide(&Question {
                 policy: self.policy,
                 occasion,

@@ -247,6 +247,29 @@ async fn of_duplicates_one_is_handed_out_and_the_others_are_cancelled() {
     assert!(app.db.log(2).await[0].1.contains("another open run"));
 }
 
+/// PHP cuts a large range into runs; they share job, target and agent.
+#[tokio::test]
+async fn parts_of_one_range_are_no_duplicates() {
+    let app = redux().await;
+    app.db
+        .set(
+            "INSERT INTO {p}ipranges (id, name, entities_id, ip_start, ip_end) VALUES (1, 'r', 0, '10.0.0.0', '10.0.0.255');
+             INSERT INTO {p}taskjobs (id, {f}tasks_id, name, method, targets, actors) VALUES (2, 1, 'discovery', 'networkdiscovery', \
+             '[{\"PluginFusioninventoryIPRange\":\"1\"}]', '[{\"PluginFusioninventoryAgent\":\"1\"}]')",
+        )
+        .await;
+    app.db.run_of(1, 2, 1, 0).await;
+    app.db.run_of(2, 2, 1, 0).await;
+    app.db
+        .set(
+            "UPDATE {p}taskjobstates SET itemtype = 'PluginFusioninventoryIPRange', specificity = IF(id = 1, '0-127', '128-255')",
+        )
+        .await;
+    let answer = app.prolog("wks-1").await;
+    assert_eq!(answer.matches("<RANGEIP").count(), 2, "{answer}");
+    assert_eq!(app.db.states().await, [1, 1]);
+}
+
 #[tokio::test]
 async fn a_duplicate_that_ends_stands_in_nobodys_way() {
     let app = app::start(|settings| settings.dispatch.max_sends = 1).await;
