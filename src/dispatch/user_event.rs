@@ -141,7 +141,7 @@ impl Dispatcher {
             };
             changes.push(change(run, step, vec![line(LogState::Info, POSTPONED)]));
         }
-        let now = self.now();
+        let now = self.clock.now().with_timezone(&self.zone);
         let mut nb_retry = run.nb_retry;
         for deferral in deferrals {
             nb_retry = nb_retry.saturating_add(1);

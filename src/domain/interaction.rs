@@ -1,6 +1,6 @@
 //! What a user answered to a question that a package asked: `setUserEvent` as agent 2.6 sends it.
 
-use chrono::{Duration, NaiveDateTime, Timelike};
+use chrono::{DateTime, Duration, NaiveDateTime, TimeZone, Timelike};
 
 /// What the agent does about the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +96,11 @@ impl Deferral {
         }
     }
 
-    /// When the run may be handed out again: the plugin cuts the moment to the minute.
+    /// When the run may be handed out again, in the local time of `now`: the plugin cuts the moment to the minute. The time that passes
+    /// is counted, so that a change of the clocks makes no difference and the moment is one that exists.
     #[must_use]
-    pub fn next(self, now: NaiveDateTime) -> NaiveDateTime {
-        let then = now + Duration::seconds(i64::from(self.retry_after));
+    pub fn next<Zone: TimeZone>(self, now: DateTime<Zone>) -> NaiveDateTime {
+        let then = (now + Duration::seconds(i64::from(self.retry_after))).naive_local();
         then.with_second(0)
             .and_then(|t| t.with_nanosecond(0))
             .unwrap_or(then)
@@ -142,7 +143,7 @@ mod tests {
             let deferral = Deferral::from_template(&serde_json::from_str(json).unwrap());
             assert_eq!(deferral.max_retry, max);
             assert_eq!(
-                deferral.next(now),
+                deferral.next(now.and_utc()),
                 now.date().and_hms_opt(next.0, next.1, 0).unwrap(),
                 "{json}"
             );

@@ -9,8 +9,8 @@ use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{redux, status};
-use crate::support::app::TestApp;
-use crate::support::site::text;
+use crate::support::app::{self, TestApp};
+use crate::support::site::{office, text};
 
 async fn user_event(app: &TestApp, run: u64, behaviour: &str, moment: &str) {
     app.tell(&format!(
@@ -258,6 +258,24 @@ async fn a_user_puts_a_job_off(
             "sends before the postponement do not count"
         );
     }
+}
+
+/// An hour is an hour, also in a night when the clocks change: half past one in Berlin, 3600 seconds later.
+#[rstest]
+#[case::spring("2026-03-29T00:30:00Z", "2026-03-29 03:30:00")]
+#[case::autumn("2026-10-25T00:30:00Z", "2026-10-25 02:30:00")]
+#[tokio::test]
+async fn a_job_is_put_off_by_time_that_passes(#[case] now: &str, #[case] until: &str) {
+    let app = app::start(|settings| settings.timezone = chrono_tz::Europe::Berlin).await;
+    office(&app.db).await;
+    app.clock.set(now.parse().unwrap());
+    app.db.run(1, 1, 1).await;
+    user_event(&app, 1, "postpone", "before").await;
+    let stored: Vec<String> = app
+        .db
+        .ask("SELECT CAST(date_start AS CHAR) FROM {p}taskjobstates")
+        .await;
+    assert_eq!(stored, [until]);
 }
 
 #[tokio::test]
