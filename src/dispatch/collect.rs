@@ -155,13 +155,13 @@ impl Dispatcher {
                 return Ok(reply);
             };
             lines.push(self.foreign_line(LogState::Running, &format!("file {path} | size {size}")));
-            lines.push(value_line(&values, Some(sid)));
+            lines.push(self.value_line(&values, Some(sid)));
             Found::File(
                 text::encode(&stored_path(path)).into_owned(),
                 size.parse().unwrap_or_default(),
             )
         } else {
-            lines.push(value_line(&values, None));
+            lines.push(self.value_line(&values, None));
             Found::Values(kind, self.stored(kind, &values))
         };
         self.db.store_found(computer, order, &found).await?;
@@ -226,6 +226,26 @@ impl Dispatcher {
         )))
     }
 
+    /// The line that names what was found. Names are the agent's words too: `redux` encodes them like the values.
+    fn value_line(&self, values: &[(String, String)], nested: Option<&str>) -> Line {
+        if values.is_empty() {
+            return line(LogState::Error, "Nothing was found.");
+        }
+        let name = |name: &str| match self.policy {
+            Policy::Plugin => name.to_owned(),
+            Policy::Redux => text::encode(name).into_owned(),
+        };
+        let named: Vec<(String, String)> = values
+            .iter()
+            .map(|(key, value)| (name(key), value.clone()))
+            .collect();
+        let text = log_text(&named, nested.map(name).as_deref());
+        line(
+            LogState::Info,
+            super::cut(&text, crate::db::writer::MAX_COMMENT),
+        )
+    }
+
     /// Values as they are stored: encoded, cut to what the table holds. The plugin turns numbers of the registry into decimal only where a
     /// key is new.
     fn stored(&self, kind: Kind, values: &[(String, String)]) -> Vec<(String, String, String)> {
@@ -247,18 +267,6 @@ impl Dispatcher {
             })
             .collect()
     }
-}
-
-/// The line that names what was found.
-fn value_line(values: &[(String, String)], nested: Option<&str>) -> Line {
-    if values.is_empty() {
-        return line(LogState::Error, "Nothing was found.");
-    }
-    let text = log_text(values, nested);
-    line(
-        LogState::Info,
-        super::cut(&text, crate::db::writer::MAX_COMMENT),
-    )
 }
 
 /// A token for the next form: agents hand it back. Nothing is checked by it, as agents have no session.
