@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row, Transaction, Value};
+use mysql_async::{Conn, Params, Row, Transaction, Value};
 
-use super::bulk::{LIST_MAX, insert, list, marks};
+use super::bulk::{LIST_MAX, insert, list, marks, pad};
 use super::row::Columns;
 use super::{Db, DbError, OnLock};
 use crate::domain::ids::ComputerId;
@@ -165,11 +165,13 @@ impl Db {
             let mut conn = self.conn().await?;
             for chunk in orders.chunks(LIST_MAX) {
                 let text = format!(
-                    "/* forget_files */ DELETE FROM {{p}}collects_files_contents WHERE computers_id = {} AND {{f}}collects_files_id IN ({})",
-                    computer.0,
+                    "/* forget_files */ DELETE FROM {{p}}collects_files_contents WHERE computers_id = ? AND {{f}}collects_files_id IN ({})",
                     marks(chunk.len())
                 );
-                conn.exec_drop(self.names.replace(&text), list(chunk)).await?;
+                // The computer is a parameter: statements are cached by their text, and there are as many computers as agents.
+                let values = std::iter::once(computer.0).chain(pad(chunk)).map(Value::from);
+                conn.exec_drop(self.names.replace(&text), Params::Positional(values.collect()))
+                    .await?;
             }
             Ok(())
         })
