@@ -138,7 +138,7 @@ pub struct Db {
 }
 
 impl Db {
-    /// A pool for `settings`; nothing is connected yet. `now` decides the offset of `zone` where the server does not know its name.
+    /// A pool for `settings` whose sessions are in `session_zone`, or in the server's own where it is empty; nothing is connected yet.
     ///
     /// # Errors
     ///

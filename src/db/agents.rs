@@ -5,15 +5,13 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Transaction};
 
 use super::row::Columns;
+use super::schema::AGENT_BUCKETS;
 use super::{Db, DbError, OnLock};
 use crate::domain::actors::{Agent, Computer};
 use crate::domain::ids::{AgentId, ComputerId, EntityId, GroupId, LocationId, UserId};
 
 /// `device_id` has no unique key: agents that PHP registered twice are read, but never more than this.
 const MOST_DUPLICATES: usize = 16;
-
-/// First contacts are serialised by this many lock rows, by the hash of the device id.
-const LOCK_BUCKETS: u64 = 256;
 
 /// Longest `device_id`, `token` and `useragent` that the table holds, in characters.
 pub const MAX_TEXT: usize = 255;
@@ -187,7 +185,7 @@ fn bucket(device_id: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-    hash % LOCK_BUCKETS
+    hash % u64::from(AGENT_BUCKETS)
 }
 
 fn agent(row: Row) -> Result<Agent, DbError> {
@@ -230,7 +228,7 @@ mod tests {
     fn one_device_has_one_lock() {
         assert_eq!(bucket("WKS-1"), bucket("wks-1"));
         assert_eq!(bucket("poste-été-1"), bucket("poste-ete-1"));
-        assert!(bucket("") < LOCK_BUCKETS);
+        assert!(bucket("") < u64::from(AGENT_BUCKETS));
         let used: std::collections::HashSet<u64> =
             (0..2000).map(|i| bucket(&format!("wks-{i}"))).collect();
         assert!(used.len() > 200, "{} locks in use", used.len());
