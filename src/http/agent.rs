@@ -1,6 +1,7 @@
 //! The plugin's main address: XML messages, getConfig, and people who lost their way.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Method};
@@ -39,9 +40,10 @@ pub async fn main(
         Ok(AgentBody(body)) => body,
         Err(rejection) => return error::unread(rejection, declared(&head.headers), &line),
     };
-    if body.is_empty() {
+    // The answer to HEAD has no body, and orders that go out without one are lost.
+    if body.is_empty() || head.method == Method::HEAD {
         return match &web.upstream {
-            Some(upstream) => forward::pass(upstream, head, body.into(), &line).await,
+            Some(upstream) => forward::pass(upstream, head, Body::empty(), &line).await,
             None => FOR_PEOPLE.into_response(),
         };
     }
