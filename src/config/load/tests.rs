@@ -76,6 +76,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a line or two an option")]
 fn every_option_reaches_its_setting() {
     let settings = load(
         &flags([
