@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Environment, LogFormat, Options, Settings};
 use crate::domain::policy::Policy;
-use crate::{app, check, demo, telemetry};
+use crate::replay::command::ReplayArgs;
+use crate::{app, check, demo, replay, telemetry};
 
 /// Exit code of wrong usage and wrong configuration, as clap's own.
 const USAGE: u8 = 2;
@@ -52,6 +53,8 @@ enum Command {
     Check(Configured),
     /// Show the whole thing on a private database
     Demo(DemoArgs),
+    /// Play recorded exchanges against a server and show where it differs from the reference
+    Replay(ReplayArgs),
 }
 
 /// Background work that can be done by hand.
@@ -129,6 +132,10 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
             configured,
         } => app::migrate(settings(configured)?, standalone).await,
         Command::Check(configured) => check::run(settings(configured)?).await,
+        Command::Replay(arguments) => {
+            telemetry::init("warn", LogFormat::Text).context("logging")?;
+            replay::command::run(arguments).await
+        }
         Command::Demo(arguments) => {
             telemetry::init("info", LogFormat::Text).context("logging")?;
             demo::run(arguments).await

@@ -10,6 +10,8 @@
 mod addresses;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/edge.rs"]
+mod edge;
 #[path = "it/plugin.rs"]
 mod plugin;
 #[path = "it/queries.rs"]
@@ -18,6 +20,8 @@ mod queries;
 mod redux;
 #[path = "it/replay.rs"]
 mod replay;
+#[path = "it/replay_command.rs"]
+mod replay_command;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/support/mod.rs"]

@@ -26,7 +26,7 @@ use crate::proto::xml::{Element, Reply, Request, parse_request};
 const FOR_PEOPLE: &str =
     "This is an address for FusionInventory agents. GLPI's own pages are in GLPI.\n";
 
-/// A request to the main address: a query with `action` and `machineid` is REST, else a body is XML, else it is a person.
+/// A request to the main address: a query with `action` and `machineid`, neither empty, is REST, else a body is XML, else it is a person.
 pub async fn main(
     State(web): State<Web>,
     client: Client,
@@ -37,10 +37,11 @@ pub async fn main(
     body: Result<AgentBody, BodyRejection>,
 ) -> Response {
     if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        return error::wrong_method();
     }
     let dispatcher = &web.dispatcher;
-    if query.has("action") && query.has("machineid") {
+    let given = |name| query.has(name) && query.get(name) != Some("");
+    if given("action") && given("machineid") {
         return signed(dispatcher, rest(dispatcher, &query, &approach, &line).await);
     }
     let body = match body {
@@ -120,6 +121,13 @@ fn declared(headers: &HeaderMap) -> Coding {
         .unwrap_or(Coding::Plain)
 }
 
+/// The message that asks for orders. One that the plugin does not know is answered as this one (10.0.6+1.1), behind a line of text
+/// that makes PHP's answer no XML; that line is not imitated.
+const PROLOG: &str = "PROLOG";
+
+/// The message that holds a computer's inventory.
+const INVENTORY: &str = "INVENTORY";
+
 /// An XML message on its way.
 struct Message<'a> {
     client: Client,
@@ -186,12 +194,9 @@ impl Message<'_> {
             Ok(_) => {}
             Err(failed) => return error::xml(&failed, coding, line),
         }
-        let Some(device_id) = request.device_id.as_deref() else {
-            return error::xml(
-                &DispatchError::BadRequest("DEVICEID is missing"),
-                coding,
-                line,
-            );
+        let Some(device_id) = request.device_id.as_deref().filter(|id| !id.is_empty()) else {
+            line.error("no-device-id");
+            return error::xml_text(StatusCode::OK, "DEVICEID is missing", coding);
         };
         let useragent = self
             .headers
@@ -202,16 +207,18 @@ impl Message<'_> {
             token: request.token.as_deref(),
             useragent: useragent.as_deref(),
         };
-        let Some(query) = request.query.as_deref() else {
-            return error::xml(&DispatchError::BadRequest("QUERY is missing"), coding, line);
-        };
-        if query == "PROLOG" {
+        let network = request.query.as_deref().and_then(NetworkQuery::parse);
+        let imported = network.is_some() || request.query.as_deref() == Some(INVENTORY);
+        if !imported {
+            if request.query.as_deref() != Some(PROLOG) {
+                line.error("unknown-query");
+            }
             return match web.dispatcher.prolog(&hello).await {
                 Ok(welcome) => error::xml_reply(&reply(welcome), coding),
                 Err(failed) => error::xml(&failed, coding, line),
             };
         }
-        if let Some(query) = NetworkQuery::parse(query) {
+        if let Some(query) = network {
             let message = NetworkMessage {
                 hello,
                 query,

@@ -25,7 +25,7 @@ pub async fn rest(
     body: Result<AgentBody, BodyRejection>,
 ) -> Response {
     if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        return error::wrong_method();
     }
     let uuid = query.get("uuid").unwrap_or_default();
     match query.get("action") {

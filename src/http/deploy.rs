@@ -27,7 +27,7 @@ pub async fn rest(
     Get(query): Get,
 ) -> Response {
     if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        return error::wrong_method();
     }
     let machineid = query.get("machineid");
     let uuid = query.get("uuid").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What an error looks like to an agent: one match a dialect.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -77,14 +77,21 @@ pub fn done(outcome: Result<(), DispatchError>, line: &LineFields) -> Response {
 pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Response {
     note(error, line);
     let (status, _) = told(error);
-    retry_later(
-        (
-            status,
-            [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-            body,
-        )
-            .into_response(),
-    )
+    // An empty body has no type: a client that trusts one would read JSON out of nothing.
+    let mut response = if body.is_empty() {
+        ().into_response()
+    } else {
+        ([(CONTENT_TYPE, "application/json")], body).into_response()
+    };
+    *response.status_mut() = status;
+    retry_later(response)
+}
+
+/// A method that none of the agents' addresses has.
+#[must_use]
+pub fn wrong_method() -> Response {
+    let methods = HeaderValue::from_static("GET, HEAD, POST");
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, methods)]).into_response()
 }
 
 /// An error to an XML message.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 
 use super::error::{self, NOTHING, done, nothing};
@@ -20,7 +20,7 @@ pub async fn rest(
     Get(query): Get,
 ) -> Response {
     if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        return error::wrong_method();
     }
     let Some(machineid) = query.get("machineid").filter(|name| !name.is_empty()) else {
         return nothing();
