@@ -12,6 +12,8 @@ mod addresses;
 mod conformance;
 #[path = "it/edge.rs"]
 mod edge;
+#[path = "it/fuzz.rs"]
+mod fuzz;
 #[path = "it/plugin.rs"]
 mod plugin;
 #[path = "it/queries.rs"]
