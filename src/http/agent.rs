@@ -139,43 +139,11 @@ struct Message<'a> {
 
 impl Message<'_> {
     async fn answer(self, web: &Web, body: Bytes, line: &LineFields) -> Response {
-        metrics::histogram!("fusion_sidecar_body_bytes")
-            .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
-        let Limits {
-            max_inflated,
-            xml: limits,
-            ..
-        } = web.limits;
-        let kind = self
-            .headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
-        let packed = body.clone();
-        let work = move || {
-            let opened = match open(kind.as_deref(), &packed, max_inflated) {
-                Ok(opened) => opened,
-                Err(failed) => return Err(Unreadable::Packed(failed)),
-            };
-            let text = to_utf8(&opened.body);
-            let request = parse_request(&text, &limits);
-            request
-                .map(|request| {
-                    let about_run = request.query.as_deref().and_then(NetworkQuery::parse);
-                    let report = about_run.map(|_| network::read(&text));
-                    (request, report, opened.answer)
-                })
-                .map_err(|failed| Unreadable::Xml(failed, opened.answer))
-        };
-        let read = if body.len() <= SMALL {
-            work()
-        } else {
-            tokio::task::spawn_blocking(work)
-                .await
-                .unwrap_or(Err(Unreadable::Gone))
-        };
-        let (request, report, coding) = match read {
+        let Read {
+            request,
+            report,
+            coding,
+        } = match self.read(web, &body).await {
             Ok(read) => read,
             Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),
             Err(Unreadable::Xml(failed, coding)) => return error::unparsed(&failed, coding, line),
@@ -260,6 +228,54 @@ impl Message<'_> {
             coding,
         )
     }
+
+    async fn read(&self, web: &Web, body: &Bytes) -> Result<Read, Unreadable> {
+        metrics::histogram!("fusion_sidecar_body_bytes")
+            .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+        let Limits {
+            max_inflated,
+            xml: limits,
+            ..
+        } = web.limits;
+        let kind = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
+        let packed = body.clone();
+        let work = move || {
+            let opened =
+                open(kind.as_deref(), &packed, max_inflated).map_err(Unreadable::Packed)?;
+            let coding = opened.answer;
+            let text = to_utf8(&opened.body);
+            let request =
+                parse_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
+            let about_run = request.query.as_deref().and_then(NetworkQuery::parse);
+            let report = about_run.map(|_| network::read(&text));
+            Ok(Read {
+                request,
+                report,
+                coding,
+            })
+        };
+        if body.len() <= SMALL {
+            work()
+        } else {
+            tokio::task::spawn_blocking(work)
+                .await
+                .unwrap_or(Err(Unreadable::Gone))
+        }
+    }
+}
+
+/// A message as far as it was read.
+struct Read {
+    request: Request,
+    /// What it says of a network task's run.
+    report: Option<network::Report>,
+    /// Of the answer.
+    coding: Coding,
 }
 
 /// The version that an agent reports in a message: of the task, else its own.

@@ -187,16 +187,13 @@ async fn play_all(
         let verdict = if let Some(why) = lacks(recording, arguments, &moment) {
             Verdict::LeftOut(why)
         } else {
-            let found = match &mut database {
-                Some(taken) => {
-                    let conn = &mut taken.conn;
-                    let outcome = play(recording, base, &subject, &moment, conn, job).await;
-                    outcome.map(|outcome| differences(recording, &outcome))
-                }
-                None => {
-                    let ends = ask(recording, &subject, job).await;
-                    ends.map(|ends| differences_of_ends(recording, &ends))
-                }
+            let found = if let Some(taken) = &mut database {
+                let conn = &mut taken.conn;
+                let outcome = play(recording, base, &subject, &moment, conn, job).await;
+                outcome.map(|outcome| differences(recording, &outcome))
+            } else {
+                let ends = ask(recording, &subject, job).await;
+                ends.map(|ends| differences_of_ends(recording, &ends))
             };
             let found = found.with_context(|| recording.name.clone())?;
             match found.first() {
@@ -287,7 +284,7 @@ fn read(arguments: &ReplayArgs) -> anyhow::Result<Vec<Case>> {
             if !recording.name.contains(&arguments.filter) {
                 continue;
             }
-            let dir = file.parent().unwrap_or(Path::new("")).to_owned();
+            let dir = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
             let base = match bases.get(&dir) {
                 Some(base) => Arc::clone(base),
                 None => Arc::clone(bases.entry(dir.clone()).or_insert(Arc::new(base(&dir)?))),

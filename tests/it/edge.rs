@@ -321,3 +321,56 @@ async fn each_is_answered_as_decided(#[case] beside_php: bool) {
         assert!(passed.is_empty(), "{}: {passed:?}", case.name);
     }
 }
+
+#[tokio::test]
+async fn an_empty_body_has_no_type_and_a_wrong_method_is_told_the_right_ones() {
+    let app = app::start(|_| {}).await;
+    let answer = app.get("/?action=getConfig&machineid=nobody").await;
+    assert_eq!((answer.status, answer.body.len()), (400, 0));
+    assert_eq!(answer.header("content-type"), None);
+    for path in ["/", "/b/deploy/", "/b/collect/", "/b/esx/"] {
+        let url = format!("{}{path}", app.base_url());
+        let answer = send(Method::PUT, &url, &[], vec![]).await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, HEAD, POST")),
+            "{path}"
+        );
+    }
+}
+
+/// Nobody could be told apart from others that name nobody.
+#[rstest]
+#[case(Policy::Plugin)]
+#[case(Policy::Redux)]
+#[tokio::test]
+async fn an_empty_device_id_registers_nobody(#[case] policy: Policy) {
+    let app = app::start(|settings| settings.dispatch.policy = policy).await;
+    let xml = "<REQUEST><DEVICEID></DEVICEID><QUERY>PROLOG</QUERY></REQUEST>";
+    let answer = app.post(xml, Coding::Plain).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        squeezed(&answer.text()),
+        "<REPLY><ERROR>DEVICEID is missing</ERROR></REPLY>"
+    );
+    let agents: Vec<u32> = app.db.ask("SELECT COUNT(*) FROM {p}agents").await;
+    assert_eq!(agents, [0]);
+}
+
+#[rstest]
+#[case("NETWORKDISCOVERY")]
+#[case("NETWORKINVENTORY")]
+#[tokio::test]
+async fn a_result_may_be_named_after_its_module(#[case] query: &str) {
+    let app = app::start(|settings| settings.dispatch.policy = Policy::Plugin).await;
+    let xml = format!(
+        "<REQUEST><CONTENT><MODULEVERSION>2.2</MODULEVERSION></CONTENT><DEVICEID>wks-1</DEVICEID><QUERY>{query}</QUERY></REQUEST>"
+    );
+    let answer = app.post(&xml, Coding::Plain).await;
+    assert_eq!(squeezed(&answer.text()), "<REPLY></REPLY>");
+    let versions: Vec<String> = app.db.ask("SELECT version FROM {p}agents").await;
+    assert!(
+        versions[0].contains(&format!("\"{query}\"")),
+        "{versions:?}"
+    );
+}

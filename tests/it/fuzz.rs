@@ -13,8 +13,11 @@ mod query;
 #[path = "../fuzz/rules/xml.rs"]
 mod xml;
 
+/// Fails when it does not hold for these bytes.
+type Rule = fn(&[u8]);
+
 /// The rules by the names of their targets.
-const RULES: [(&str, fn(&[u8])); 4] = [
+const RULES: [(&str, Rule); 4] = [
     ("envelope", envelope::check),
     ("php", php::check),
     ("query", query::check),

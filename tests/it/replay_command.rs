@@ -70,7 +70,7 @@ fn serve(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> Served {
         .arg("serve")
         .args(options(db, policy, files))
         .args(["--log", "info", "--log-format", "json"])
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -80,10 +80,7 @@ fn serve(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> Served {
     std::thread::spawn(move || {
         for line in log.lines().map_while(Result::ok) {
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if let Some(address) = entry["fields"]["address"]
-                .as_str()
-                .or(entry["address"].as_str())
-            {
+            if let Some(address) = entry["address"].as_str() {
                 let _ = found.send(address.to_owned());
             }
         }
