@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
@@ -15,12 +16,16 @@ use crate::db::writer::Writer;
 use crate::db::{Db, schema};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
+use crate::domain::admission::Admission;
 use crate::http::routes::{Limits, Web, router};
 use crate::http::server;
-use crate::lifecycle::{Lifecycle, Outcome};
+use crate::lifecycle::{Lifecycle, Outcome, Stop};
 use crate::upstream::Upstream;
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
+
+/// Longest wait for the connections to the database to be closed when the process ends.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A sidecar at work.
 #[derive(Debug)]
@@ -33,6 +38,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// What stops it from within: cancelling `soft` does.
+    #[must_use]
+    pub fn stop_handle(&self) -> Stop {
+        self.lifecycle.stop()
+    }
+
     /// Waits until it is told to stop, by a signal or from within.
     ///
     /// # Errors
@@ -40,7 +51,9 @@ impl Running {
     /// When signals cannot be waited for.
     pub async fn until_stopped(self) -> anyhow::Result<Outcome> {
         let outcome = self.lifecycle.run_until_stopped().await?;
-        self.db.close().await;
+        // After a hard stop a statement may still be under way. Nobody waits for its answer any more, and the server undoes what was
+        // not committed.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, self.db.close()).await;
         Ok(outcome)
     }
 
@@ -67,6 +80,10 @@ pub async fn open_database(settings: &Settings, clock: &dyn Clock) -> anyhow::Re
     Ok(db)
 }
 
+/// How many large messages are unpacked and parsed at once: as many as a small host has processors, so that the most memory they take
+/// together is a few times `max_inflated`, however many come.
+const UNPACKING: usize = 4;
+
 /// Chooses the cryptography that every TLS connection of this process uses, both ways. Done more than once it changes nothing.
 pub fn install_crypto() {
     // An error says that it is installed already.
@@ -85,6 +102,10 @@ pub async fn start(
     metrics: Option<PrometheusHandle>,
 ) -> anyhow::Result<Running> {
     install_crypto();
+    if let Some((chain, key)) = &settings.server.tls {
+        // Read again by the listener's task, where a fault would come after the word that agents are answered.
+        server::tls::acceptor(chain, key).context("the certificate for TLS")?;
+    }
     let db = open_database(settings, clock.as_ref()).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
@@ -106,6 +127,7 @@ pub async fn start(
         plugin_base,
         doc_dir: settings.dispatch.plugin_doc_dir.clone(),
         max_sends: settings.dispatch.max_sends,
+        admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
     };
     let upstream = settings
         .upstream_url
@@ -116,6 +138,7 @@ pub async fn start(
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
+        unpacking: Arc::new(Semaphore::new(UNPACKING)),
         upstream,
         metrics,
     };

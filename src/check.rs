@@ -1,10 +1,71 @@
 //! `check`: everything that is wrong, at once, and how to mend it.
+//!
+//! Each part looks at what it can: without a database the files, the listener and GLPI's own address are still looked at. Nothing is
+//! changed but one row, the nonce, which goes with the check.
+
+mod addresses;
+mod database;
+mod glpi;
+mod local;
+mod probe;
+mod report;
+mod time;
+mod upstream;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use crate::cli;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 
-/// Runs `check`.
-pub async fn run(_settings: Settings) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+pub use self::report::{Finding, Report, Severity};
+
+/// Runs `check`: the findings on standard output; success unless one is an error.
+///
+/// # Errors
+///
+/// None: whatever fails is a finding.
+pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    let report = examine(&settings, Arc::new(SystemClock)).await;
+    cli::say(&report.to_string());
+    Ok(if report.has_errors() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Looks at everything.
+pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
+    let mut report = Report::default();
+    local::examine(settings, &mut report);
+    let opened = database::examine(settings, clock.as_ref(), &mut report).await;
+    if let Some(opened) = &opened {
+        glpi::examine(settings, opened, &mut report).await;
+    }
+    let nonce = match &opened {
+        Some(opened) if opened.complete => {
+            probe::Nonce::store(&opened.db, clock.as_ref(), settings.timezone, &mut report).await
+        }
+        _ => None,
+    };
+    let catalogue = opened.as_ref().and_then(|opened| opened.catalogue.as_ref());
+    let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;
+    if let (Some(nonce), Some(catalogue)) = (&nonce, catalogue) {
+        addresses::examine(settings, nonce, &catalogue.entities, &mut report).await;
+    }
+    upstream::examine(settings, nonce.as_ref(), catalogue, &mut report).await;
+    if let Some(running) = listener
+        && let Err(error) = running.stop().await
+    {
+        tracing::warn!(error = %error, "the listener of the check did not stop");
+    }
+    if let Some(nonce) = nonce {
+        nonce.remove().await;
+    }
+    if let Some(opened) = opened {
+        opened.db.close().await;
+    }
+    report
 }

@@ -1,5 +1,7 @@
 //! The command line: commands, and which function each one calls.
 
+mod replay;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,8 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Environment, LogFormat, Options, Settings};
 use crate::domain::policy::Policy;
-use crate::replay::command::ReplayArgs;
-use crate::{app, check, demo, replay, telemetry};
+use crate::{app, check, demo, telemetry};
 
 /// Exit code of wrong usage and wrong configuration, as clap's own.
 const USAGE: u8 = 2;
@@ -54,7 +55,7 @@ enum Command {
     /// Show the whole thing on a private database
     Demo(DemoArgs),
     /// Play recorded exchanges against a server and show where it differs from the reference
-    Replay(ReplayArgs),
+    Replay(replay::ReplayArgs),
 }
 
 /// Background work that can be done by hand.
@@ -77,10 +78,13 @@ pub struct DemoArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)))]
     pub listen: SocketAddr,
+    /// End when the agent's run has ended; the exit code is 0 only if it finished well
+    #[arg(long)]
+    pub exit: bool,
     /// Keep the data at the end
     #[arg(long)]
     pub keep: bool,
-    /// Directory for the data [default: a new temporary one]
+    /// Directory for the data, which are kept; data of an earlier demo are taken up [default: a new temporary one]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Whose rules hold: redux or plugin
@@ -134,10 +138,10 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         Command::Check(configured) => check::run(settings(configured)?).await,
         Command::Replay(arguments) => {
             telemetry::init("warn", LogFormat::Text).context("logging")?;
-            replay::command::run(arguments).await
+            replay::run(arguments).await
         }
         Command::Demo(arguments) => {
-            telemetry::init("info", LogFormat::Text).context("logging")?;
+            telemetry::init("warn", LogFormat::Text).context("logging")?;
             demo::run(arguments).await
         }
     }
@@ -223,14 +227,22 @@ mod tests {
             "{cli:?}"
         );
 
-        let cli = parse("fusion-sidecar demo --listen 127.0.0.1:0 --keep --dir /d --policy plugin")
-            .unwrap();
+        let cli = parse(
+            "fusion-sidecar demo --listen 127.0.0.1:0 --exit --keep --dir /d --policy plugin",
+        )
+        .unwrap();
         let Command::Demo(demo) = cli.command else {
             panic!("{cli:?}")
         };
         assert_eq!(
-            (demo.listen.port(), demo.keep, demo.dir, demo.policy),
-            (0, true, Some("/d".into()), Policy::Plugin)
+            (
+                demo.listen.port(),
+                demo.exit,
+                demo.keep,
+                demo.dir,
+                demo.policy
+            ),
+            (0, true, true, Some("/d".into()), Policy::Plugin)
         );
     }
 

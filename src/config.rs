@@ -210,6 +210,8 @@ pub struct Dispatch {
     pub catalogue_refresh: Duration,
     /// How often a run is sent while its agent reports nothing (policy `redux`).
     pub max_sends: u32,
+    /// Most unknown agents that may register in a minute (policy `redux`).
+    pub max_new_agents: u32,
     /// Most requests that wait to be written.
     pub write_queue: usize,
 }
@@ -222,6 +224,7 @@ impl Default for Dispatch {
             plugin_doc_dir: None,
             catalogue_refresh: Duration::from_secs(5),
             max_sends: 3,
+            max_new_agents: 600,
             write_queue: 4096,
         }
     }

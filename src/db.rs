@@ -12,7 +12,10 @@
 pub mod agents;
 pub mod catalogue;
 pub mod collect;
+pub mod demo;
+pub mod diagnostics;
 pub mod esx;
+pub mod grants;
 pub mod groups;
 pub mod names;
 pub mod network;
@@ -50,6 +53,10 @@ const STATEMENT_CACHE: usize = 256;
 /// How often a transaction is tried when the server refuses it for another's sake.
 const TRANSACTION_TRIES: u32 = 5;
 
+/// How long a statement waits for a row that another transaction (an import by PHP, a forgotten console) holds. Below the time that a
+/// whole operation has, so that it is known what was in the way, and a batch of writes can go on without it.
+const LOCK_WAIT_SECONDS: u32 = 1;
+
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -73,9 +80,12 @@ pub enum DbError {
     /// The server refused a statement.
     #[error("the database refused a statement: {0}")]
     Refused(String),
-    /// A deadlock or lock wait: worth another try.
+    /// A deadlock: worth another try.
     #[error("another transaction was in the way: {0}")]
     Conflict(String),
+    /// Another transaction has kept a row for longer than a statement waits.
+    #[error("another transaction is in the way: {0}")]
+    Locked(String),
 }
 
 impl From<mysql_async::Error> for DbError {
@@ -83,7 +93,8 @@ impl From<mysql_async::Error> for DbError {
         match &error {
             mysql_async::Error::Server(server) => match server.code {
                 // ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT
-                1213 | 1205 => Self::Conflict(error.to_string()),
+                1213 => Self::Conflict(error.to_string()),
+                1205 => Self::Locked(error.to_string()),
                 // Too many connections, shutdown in progress, connection killed, read-only server.
                 1040 | 1053 | 1927 | 1290 | 1836 => Self::Unavailable(error.to_string()),
                 _ => Self::Refused(error.to_string()),
@@ -103,8 +114,18 @@ impl DbError {
             Self::CorruptRow { .. } => "db-corrupt-row",
             Self::Refused(_) => "db-refused",
             Self::Conflict(_) => "db-conflict",
+            Self::Locked(_) => "db-locked",
         }
     }
+}
+
+/// What a transaction does when it waited for a row's lock as long as the server lets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnLock {
+    /// Waits again, a few times: nobody else waits for it.
+    TryAgain,
+    /// Fails at once: others stand behind it.
+    GiveUp,
 }
 
 /// GLPI's database.
@@ -135,6 +156,7 @@ impl Db {
             "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'".to_owned(),
             // Row locks without gaps: requests of different agents must not wait for each other.
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
+            format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}"),
         ];
         if !session_zone.is_empty() {
             setup.push(format!("SET SESSION time_zone = '{session_zone}'"));
@@ -238,7 +260,13 @@ impl Db {
     }
 
     /// Runs `work` on `input` in a transaction; a conflict rolls back and tries again, with jitter, a few times.
-    async fn tx<C, T, F>(&self, name: &'static str, input: C, work: F) -> Result<T, DbError>
+    async fn tx<C, T, F>(
+        &self,
+        name: &'static str,
+        on_lock: OnLock,
+        input: C,
+        work: F,
+    ) -> Result<T, DbError>
     where
         F: for<'t> Fn(
                 &'t Self,
@@ -269,19 +297,23 @@ impl Db {
                     }
                 }
                 .await;
-                match outcome {
-                    Err(DbError::Conflict(reason)) if tries < TRANSACTION_TRIES => {
-                        tracing::debug!(
-                            operation = name,
-                            tries,
-                            reason,
-                            "transaction in conflict, trying again"
-                        );
-                        let wait = rand::rng().random_range(1..=u64::from(tries) * 20);
-                        tokio::time::sleep(Duration::from_millis(wait)).await;
+                let reason = match outcome {
+                    Err(DbError::Conflict(reason)) if tries < TRANSACTION_TRIES => reason,
+                    Err(DbError::Locked(reason))
+                        if on_lock == OnLock::TryAgain && tries < TRANSACTION_TRIES =>
+                    {
+                        reason
                     }
                     other => return other,
-                }
+                };
+                tracing::debug!(
+                    operation = name,
+                    tries,
+                    reason,
+                    "transaction in conflict, trying again"
+                );
+                let wait = rand::rng().random_range(1..=u64::from(tries) * 20);
+                tokio::time::sleep(Duration::from_millis(wait)).await;
             }
         })
         .await

@@ -3,6 +3,7 @@
 //! A use case reads (catalogue from memory, agent and runs from the database), asks [`crate::domain`] what follows, has it written, and
 //! returns only then what the agent is told.
 
+pub mod addresses;
 pub mod catalogues;
 pub mod collect;
 pub mod contact;
@@ -21,7 +22,7 @@ mod judge;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
@@ -31,11 +32,13 @@ use crate::config::PluginBase;
 use crate::db::writer::{Change, Line, MAX_COMMENT, Request, Writer};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Agent;
+use crate::domain::admission::Admission;
 use crate::domain::catalogue::{Catalogue, Site};
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
 use crate::domain::run::LogState;
 use crate::proto::text;
+use addresses::Addresses;
 use catalogues::Catalogues;
 
 /// What every use case works with.
@@ -61,6 +64,8 @@ pub struct Dispatcher {
     pub doc_dir: Option<PathBuf>,
     /// How often a run is sent while its agent says nothing.
     pub max_sends: u32,
+    /// How many unknown agents register.
+    pub admission: Arc<Mutex<Admission>>,
 }
 
 impl fmt::Debug for Dispatcher {
@@ -81,6 +86,9 @@ pub enum DispatchError {
     /// No such agent, or it is locked.
     #[error("no such agent, or it is locked")]
     UnknownAgent,
+    /// As many unknown agents have registered as may in a minute.
+    #[error("too many unknown agents")]
+    TooManyNewAgents,
     /// No entity has an address to hand out.
     #[error("no address to hand out to agents")]
     NoAddress,
@@ -100,6 +108,7 @@ impl DispatchError {
             Self::Closed(Site::Maintenance) => "maintenance",
             Self::Closed(_) => "plugin-off",
             Self::UnknownAgent => "unknown-agent",
+            Self::TooManyNewAgents => "too-many-new-agents",
             Self::NoAddress => "no-address",
             Self::BadRequest(_) => "bad-request",
             Self::Db(error) => error.code(),
@@ -200,10 +209,7 @@ impl Dispatcher {
         Ok(agents.into_iter().nth(unlocked.unwrap_or_default()))
     }
 
-    /// The address of a back end for agents of `entity`.
-    ///
-    /// `--public-url` with the prefix by which the request came in; else the entity's `agent_base_url` with the directory in which the plugin
-    /// lies. Where no entity has one, PHP refuses; `redux` names the address that the agent has just used.
+    /// The address of a back end for agents of `entity`, see [`Addresses::address`].
     fn address(
         &self,
         catalogue: &Catalogue,
@@ -211,29 +217,14 @@ impl Dispatcher {
         backend: Backend,
         entity: EntityId,
     ) -> Result<String, DispatchError> {
-        let directory = backend.directory();
-        if let Some(public) = &self.public_url {
-            let base = public.as_str().trim_end_matches('/');
-            return Ok(format!("{base}{}/b/{directory}/", approach.prefix));
-        }
-        let base = match (
-            catalogue.entities.base_url(entity),
-            &approach.origin,
-            self.policy,
-        ) {
-            (Some(base), _, Policy::Plugin) => base.to_owned(),
-            (Some(base), _, Policy::Redux) => text::decode(base).trim_end_matches('/').to_owned(),
-            (None, Some(origin), Policy::Redux) => {
-                return Ok(format!("{origin}{}/b/{directory}/", approach.prefix));
-            }
-            (None, _, _) => return Err(DispatchError::NoAddress),
+        let addresses = Addresses {
+            policy: self.policy,
+            public_url: self.public_url.as_ref(),
+            plugin_base: self.plugin_base,
         };
-        let place = match self.plugin_base {
-            Some(PluginBase::Marketplace) => "marketplace",
-            None if approach.prefix.contains("/marketplace/") => "marketplace",
-            Some(PluginBase::Plugins) | None => "plugins",
-        };
-        Ok(format!("{base}/{place}/fusioninventory/b/{directory}/"))
+        addresses
+            .address(&catalogue.entities, approach, backend, entity)
+            .ok_or(DispatchError::NoAddress)
     }
 
     /// `changes`, to be written now.
@@ -245,8 +236,9 @@ impl Dispatcher {
         }
     }
 
-    /// A log line whose text comes from an agent: for `redux` encoded as GLPI stores texts, since PHP prints log lines raw.
-    fn agents_line(&self, state: LogState, said: &str) -> Line {
+    /// A log line whose text comes from an agent or a package: for `redux` encoded as GLPI stores texts, since PHP prints log lines raw,
+    /// and cut to what the table holds.
+    fn foreign_line(&self, state: LogState, said: &str) -> Line {
         let text = match self.policy {
             Policy::Plugin => said.into(),
             Policy::Redux => text::encode(said),

@@ -1,6 +1,7 @@
 //! The rules, as pure functions: no IO, no clock, no SQL, no HTTP.
 
 pub mod actors;
+pub mod admission;
 pub mod catalogue;
 pub mod criteria;
 pub mod eligibility;

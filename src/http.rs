@@ -11,6 +11,7 @@ pub mod error;
 pub mod esx;
 pub mod file;
 pub mod forward;
+mod message;
 pub mod ops;
 pub mod request;
 pub mod routes;

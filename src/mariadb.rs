@@ -36,16 +36,16 @@ const LOG_TAIL: usize = 2_000;
 /// Longest directory for the socket: its path has to stay below the 108 bytes of `sockaddr_un`.
 const SOCKET_DIR_LIMIT: usize = 70;
 
-/// Waits for its standard input to close, which it does with the process that holds the pipe; then ends the server whose process id
+/// Waits for its standard input to close, which it does with the process that holds the pipe; then ends the process group whose id
 /// it was last told there, if any, and removes `$1`.
 const WATCHER: &str = r#"
-server=
-while read -r pid; do server=$pid; done
-if [ -n "$server" ]; then
-  kill -TERM "$server" 2>/dev/null
+group=
+while read -r told; do group=$told; done
+if [ -n "$group" ]; then
+  kill -s TERM -- "-$group" 2>/dev/null
   tries=0
-  while kill -0 "$server" 2>/dev/null && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
-  kill -KILL "$server" 2>/dev/null
+  while kill -s 0 -- "-$group" 2>/dev/null && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+  kill -s KILL -- "-$group" 2>/dev/null
 fi
 rm -rf -- "$1"
 "#;
@@ -144,12 +144,14 @@ impl PrivateServer {
             home.join("mariadbd.log"),
             scratch.path().join("s"),
         );
-        programs.install(&data, start.durability).await?;
+        programs
+            .install_watched(&data, start.durability, Some(&mut watcher))
+            .await?;
 
         let mut command = command(&programs.server_command(&data, &socket, &start));
         let log_file = std::fs::File::create(&log)
             .map_err(|source| failed(format!("creating {}", log.display()), source))?;
-        // Own process groups: an interrupt typed at the terminal is for us, and we end the server in our own time.
+        // Own process groups, as the watcher takes it: an interrupt typed at the terminal is for us, and we end the server in our own time.
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -159,7 +161,7 @@ impl PrivateServer {
         let server = command
             .spawn()
             .map_err(|source| failed("starting mariadbd".into(), source))?;
-        tell(&mut watcher, &server).await?;
+        tell(&mut watcher, Some(&server)).await?;
         let mut started = Self {
             socket,
             server,
@@ -276,7 +278,7 @@ pub async fn wait_for_answer(
 }
 
 /// Starts the [`WATCHER`] of a directory. It acts when the returned child's standard input is closed, so for as long as it is not to,
-/// that child has to be kept, or killed.
+/// that child has to be kept, or killed. A start that is given up drops it, and is cleaned up after.
 fn watch(dir: &Path) -> Result<Child, StartError> {
     Command::new("/bin/sh")
         .args(["-c", WATCHER, "sh"])
@@ -284,16 +286,18 @@ fn watch(dir: &Path) -> Result<Child, StartError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
         .process_group(0)
         .spawn()
         .map_err(|source| failed("starting the watcher of mariadbd".into(), source))
 }
 
-/// Tells a watcher which process to end.
-async fn tell(watcher: &mut Child, server: &Child) -> Result<(), StartError> {
-    if let (Some(pid), Some(pipe)) = (server.id(), watcher.stdin.as_mut()) {
-        let told = pipe.write_all(format!("{pid}\n").as_bytes()).await;
+/// Tells a watcher which process to end, the leader of its own group; none: there is none now.
+async fn tell(watcher: &mut Child, leader: Option<&Child>) -> Result<(), StartError> {
+    let group = leader
+        .and_then(Child::id)
+        .map_or_else(String::new, |id| id.to_string());
+    if let Some(pipe) = watcher.stdin.as_mut() {
+        let told = pipe.write_all(format!("{group}\n").as_bytes()).await;
         told.map_err(|source| failed("telling the watcher of mariadbd".into(), source))?;
     }
     Ok(())
@@ -364,11 +368,12 @@ mod tests {
         std::fs::create_dir_all(gone.join("data")).unwrap();
         let mut server = Command::new("sleep")
             .arg("300")
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         let mut watcher = watch(&gone).unwrap();
-        tell(&mut watcher, &server).await.unwrap();
+        tell(&mut watcher, Some(&server)).await.unwrap();
         assert!(server.try_wait().unwrap().is_none());
 
         drop(watcher.stdin.take());

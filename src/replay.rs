@@ -10,7 +10,6 @@
 
 mod answer;
 mod changes;
-pub mod command;
 mod moment;
 mod recording;
 mod request;

@@ -51,26 +51,42 @@ const SECONDS: [f64; 12] = [
 
 /// Every metric that there is.
 pub mod metrics {
-    use ::metrics::{Unit, describe_counter, describe_histogram};
+    use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-    /// Requests answered, by route and status.
+    /// Requests, by route and status; status `gone` when the client left before the answer began.
     pub const REQUESTS: &str = "fusion_sidecar_requests_total";
     /// Time from a request's head to the head of its answer, by route.
     pub const REQUEST_DURATION: &str = "fusion_sidecar_request_duration_seconds";
-    /// Size of requests' bodies as they came in.
+    /// Size of XML messages as they came in.
     pub const BODY_BYTES: &str = "fusion_sidecar_body_bytes";
+    /// Connections of clients that are open.
+    pub const CONNECTIONS_OPEN: &str = "fusion_sidecar_connections_open";
+    /// Idle connections closed to make room.
+    pub const CONNECTIONS_EVICTED: &str = "fusion_sidecar_connections_evicted_total";
+    /// Connections refused, as all others had a request running.
+    pub const CONNECTIONS_REFUSED: &str = "fusion_sidecar_connections_refused_total";
+    /// Time of a named piece of work on the database, by operation.
+    pub const DB_DURATION: &str = "fusion_sidecar_db_seconds";
+    /// Work on the database that failed, by operation and code.
+    pub const DB_ERRORS: &str = "fusion_sidecar_db_errors_total";
+    /// Requests written in one transaction.
+    pub const WRITE_BATCH: &str = "fusion_sidecar_write_batch_requests";
     /// Reports that changed nothing, by reason.
     pub const REPORTS_IGNORED: &str = "fusion_sidecar_reports_ignored_total";
-    /// Runs handed to an agent, by module.
+    /// Unknown agents that were not registered, as too many had been.
+    pub const AGENTS_REFUSED: &str = "fusion_sidecar_agents_refused_total";
+    /// Devices that network tasks reported where there is no GLPI to import them.
+    pub const DEVICES_NOT_IMPORTED: &str = "fusion_sidecar_devices_not_imported_total";
+    /// Runs handed to an agent, by method.
     pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
-    /// Runs that came to their end, by module and outcome.
-    pub const RUNS_ENDED: &str = "fusion_sidecar_runs_ended_total";
 
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Kind {
         /// Only grows.
         Counter,
+        /// Goes up and down.
+        Gauge,
         /// A distribution.
         Histogram,
     }
@@ -98,7 +114,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 6] = [
+    pub const ALL: [Metric; 13] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -110,7 +126,43 @@ pub mod metrics {
             BODY_BYTES,
             Kind::Histogram,
             Unit::Bytes,
-            "Size of requests' bodies before inflating",
+            "Size of XML messages before inflating",
+        ),
+        metric(
+            CONNECTIONS_OPEN,
+            Kind::Gauge,
+            Unit::Count,
+            "Connections open",
+        ),
+        metric(
+            CONNECTIONS_EVICTED,
+            Kind::Counter,
+            Unit::Count,
+            "Idle connections closed to make room for others",
+        ),
+        metric(
+            CONNECTIONS_REFUSED,
+            Kind::Counter,
+            Unit::Count,
+            "Connections refused, as all others had a request running",
+        ),
+        metric(
+            DB_DURATION,
+            Kind::Histogram,
+            Unit::Seconds,
+            "Time that work on the database takes",
+        ),
+        metric(
+            DB_ERRORS,
+            Kind::Counter,
+            Unit::Count,
+            "Work on the database that failed",
+        ),
+        metric(
+            WRITE_BATCH,
+            Kind::Histogram,
+            Unit::Count,
+            "Requests whose changes were committed together",
         ),
         metric(
             REPORTS_IGNORED,
@@ -119,16 +171,22 @@ pub mod metrics {
             "Reports of agents that changed nothing",
         ),
         metric(
+            AGENTS_REFUSED,
+            Kind::Counter,
+            Unit::Count,
+            "Unknown agents that were not registered, as too many had been",
+        ),
+        metric(
+            DEVICES_NOT_IMPORTED,
+            Kind::Counter,
+            Unit::Count,
+            "Devices reported where there is no GLPI to import them",
+        ),
+        metric(
             RUNS_SENT,
             Kind::Counter,
             Unit::Count,
             "Runs handed to agents",
-        ),
-        metric(
-            RUNS_ENDED,
-            Kind::Counter,
-            Unit::Count,
-            "Runs that came to their end",
         ),
     ];
 
@@ -137,6 +195,7 @@ pub mod metrics {
         for metric in ALL {
             match metric.kind {
                 Kind::Counter => describe_counter!(metric.name, metric.unit, metric.help),
+                Kind::Gauge => describe_gauge!(metric.name, metric.unit, metric.help),
                 Kind::Histogram => describe_histogram!(metric.name, metric.unit, metric.help),
             }
         }

@@ -28,12 +28,42 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// A client as everything here needs it: straight to the named host, no redirect followed, no long wait for a connection.
+pub fn client() -> reqwest::ClientBuilder {
+    // Without a provider for the process reqwest panics. One that is there already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+}
+
 /// GLPI's PHP.
 #[derive(Debug, Clone)]
 pub struct Upstream {
     client: reqwest::Client,
     /// The plugin's own address, without a slash at the end.
     base: String,
+}
+
+/// A request to be passed on.
+#[derive(Debug)]
+pub struct Passed<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// It came over HTTPS.
+    pub https: bool,
+    /// Its method.
+    pub method: Method,
+    /// What stands behind the prefix; none is the directory itself, which goes on with its slash: a web server would answer with a
+    /// redirection to an address of its own, which agents may not reach.
+    pub path: &'a str,
+    /// Its query.
+    pub query: Option<&'a str>,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Body,
 }
 
 /// Why PHP gave no answer.
@@ -86,14 +116,7 @@ impl Upstream {
         plugin_base: Option<PluginBase>,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        // reqwest, as it is built here, panics without a provider for the process; one that is there already serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(timeout)
-            .build()?;
+        let client = client().read_timeout(timeout).build()?;
         let place = match plugin_base {
             Some(PluginBase::Marketplace) => "marketplace",
             Some(PluginBase::Plugins) | None => "plugins",
@@ -109,23 +132,21 @@ impl Upstream {
 
     /// Passes a request on and its answer back; bodies are streamed, and pass as they are.
     ///
-    /// `path` is what stands behind the prefix; none is the directory itself, which goes on with its slash: a web server would answer with a
-    /// redirection to an address of its own, which agents may not reach. The client's address and scheme go along; what the request claims about them does not.
+    /// The client's address and scheme go along; what the request claims about them does not.
     ///
     /// # Errors
     ///
     /// When PHP gives no answer.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
-    pub async fn pass(
-        &self,
-        client: IpAddr,
-        https: bool,
-        method: Method,
-        path: &str,
-        query: Option<&str>,
-        mut headers: HeaderMap,
-        body: Body,
-    ) -> Result<Response<Body>, UpstreamError> {
+    pub async fn pass(&self, request: Passed<'_>) -> Result<Response<Body>, UpstreamError> {
+        let Passed {
+            client,
+            https,
+            method,
+            path,
+            query,
+            mut headers,
+            body,
+        } = request;
         let path = if path.is_empty() { "/" } else { path };
         let target = match query {
             Some(query) => format!("{}{path}?{query}", self.base),
@@ -185,6 +206,17 @@ fn strip(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_is_made_without_a_provider_of_tls_for_the_process() {
+        let glpi = "https://glpi.example/glpi/".parse().unwrap();
+        let upstream =
+            Upstream::new(&glpi, Some(PluginBase::Marketplace), CONNECT_TIMEOUT).unwrap();
+        assert_eq!(
+            upstream.address(),
+            "https://glpi.example/glpi/marketplace/fusioninventory"
+        );
+    }
 
     #[test]
     fn connections_keep_their_headers_to_themselves() {

@@ -8,16 +8,42 @@
 
 #[path = "it/addresses.rs"]
 mod addresses;
+#[path = "it/agent.rs"]
+mod agent;
+#[path = "it/architecture.rs"]
+mod architecture;
+#[path = "it/bad_connections.rs"]
+mod bad_connections;
+#[path = "it/bad_input.rs"]
+mod bad_input;
+#[path = "it/bad_rows.rs"]
+mod bad_rows;
+#[path = "it/check.rs"]
+mod check;
+#[path = "it/concurrency.rs"]
+mod concurrency;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/demo.rs"]
+mod demo;
 #[path = "it/edge.rs"]
 mod edge;
 #[path = "it/fuzz.rs"]
 mod fuzz;
+#[path = "it/glpi_dir.rs"]
+mod glpi_dir;
+#[path = "it/nginx.rs"]
+mod nginx;
+#[path = "it/outage.rs"]
+mod outage;
 #[path = "it/plugin.rs"]
 mod plugin;
+#[path = "it/process.rs"]
+mod process;
 #[path = "it/queries.rs"]
 mod queries;
+#[path = "it/readme.rs"]
+mod readme;
 #[path = "it/redux.rs"]
 mod redux;
 #[path = "it/replay.rs"]

@@ -118,6 +118,9 @@ impl<'a> Reader<'a> {
         self.set(&mut dispatch.max_sends, Key::MaxSends, |text| {
             value::number(text, &1)
         });
+        self.set(&mut dispatch.max_new_agents, Key::MaxNewAgents, |text| {
+            value::number(text, &0)
+        });
         self.set(&mut dispatch.write_queue, Key::WriteQueue, |text| {
             value::number(text, &1)
         });

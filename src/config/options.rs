@@ -55,6 +55,8 @@ pub enum Key {
     CatalogueRefresh,
     /// How often a run is sent while its agent reports nothing, with policy redux [default: 3]
     MaxSends,
+    /// Most unknown agents that may register in a minute, with policy redux [default: 600]
+    MaxNewAgents,
     /// Whether serve prepares runs itself [default: on]
     Scheduler,
     /// Time between two preparations [default: 60]
@@ -136,6 +138,7 @@ impl Key {
             Self::DatabaseMaxConnections
             | Self::MaxConnections
             | Self::MaxSends
+            | Self::MaxNewAgents
             | Self::MaxParameters
             | Self::MaxXmlElements
             | Self::MaxXmlDepth
@@ -399,7 +402,7 @@ mod tests {
     fn names_are_the_words_of_the_manual() {
         let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
         let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
-            tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends scheduler scheduler-period \
+            tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler scheduler-period \
             upstream-url spool-dir max-body max-inflated max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
             log log-format";
         assert_eq!(

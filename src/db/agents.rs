@@ -5,7 +5,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Transaction};
 
 use super::row::Columns;
-use super::{Db, DbError};
+use super::{Db, DbError, OnLock};
 use crate::domain::actors::{Agent, Computer};
 use crate::domain::ids::{AgentId, ComputerId, EntityId, GroupId, LocationId, UserId};
 
@@ -69,8 +69,7 @@ impl Db {
     ///
     /// When the database fails.
     pub async fn agents_by_device_id(&self, device_id: &str) -> Result<Vec<Agent>, DbError> {
-        // No row can hold a longer one.
-        if device_id.chars().count() > MAX_TEXT {
+        if !can_match(device_id) {
             return Ok(Vec::new());
         }
         self.timed("agents_by_device_id", async {
@@ -121,11 +120,18 @@ impl Db {
     ) -> Result<AgentId, DbError> {
         self.tx(
             "register_agent",
+            OnLock::TryAgain,
             (device_id, contact),
             |db, (device_id, contact), tx| Box::pin(register(db, tx, device_id, contact)),
         )
         .await
     }
+}
+
+/// Whether a column of [`MAX_TEXT`] characters can hold `name`. One with control characters is nobody's: the tables' collation ignores
+/// them, so that it would match the name without.
+pub(super) fn can_match(name: &str) -> bool {
+    name.chars().count() <= MAX_TEXT && !name.contains(char::is_control)
 }
 
 async fn register(
@@ -191,7 +197,7 @@ fn agent(row: Row) -> Result<Agent, DbError> {
             .take::<Option<String>>("device_id")?
             .unwrap_or_default(),
         entity: EntityId(columns.take("entities_id")?),
-        locked: columns.take("lock")?,
+        locked: columns.flag("lock")?,
         computer: match columns.take::<Option<u32>>("computers_id")? {
             None => None,
             Some(id) => Some(Computer {
@@ -200,8 +206,8 @@ fn agent(row: Row) -> Result<Agent, DbError> {
                 location: LocationId(columns.take("locations_id")?),
                 group: GroupId(columns.take("groups_id")?),
                 user: UserId(columns.take("users_id")?),
-                deleted: columns.take("is_deleted")?,
-                template: columns.take("is_template")?,
+                deleted: columns.flag("is_deleted")?,
+                template: columns.flag("is_template")?,
             }),
         },
     })
@@ -210,6 +216,14 @@ fn agent(row: Row) -> Result<Agent, DbError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_match_nothing() {
+        assert!(can_match("wks-1") && can_match(&"é".repeat(255)));
+        for name in ["wks-1\0", "wks\u{1}-1", &"x".repeat(256)] {
+            assert!(!can_match(name), "{name:?}");
+        }
+    }
 
     #[test]
     fn one_device_has_one_lock() {

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use super::bulk::{LIST_MAX, list, marks};
-use super::row::Columns;
+use super::row::{Columns, readable};
 use super::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, parse_actors, parse_targets};
 use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Site, Task};
@@ -93,8 +93,9 @@ impl Db {
     }
 
     async fn modules(&self, conn: &mut Conn) -> Result<Modules, DbError> {
-        let sql = self
-            .sql("/* catalogue */ SELECT modulename, is_active, exceptions FROM {p}agentmodules");
+        let sql = self.sql(
+            "/* catalogue */ SELECT modulename, is_active <> 0, exceptions FROM {p}agentmodules",
+        );
         let rows: Vec<(Option<String>, bool, Option<String>)> = conn.query(sql.as_ref()).await?;
         let mut modules = Modules::default();
         for (name, active, exceptions) in rows {
@@ -135,55 +136,53 @@ impl Db {
              reprepare_if_successful FROM {p}tasks",
         );
         let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
-        rows.into_iter()
-            .map(|row| {
-                let mut columns = Columns::new("tasks", row);
-                let id = TaskId(columns.take("id")?);
-                let task = Task {
-                    id,
-                    name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
-                    is_active: columns.take("is_active")?,
-                    dates: Dates {
-                        start: columns.take("datetime_start")?,
-                        end: columns.take("datetime_end")?,
-                    },
-                    prep_slot: TimeslotId(columns.take("timeslots_prep_id")?),
-                    exec_slot: TimeslotId(columns.take("timeslots_exec_id")?),
-                    reprepare_if_successful: columns.take("reprepare_if_successful")?,
-                };
-                Ok((id, task))
-            })
-            .collect()
+        let tasks = rows.into_iter().map(|row| {
+            let mut columns = Columns::new("tasks", row);
+            let id = TaskId(columns.take("id")?);
+            let task = Task {
+                id,
+                name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
+                is_active: columns.flag("is_active")?,
+                dates: Dates {
+                    start: columns.take("datetime_start")?,
+                    end: columns.take("datetime_end")?,
+                },
+                prep_slot: TimeslotId(columns.take("timeslots_prep_id")?),
+                exec_slot: TimeslotId(columns.take("timeslots_exec_id")?),
+                reprepare_if_successful: columns.flag("reprepare_if_successful")?,
+            };
+            Ok((id, task))
+        });
+        Ok(readable(tasks).collect())
     }
 
     async fn jobs(&self, conn: &mut Conn) -> Result<HashMap<JobId, Job>, DbError> {
         let sql = self.sql("/* catalogue */ SELECT id, {f}tasks_id, name, method, targets, actors FROM {p}taskjobs");
         let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
-        rows.into_iter()
-            .map(|row| {
-                let mut columns = Columns::new("taskjobs", row);
-                let id = JobId(columns.take("id")?);
-                let job = Job {
-                    id,
-                    task: TaskId(columns.take("tasks_id")?),
-                    name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
-                    method: columns
-                        .take::<Option<String>>("method")?
+        let jobs = rows.into_iter().map(|row| {
+            let mut columns = Columns::new("taskjobs", row);
+            let id = JobId(columns.take("id")?);
+            let job = Job {
+                id,
+                task: TaskId(columns.take("tasks_id")?),
+                name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
+                method: columns
+                    .take::<Option<String>>("method")?
+                    .unwrap_or_default(),
+                targets: parse_targets(
+                    &columns
+                        .take::<Option<String>>("targets")?
                         .unwrap_or_default(),
-                    targets: parse_targets(
-                        &columns
-                            .take::<Option<String>>("targets")?
-                            .unwrap_or_default(),
-                    ),
-                    actors: parse_actors(
-                        &columns
-                            .take::<Option<String>>("actors")?
-                            .unwrap_or_default(),
-                    ),
-                };
-                Ok((id, job))
-            })
-            .collect()
+                ),
+                actors: parse_actors(
+                    &columns
+                        .take::<Option<String>>("actors")?
+                        .unwrap_or_default(),
+                ),
+            };
+            Ok((id, job))
+        });
+        Ok(readable(jobs).collect())
     }
 
     async fn timeslots(&self, conn: &mut Conn) -> Result<HashMap<TimeslotId, Week>, DbError> {
@@ -219,7 +218,7 @@ impl Db {
 
     async fn mirrors(&self, conn: &mut Conn, entities: &Entities) -> Result<Vec<Mirror>, DbError> {
         let sql = self.sql(
-            "/* catalogue */ SELECT entities_id, is_recursive, locations_id, url FROM {p}deploymirrors WHERE is_active = 1 ORDER BY id",
+            "/* catalogue */ SELECT entities_id, is_recursive <> 0, locations_id, url FROM {p}deploymirrors WHERE is_active = 1 ORDER BY id",
         );
         let rows: Vec<(u32, bool, u32, String)> = conn.query(sql.as_ref()).await?;
         let mut mirrors: Vec<Mirror> = rows

@@ -7,7 +7,7 @@ use mysql_async::{Conn, Row, Transaction, Value};
 
 use super::bulk::{LIST_MAX, insert, list, marks};
 use super::row::Columns;
-use super::{Db, DbError};
+use super::{Db, DbError, OnLock};
 use crate::domain::ids::ComputerId;
 use crate::proto::collect::{FileSearch, Item, What};
 
@@ -189,6 +189,7 @@ impl Db {
     ) -> Result<(), DbError> {
         self.tx(
             "store_found",
+            OnLock::TryAgain,
             (computer, id, found),
             |db, (computer, id, found), tx| Box::pin(store(db, tx, *computer, *id, found)),
         )

@@ -4,7 +4,7 @@
 pub(super) type Need = (&'static str, &'static str);
 
 /// GLPI's and the plugin's.
-pub(super) const SHARED: [Need; 23] = [
+pub(super) const SHARED: [Need; 41] = [
     ("glpi_configs", "context name value"),
     ("glpi_plugins", "directory version state"),
     ("glpi_crontasks", "itemtype name state"),
@@ -19,7 +19,7 @@ pub(super) const SHARED: [Need; 23] = [
     (
         "{p}agents",
         "id entities_id name last_contact version lock device_id computers_id token useragent \
-         threads_networkdiscovery threads_networkinventory",
+         threads_networkdiscovery timeout_networkdiscovery threads_networkinventory timeout_networkinventory",
     ),
     ("{p}configs", "type value"),
     ("{p}entities", "id entities_id agent_base_url"),
@@ -43,7 +43,7 @@ pub(super) const SHARED: [Need; 23] = [
     ("{p}timeslots", "id"),
     ("{p}timeslotentries", "id {f}timeslots_id day begin end"),
     ("{p}deploypackages", "id name json"),
-    ("{p}deploygroups", "id type"),
+    ("{p}deploygroups", "id name type"),
     (
         "{p}deploygroups_staticdatas",
         "{f}deploygroups_id itemtype items_id",
@@ -57,6 +57,55 @@ pub(super) const SHARED: [Need; 23] = [
         "id entities_id is_active is_recursive name url locations_id",
     ),
     ("{p}deployuserinteractiontemplates", "id name json"),
+    ("{p}collects", "id type"),
+    ("{p}collects_registries", "id {f}collects_id hive path key"),
+    (
+        "{p}collects_registries_contents",
+        "id computers_id {f}collects_registries_id key value",
+    ),
+    (
+        "{p}collects_wmis",
+        "id {f}collects_id moniker class properties",
+    ),
+    (
+        "{p}collects_wmis_contents",
+        "id computers_id {f}collects_wmis_id property value",
+    ),
+    (
+        "{p}collects_files",
+        "id {f}collects_id dir limit is_recursive filter_regex filter_sizeequals filter_sizegreater filter_sizelower \
+         filter_checksumsha512 filter_checksumsha2 filter_name filter_iname filter_is_file filter_is_dir",
+    ),
+    (
+        "{p}collects_files_contents",
+        "id computers_id {f}collects_files_id pathfile size",
+    ),
+    ("{p}credentials", "id username password"),
+    ("{p}credentialips", "id {f}credentials_id ip"),
+    (
+        "{p}configsecurities",
+        "id snmpversion community username authentication auth_passphrase encryption priv_passphrase",
+    ),
+    ("{p}ipranges", "id entities_id ip_start ip_end"),
+    (
+        "{p}ipranges_configsecurities",
+        "id {f}ipranges_id {f}configsecurities_id rank",
+    ),
+    (
+        "{p}networkequipments",
+        "id networkequipments_id {f}configsecurities_id",
+    ),
+    ("{p}printers", "id printers_id {f}configsecurities_id"),
+    (
+        "{p}statediscoveries",
+        "id {f}taskjob_id {f}agents_id start_time end_time date_mod nb_ip nb_found",
+    ),
+    (
+        "glpi_networkports",
+        "id items_id itemtype instantiation_type mac",
+    ),
+    ("glpi_networknames", "id items_id itemtype"),
+    ("glpi_ipaddresses", "id items_id itemtype name"),
 ];
 
 /// The sidecar's own.

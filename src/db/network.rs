@@ -8,7 +8,7 @@ use mysql_async::{Row, Transaction};
 
 use super::bulk::{LIST_MAX, list, marks};
 use super::row::Columns;
-use super::{Db, DbError};
+use super::{Db, DbError, OnLock};
 use crate::domain::ids::{AgentId, RunId};
 use crate::proto::network::{Credential, Range};
 
@@ -191,6 +191,7 @@ impl Db {
     ) -> Result<(), DbError> {
         self.tx(
             "discovery_progress",
+            OnLock::TryAgain,
             (run, agent, at, progress),
             |db, (run, agent, at, progress), tx| {
                 Box::pin(note(db, tx, *run, *agent, *at, *progress))

@@ -8,7 +8,7 @@ use mysql_async::{Conn, Params, Transaction, Value};
 use uuid::Uuid;
 
 use super::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
-use super::{Db, DbError};
+use super::{Db, DbError, OnLock};
 use crate::domain::actors::{Actor, Members, Target};
 use crate::domain::ids::{AgentId, JobId, RunId};
 use crate::domain::policy::Policy;
@@ -98,6 +98,7 @@ impl Db {
         let input = (job, targets, agents, reprepare, at);
         self.tx(
             "prepare_job",
+            OnLock::TryAgain,
             input,
             |db, (job, targets, agents, reprepare, at), tx| {
                 Box::pin(prepare(db, tx, *job, targets, agents, *reprepare, *at))

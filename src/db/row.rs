@@ -39,6 +39,15 @@ impl Columns {
         }
     }
 
+    /// The next column as a flag: whatever is not zero, as PHP and SQL read a TINYINT.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or no number.
+    pub fn flag(&mut self, column: &'static str) -> Result<bool, DbError> {
+        Ok(self.take::<i64>(column)? != 0)
+    }
+
     /// An error about `column`.
     #[must_use]
     pub fn corrupt(&self, column: &'static str, value: String) -> DbError {
@@ -48,4 +57,14 @@ impl Columns {
             value,
         }
     }
+}
+
+/// The rows that can be read. Each other one is logged and left out, so that it harms nobody but itself.
+pub fn readable<T>(rows: impl Iterator<Item = Result<T, DbError>>) -> impl Iterator<Item = T> {
+    rows.filter_map(|row| {
+        row.inspect_err(
+            |error| tracing::warn!(error = %error, code = error.code(), "a row is left out"),
+        )
+        .ok()
+    })
 }

@@ -4,7 +4,7 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
 use super::bulk::{LIST_MAX, list, marks};
-use super::row::Columns;
+use super::row::{Columns, readable};
 use super::{Db, DbError};
 use crate::domain::ids::{AgentId, JobId, PackageId, RunId};
 use crate::domain::run::{Run, RunState};
@@ -36,7 +36,7 @@ impl Db {
             if rows.len() == MOST_OPEN_RUNS {
                 tracing::warn!(agent.id = agent.0, "an agent has more open runs than one request looks at");
             }
-            rows.into_iter().map(run).collect()
+            Ok(readable(rows.into_iter().map(run)).collect())
         })
         .await
     }
@@ -47,7 +47,7 @@ impl Db {
     ///
     /// When the database fails.
     pub async fn runs_by_uniqid(&self, uniqid: &str) -> Result<Vec<Run>, DbError> {
-        if uniqid.is_empty() || uniqid.chars().count() > super::agents::MAX_TEXT {
+        if uniqid.is_empty() || !super::agents::can_match(uniqid) {
             return Ok(Vec::new());
         }
         self.timed("runs_by_uniqid", async {
@@ -58,7 +58,7 @@ impl Db {
                  WHERE r.uniqid = ? ORDER BY r.id LIMIT 16"
             ));
             let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (uniqid,)).await?;
-            rows.into_iter().map(run).collect()
+            Ok(readable(rows.into_iter().map(run)).collect())
         })
         .await
     }

@@ -9,12 +9,14 @@
 //! connection breaks, every request of the batch hears that the database is not available: it may or may not have been committed,
 //! and the agent asks again.
 
+use std::time::Instant;
+
 use chrono::NaiveDateTime;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::agents::Contact;
-use super::{Db, DbError};
+use super::{Db, DbError, OnLock};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, RunState, StateSet};
@@ -184,8 +186,14 @@ async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>
         Err(error) if requests.len() == 1 => vec![Err(error)],
         Err(error) => {
             tracing::warn!(error = %error, requests = requests.len(), "a batch was refused, writing its requests one by one");
+            let begun = Instant::now();
             let mut outcomes = Vec::with_capacity(requests.len());
             for request in requests {
+                // Each row that somebody keeps locked costs a wait, and the next batch is waiting too.
+                if begun.elapsed() > db.timeout {
+                    outcomes.push(Err(DbError::Busy));
+                    continue;
+                }
                 let alone = commit(db, std::slice::from_ref(&request)).await;
                 outcomes.push(alone.map(|mut outcomes| outcomes.pop().unwrap_or_default()));
             }
@@ -195,8 +203,12 @@ async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>
 }
 
 async fn commit(db: &Db, requests: &[Request]) -> Result<Vec<Vec<Outcome>>, DbError> {
-    db.tx("write_batch", requests, |db, requests, tx| {
-        Box::pin(commit::write(db, tx, requests))
-    })
+    // What waits behind a locked row is a whole batch, and its other requests can be written without it.
+    db.tx(
+        "write_batch",
+        OnLock::GiveUp,
+        requests,
+        |db, requests, tx| Box::pin(commit::write(db, tx, requests)),
+    )
     .await
 }

@@ -55,8 +55,10 @@ impl Dispatcher {
             if items.is_empty() && self.policy == Policy::Redux {
                 hand_out.broken(
                     run,
-                    "There is nothing to collect: the collect is empty or does not exist."
-                        .to_owned(),
+                    line(
+                        LogState::Error,
+                        "There is nothing to collect: the collect is empty or does not exist.",
+                    ),
                 );
                 continue;
             }
@@ -152,7 +154,7 @@ impl Dispatcher {
                 // Nothing was found: PHP writes nothing either.
                 return Ok(reply);
             };
-            lines.push(self.agents_line(LogState::Running, &format!("file {path} | size {size}")));
+            lines.push(self.foreign_line(LogState::Running, &format!("file {path} | size {size}")));
             lines.push(value_line(&values, Some(sid)));
             Found::File(
                 text::encode(&stored_path(path)).into_owned(),

@@ -1,11 +1,15 @@
 //! Who an agent says it is.
 
+use std::sync::PoisonError;
+
 use chrono::NaiveDateTime;
 
 use super::{DispatchError, Dispatcher, cut_chars};
 use crate::db::agents::{Contact, MAX_TEXT};
 use crate::domain::actors::Agent;
 use crate::domain::ids::EntityId;
+use crate::domain::policy::Policy;
+use crate::telemetry::metrics::AGENTS_REFUSED;
 
 /// What an agent says of itself in every XML message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +53,22 @@ impl Hello<'_> {
 }
 
 impl Dispatcher {
-    /// Registers an agent that has no row yet.
+    /// Registers an agent that has no row yet; for `redux` only so many a minute.
     pub(super) async fn register(
         &self,
         hello: &Hello<'_>,
         contact: &Contact,
     ) -> Result<Agent, DispatchError> {
+        if self.policy == Policy::Redux {
+            let mut admission = self
+                .admission
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if !admission.admit(self.clock.now()) {
+                metrics::counter!(AGENTS_REFUSED).increment(1);
+                return Err(DispatchError::TooManyNewAgents);
+            }
+        }
         let id = self.db.register_agent(hello.device_id, contact).await?;
         tracing::info!(
             agent.id = id.0,

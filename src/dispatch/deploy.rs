@@ -14,7 +14,7 @@ use crate::domain::ids::{EntityId, LocationId, PackageId};
 use crate::domain::mirrors::{Place, choose};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::run::Run;
+use crate::domain::run::{LogState, Run};
 use crate::proto::deploy::{Order, Package, answer, assemble};
 
 /// Kind of the targets of deploy runs.
@@ -61,8 +61,9 @@ impl Dispatcher {
                 match self.order(run, version, &packages, &mirrors, &parts, catalogue) {
                     Ok(order) => hand_out.send(self.sending(run, &agent, Vec::new()), order),
                     Err(reason) => {
-                        hand_out
-                            .broken(run, format!("The package cannot be handed out: {reason}."));
+                        // The reason may quote the package, which can hold anything of any length.
+                        let text = format!("The package cannot be handed out: {reason}.");
+                        hand_out.broken(run, self.foreign_line(LogState::Error, &text));
                     }
                 }
             }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::hand_out::{Asked, HandOut};
-use super::{DispatchError, Dispatcher};
+use super::{DispatchError, Dispatcher, line};
 use crate::db::esx::Hypervisor;
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::run::{Reported, log_state};
+use crate::domain::run::{LogState, Reported, log_state};
 use crate::proto::text;
 
 const ESX: Asked = Asked {
@@ -58,7 +58,10 @@ impl Dispatcher {
                 (None, Policy::Redux) => {
                     hand_out.broken(
                         run,
-                        "The hypervisor or its credential does not exist.".to_owned(),
+                        line(
+                            LogState::Error,
+                            "The hypervisor or its credential does not exist.",
+                        ),
                     );
                     continue;
                 }
@@ -97,7 +100,7 @@ impl Dispatcher {
         };
         let runs = self.own_runs(&agent, uuid).await?;
         // What the plugin says when the agent says nothing.
-        let lines = vec![self.agents_line(log_state(reported), msg.unwrap_or("ok"))];
+        let lines = vec![self.foreign_line(log_state(reported), msg.unwrap_or("ok"))];
         let changes = runs
             .iter()
             .map(|run| self.reported(run, reported, lines.clone()))

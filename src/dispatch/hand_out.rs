@@ -47,8 +47,8 @@ impl<T> HandOut<T> {
         self.changes.push(change);
     }
 
-    /// A run that cannot be handed out ends in error; the others of the answer go out.
-    pub(super) fn broken(&mut self, run: &Run, text: String) {
+    /// A run that cannot be handed out ends in error, with this line; the others of the answer go out.
+    pub(super) fn broken(&mut self, run: &Run, why: Line) {
         self.changes.push(Change {
             run: run.id,
             itemtype: run.itemtype.clone(),
@@ -57,7 +57,7 @@ impl<T> HandOut<T> {
                 from: StateSet::from(run.state),
                 to: RunState::InError,
             },
-            lines: vec![line(LogState::Error, text)],
+            lines: vec![why],
         });
     }
 

@@ -29,12 +29,12 @@ impl Dispatcher {
                 report
                     .output
                     .iter()
-                    .map(|text| self.agents_line(LogState::Running, text)),
+                    .map(|text| self.foreign_line(LogState::Running, text)),
             );
         }
         let speaks = status.msg.is_some_and(|msg| !msg.is_empty());
         if speaks || lines.is_empty() || report.reported != Reported::Progress {
-            lines.push(self.agents_line(log_state(report.reported), &report.text));
+            lines.push(self.foreign_line(log_state(report.reported), &report.text));
         }
         let changes = runs
             .iter()

@@ -57,7 +57,7 @@ impl Dispatcher {
                     }
                     Behaviour::Stop | Behaviour::BadEvent => (Reported::Failure, LogState::Error),
                 };
-                let lines = vec![self.agents_line(state, &said)];
+                let lines = vec![self.foreign_line(state, &said)];
                 changes.push(match (behaviour, self.policy) {
                     // The run is cancelled, not in error on the way there.
                     (Behaviour::Stop | Behaviour::Postpone, Policy::Redux) => {

@@ -72,9 +72,12 @@ impl Entities {
             .map(String::as_str)
     }
 
-    /// Every address handed out, with the entity that has it.
-    pub fn base_urls(&self) -> impl Iterator<Item = (EntityId, &str)> {
-        self.base_urls.iter().map(|(id, url)| (*id, url.as_str()))
+    /// All entities, by id.
+    #[must_use]
+    pub fn ids(&self) -> Vec<EntityId> {
+        let mut ids: Vec<EntityId> = self.rows.keys().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 }
 

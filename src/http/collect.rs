@@ -24,8 +24,9 @@ pub async fn rest(
     Get(query): Get,
     body: Result<AgentBody, BodyRejection>,
 ) -> Response {
-    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return error::wrong_method();
+    // No HEAD: an order that is handed out without a body is lost.
+    if !matches!(method, Method::GET | Method::POST) {
+        return error::method_not_allowed();
     }
     let uuid = query.get("uuid").unwrap_or_default();
     match query.get("action") {

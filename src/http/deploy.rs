@@ -26,8 +26,13 @@ pub async fn rest(
     (method, headers): (Method, HeaderMap),
     Get(query): Get,
 ) -> Response {
-    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return error::wrong_method();
+    // HEAD is answered for files alone: an order that is handed out without a body is lost.
+    let allowed = match query.get("action") {
+        Some("getFilePart") => matches!(method, Method::GET | Method::HEAD | Method::POST),
+        _ => matches!(method, Method::GET | Method::POST),
+    };
+    if !allowed {
+        return error::method_not_allowed();
     }
     let machineid = query.get("machineid");
     let uuid = query.get("uuid").unwrap_or_default();

@@ -25,12 +25,18 @@ fn told(error: &DispatchError) -> (StatusCode, &'static str) {
             "the FusionInventory plugin is not in service",
         ),
         DispatchError::UnknownAgent => (StatusCode::BAD_REQUEST, "unknown or locked agent"),
+        DispatchError::TooManyNewAgents => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many unknown agents at once",
+        ),
         DispatchError::NoAddress => (
             StatusCode::BAD_REQUEST,
             "no address is configured for agents",
         ),
         DispatchError::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
-        DispatchError::Db(DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_)) => (
+        DispatchError::Db(
+            DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_) | DbError::Locked(_),
+        ) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "the database is not available",
         ),
@@ -50,7 +56,10 @@ fn note(error: &DispatchError, line: &LineFields) {
         DispatchError::NoAddress => {
             tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url");
         }
-        DispatchError::Closed(_) | DispatchError::UnknownAgent | DispatchError::BadRequest(_) => {}
+        DispatchError::Closed(_)
+        | DispatchError::UnknownAgent
+        | DispatchError::TooManyNewAgents
+        | DispatchError::BadRequest(_) => {}
     }
 }
 
@@ -85,13 +94,6 @@ pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Res
     };
     *response.status_mut() = status;
     retry_later(response)
-}
-
-/// A method that none of the agents' addresses has.
-#[must_use]
-pub fn wrong_method() -> Response {
-    let methods = HeaderValue::from_static("GET, HEAD, POST");
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, methods)]).into_response()
 }
 
 /// An error to an XML message.
@@ -176,6 +178,12 @@ pub fn xml_text(status: StatusCode, text: &str, coding: Coding) -> Response {
 pub fn xml_reply(reply: &Reply, coding: Coding) -> Response {
     let kind = HeaderValue::from_static(coding.content_type());
     ([(CONTENT_TYPE, kind)], seal(&reply.to_xml(), coding)).into_response()
+}
+
+/// A method that no agent uses.
+#[must_use]
+pub fn method_not_allowed() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD, POST")]).into_response()
 }
 
 fn retry_later(mut response: Response) -> Response {

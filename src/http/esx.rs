@@ -19,8 +19,9 @@ pub async fn rest(
     method: Method,
     Get(query): Get,
 ) -> Response {
-    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
-        return error::wrong_method();
+    // No HEAD: an order that is handed out without a body is lost.
+    if !matches!(method, Method::GET | Method::POST) {
+        return error::method_not_allowed();
     }
     let Some(machineid) = query.get("machineid").filter(|name| !name.is_empty()) else {
         return nothing();

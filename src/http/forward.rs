@@ -1,38 +1,57 @@
 //! What only PHP can answer: messages for GLPI's rule engine, and the plugin's own pages.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::client::Client;
 use super::stack::LineFields;
 use crate::dispatch::Approach;
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{Passed, Upstream, UpstreamError};
+
+/// A request but for its body.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Who sends it.
+    pub client: Client,
+    /// How it reached us.
+    pub approach: Approach,
+    /// Its method.
+    pub method: Method,
+    /// Its address.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Head {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Ok(approach) = Approach::from_request_parts(parts, state).await;
+        Ok(Self {
+            client: Client::from_request_parts(parts, state).await?,
+            approach,
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+        })
+    }
+}
 
 /// A page below a prefix that the sidecar does not serve itself.
 pub async fn rest(
     State(upstream): State<Option<Upstream>>,
-    client: Client,
-    approach: Approach,
     line: LineFields,
+    head: Head,
     request: Request,
 ) -> Response {
-    let Some(upstream) = upstream else {
-        return missing();
-    };
-    let (parts, body) = request.into_parts();
-    pass(
-        &upstream,
-        client,
-        &approach,
-        &parts.method,
-        &parts.uri,
-        parts.headers,
-        body,
-        &line,
-    )
-    .await
+    match upstream {
+        Some(upstream) => pass(&upstream, head, request.into_body(), &line).await,
+        None => missing(),
+    }
 }
 
 /// An address that is nobody's.
@@ -49,36 +68,18 @@ fn missing() -> Response {
 }
 
 /// Passes a request to PHP and its answer back.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one request, which the callers have taken apart in different ways"
-)]
-pub async fn pass(
-    upstream: &Upstream,
-    client: Client,
-    approach: &Approach,
-    method: &Method,
-    uri: &Uri,
-    headers: HeaderMap,
-    body: Body,
-    line: &LineFields,
-) -> Response {
-    let path = uri
-        .path()
-        .strip_prefix(approach.prefix.as_str())
-        .unwrap_or_default();
-    match upstream
-        .pass(
-            client.address,
-            client.https,
-            method.clone(),
-            path,
-            uri.query(),
-            headers,
-            body,
-        )
-        .await
-    {
+pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields) -> Response {
+    let prefix = head.approach.prefix.as_str();
+    let request = Passed {
+        client: head.client.address,
+        https: head.client.https,
+        method: head.method,
+        path: head.uri.path().strip_prefix(prefix).unwrap_or_default(),
+        query: head.uri.query(),
+        headers: head.headers,
+        body,
+    };
+    match upstream.pass(request).await {
         Ok(response) => response,
         Err(failed) => {
             line.error(failed.code());

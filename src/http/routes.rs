@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use axum::routing::{any, get};
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 
 use super::request::Prefix;
 use super::{agent, collect, deploy, esx, forward, ops, stack};
@@ -21,6 +22,8 @@ pub struct Web {
     pub dispatcher: Arc<Dispatcher>,
     /// How much of a message is read.
     pub limits: Limits,
+    /// Places for large messages on their way from bytes to a request: each takes several times its inflated size in memory.
+    pub unpacking: Arc<Semaphore>,
     /// GLPI, for what only PHP can do.
     pub upstream: Option<Upstream>,
     /// What is counted.

@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-use super::{Durability, Start, StartError, failed, tail};
+use super::{Durability, Start, StartError, failed, tail, tell};
 
 /// MariaDB's programs on this machine.
 #[derive(Debug, Clone)]
@@ -30,6 +30,16 @@ impl Programs {
     ///
     /// It gets its name when it is complete: one cut off half-way would be taken for a server's and never start.
     pub async fn install(&self, data: &Path, durability: Durability) -> Result<(), StartError> {
+        self.install_watched(data, durability, None).await
+    }
+
+    /// As [`Programs::install`]; a `watcher` ends it together with this process, or when the future is dropped.
+    pub(super) async fn install_watched(
+        &self,
+        data: &Path,
+        durability: Durability,
+        watcher: Option<&mut Child>,
+    ) -> Result<(), StartError> {
         if data.is_dir() {
             return Ok(());
         }
@@ -55,7 +65,7 @@ impl Programs {
             command.args(["--innodb-flush-method=nosync", "--loose-debug-no-sync"]);
         }
         command.stdin(Stdio::null());
-        finish("mariadb-install-db", command).await?;
+        finish("mariadb-install-db", command, watcher).await?;
         std::fs::rename(&part, data)
             .map_err(|source| failed(format!("naming {}", data.display()), source))
     }
@@ -140,7 +150,7 @@ pub async fn load_time_zones(socket: &Path) -> Result<(), StartError> {
         .arg(option("--socket=", socket))
         .args(["--user=root", "mysql"])
         .stdin(reader);
-    finish("mariadb", load).await?;
+    finish("mariadb", load, None).await?;
     // Files there that are no zones make it warn, never fail.
     match zones.wait().await {
         Ok(status) if status.success() => Ok(()),
@@ -154,7 +164,15 @@ pub async fn load_time_zones(socket: &Path) -> Result<(), StartError> {
 }
 
 /// Runs a program that prepares something to its end; its words are in the error.
-async fn finish(program: &'static str, mut command: Command) -> Result<(), StartError> {
+async fn finish(
+    program: &'static str,
+    mut command: Command,
+    mut watcher: Option<&mut Child>,
+) -> Result<(), StartError> {
+    if watcher.is_some() {
+        // A script that starts a server is all of its group.
+        command.process_group(0);
+    }
     command
         .kill_on_drop(true)
         .stdout(Stdio::piped())
@@ -162,10 +180,16 @@ async fn finish(program: &'static str, mut command: Command) -> Result<(), Start
     let child = command
         .spawn()
         .map_err(|source| failed(format!("starting {program}"), source))?;
+    if let Some(watcher) = watcher.as_deref_mut() {
+        tell(watcher, Some(&child)).await?;
+    }
     let output = child
         .wait_with_output()
         .await
         .map_err(|source| failed(format!("running {program}"), source))?;
+    if let Some(watcher) = watcher {
+        tell(watcher, None).await?;
+    }
     if output.status.success() {
         return Ok(());
     }

@@ -12,6 +12,9 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 /// Bytes inflated at a time: how far a bomb is followed past the limit.
 const CHUNK: usize = 16 * 1024;
 
+/// Bytes that are kept while it is not known how long the whole is: more than most inventories have.
+const KEPT: usize = 4 * 1024 * 1024;
+
 /// Leading bytes of a raw deflate body that OCS agent 2.0 sends before the stream (they are a zlib header; its checksum is missing).
 const OCS_JUNK: usize = 2;
 
@@ -200,11 +203,10 @@ fn inflate(coding: Coding, body: &[u8], limit: usize) -> Result<Vec<u8>, Stop> {
     match coding {
         Coding::Plain => Ok(body.to_vec()),
         // What follows a complete zlib or deflate stream is ignored, as PHP does.
-        Coding::Zlib => read_bounded(&mut ZlibDecoder::new(body), limit),
-        Coding::Deflate => read_bounded(&mut DeflateDecoder::new(body), limit),
+        Coding::Zlib => read_bounded(|| ZlibDecoder::new(body), limit).map(|(out, _)| out),
+        Coding::Deflate => read_bounded(|| DeflateDecoder::new(body), limit).map(|(out, _)| out),
         Coding::Gzip => {
-            let mut from = GzDecoder::new(body);
-            let out = read_bounded(&mut from, limit)?;
+            let (out, from) = read_bounded(|| GzDecoder::new(body), limit)?;
             // A second member would be lost silently; the plugin takes the last eight bytes as the checksum and refuses it too.
             let mut rest = from.into_inner();
             match rest.fill_buf() {
@@ -215,24 +217,49 @@ fn inflate(coding: Coding, body: &[u8], limit: usize) -> Result<Vec<u8>, Stop> {
     }
 }
 
-/// Reads to the end. The buffer's capacity never passes `limit`: doubling it blindly would hold up to twice as much.
-fn read_bounded(from: &mut impl Read, limit: usize) -> Result<Vec<u8>, Stop> {
+/// Reads a stream to its end; what it holds, and the stream.
+///
+/// Beyond [`KEPT`] bytes the rest is only counted, and a stream that turns out to fit is read again into a buffer of its very length: a bomb
+/// takes no more memory than that, an honest message none that it does not fill.
+fn read_bounded<R: Read>(open: impl Fn() -> R, limit: usize) -> Result<(Vec<u8>, R), Stop> {
+    let mut from = open();
     let mut out = Vec::new();
+    if drain(&mut from, limit.min(KEPT), |chunk| {
+        out.extend_from_slice(chunk);
+    })
+    .map_err(|()| Stop::Corrupt)?
+    .is_some()
+    {
+        return Ok((out, from));
+    }
+    drop(out);
+    let len = drain(&mut open(), limit, |_| {})
+        .map_err(|()| Stop::Corrupt)?
+        .ok_or(Stop::TooLarge)?;
+    let mut from = open();
+    let mut out = Vec::with_capacity(len);
+    drain(&mut from, len, |chunk| out.extend_from_slice(chunk)).map_err(|()| Stop::Corrupt)?;
+    Ok((out, from))
+}
+
+/// Reads to the end; how many bytes it were, `None` once they are more than `limit`.
+fn drain(
+    from: &mut impl Read,
+    limit: usize,
+    mut take: impl FnMut(&[u8]),
+) -> Result<Option<usize>, ()> {
     let mut chunk = [0; CHUNK];
+    let mut len = 0;
     loop {
-        let count = from.read(&mut chunk).map_err(|_| Stop::Corrupt)?;
+        let count = from.read(&mut chunk).map_err(drop)?;
         if count == 0 {
-            return Ok(out);
+            return Ok(Some(len));
         }
-        let len = out.len() + count;
+        len += count;
         if len > limit {
-            return Err(Stop::TooLarge);
+            return Ok(None);
         }
-        if len > out.capacity() {
-            let wanted = len.max(out.capacity().saturating_mul(2)).min(limit);
-            out.reserve_exact(wanted - out.len());
-        }
-        out.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        take(chunk.get(..count).unwrap_or_default());
     }
 }
 
@@ -370,7 +397,7 @@ mod tests {
             let whole = open(None, &body, text.len()).unwrap();
             assert_eq!(whole.body.len(), text.len());
             assert!(
-                whole.body.capacity() <= text.len(),
+                whole.body.capacity() <= 2 * text.len(),
                 "{} bytes reserved",
                 whole.body.capacity()
             );

@@ -1,6 +1,6 @@
 //! Network tasks: the orders in a PROLOG's answer, and what agents report.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use quick_xml::Reader;
 use quick_xml::events::Event;

@@ -260,13 +260,16 @@ fn opening(
             ));
         }
     }
-    if job.method == "networkinventory"
-        && job
-            .targets
-            .iter()
-            .any(|target| target.itemtype == "PluginFusioninventoryIPRange")
-    {
+    if has_ip_ranges(job) {
         return Err(Reason::IpRangeTargets);
     }
     Ok(())
+}
+
+/// Whether `job` is a network inventory of IP ranges, which no pass prepares.
+#[must_use]
+pub fn has_ip_ranges(job: &Job) -> bool {
+    let mut targets = job.targets.iter();
+    job.method == "networkinventory"
+        && targets.any(|target| target.itemtype == "PluginFusioninventoryIPRange")
 }

@@ -67,7 +67,7 @@ async fn all_answer(app: &TestApp, prefixes: &[&str]) {
                 "{url}"
             );
             let head = send(Method::HEAD, &url, &[], vec![]).await;
-            assert_eq!((head.status, head.body.len()), (200, 0), "HEAD {url}");
+            assert_eq!(head.status, 405, "an order without a body would be lost");
             let answer = send(Method::DELETE, &url, &[], vec![]).await;
             assert_eq!(answer.status, 405, "{url}");
         }
@@ -380,9 +380,9 @@ mod upstream {
             ("/glpi/marketplace/fusioninventory", "/css/a%20b.css"),
             (
                 "/plugins/fusioninventory",
-                "/b/collect/?action=getJobs&machineid=wks-1",
+                "/ajax/taskmonitoring.php?action=getJobs&machineid=wks-1",
             ),
-            ("/plugins/fusioninventory", "/b/esx/"),
+            ("/plugins/fusioninventory", "/b/other/"),
             ("/plugins/fusioninventory", "/"),
             ("", "/"),
         ] {

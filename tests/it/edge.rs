@@ -339,24 +339,6 @@ async fn an_empty_body_has_no_type_and_a_wrong_method_is_told_the_right_ones() {
     }
 }
 
-/// Nobody could be told apart from others that name nobody.
-#[rstest]
-#[case(Policy::Plugin)]
-#[case(Policy::Redux)]
-#[tokio::test]
-async fn an_empty_device_id_registers_nobody(#[case] policy: Policy) {
-    let app = app::start(|settings| settings.dispatch.policy = policy).await;
-    let xml = "<REQUEST><DEVICEID></DEVICEID><QUERY>PROLOG</QUERY></REQUEST>";
-    let answer = app.post(xml, Coding::Plain).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(
-        squeezed(&answer.text()),
-        "<REPLY><ERROR>DEVICEID is missing</ERROR></REPLY>"
-    );
-    let agents: Vec<u32> = app.db.ask("SELECT COUNT(*) FROM {p}agents").await;
-    assert_eq!(agents, [0]);
-}
-
 #[rstest]
 #[case("NETWORKDISCOVERY")]
 #[case("NETWORKINVENTORY")]

@@ -1,5 +1,7 @@
 //! Policy `redux` through the front door: what is handed out when, what a report does, what preparation creates.
 
+#[path = "redux/admission.rs"]
+mod admission;
 #[path = "redux/catalogue.rs"]
 mod catalogue;
 #[path = "redux/preparation.rs"]

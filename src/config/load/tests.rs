@@ -70,7 +70,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 21);
+    assert_eq!(count, 22);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -103,6 +103,7 @@ fn every_option_reaches_its_setting() {
             (Key::MaxXmlElements, "13"),
             (Key::MaxXmlDepth, "14"),
             (Key::WriteQueue, "15"),
+            (Key::MaxNewAgents, "16"),
             (Key::HeaderTimeout, "8"),
             (Key::BodyTimeout, "9"),
             (Key::RequestTimeout, "10"),
@@ -148,9 +149,10 @@ fn every_option_reaches_its_setting() {
             server.max_parameters,
             server.max_xml_elements,
             server.max_xml_depth,
-            dispatch.write_queue
+            dispatch.write_queue,
+            dispatch.max_new_agents
         ),
-        (12, 13, 14, 15)
+        (12, 13, 14, 15, 16)
     );
     let timeouts = [
         server.header_timeout,

@@ -186,7 +186,10 @@ impl Dispatcher {
         let (Some((range, credentials)), Some((pace, said))) =
             (material.ranges.get(&run.items_id), &material.discovery)
         else {
-            return hand_out.broken(run, "The address range does not exist.".to_owned());
+            return hand_out.broken(
+                run,
+                line(LogState::Error, "The address range does not exist."),
+            );
         };
         let whole = || Some((range.start.clone(), range.end.clone()));
         let part = run
@@ -196,7 +199,10 @@ impl Dispatcher {
         if part.is_none() && self.policy == Policy::Redux {
             return hand_out.broken(
                 run,
-                "The part of the address range cannot be read.".to_owned(),
+                line(
+                    LogState::Error,
+                    "The part of the address range cannot be read.",
+                ),
             );
         }
         let known = credentials.iter().filter_map(|id| {
@@ -227,7 +233,7 @@ impl Dispatcher {
             kind.and_then(|kind| Some((kind, material.addresses.get(&(kind, run.items_id))?)));
         let (Some((kind, (ip, credential))), Some((pace, said))) = (found, &material.inventory)
         else {
-            return hand_out.broken(run, "The device has no IP address.".to_owned());
+            return hand_out.broken(run, line(LogState::Error, "The device has no IP address."));
         };
         let kind = match kind {
             DeviceKind::Switch => "NETWORKING",
@@ -249,7 +255,10 @@ impl Dispatcher {
                 .collect(),
         };
         if told.is_empty() && self.policy == Policy::Redux {
-            return hand_out.broken(run, "The device has no SNMP credential.".to_owned());
+            return hand_out.broken(
+                run,
+                line(LogState::Error, "The device has no SNMP credential."),
+            );
         }
         hand_out.send(
             self.sending_network(run, agent, said),

@@ -12,6 +12,7 @@ use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, Run, RunState, StateSet};
 use crate::proto::network::Report;
 use crate::proto::text;
+use crate::telemetry::metrics::DEVICES_NOT_IMPORTED;
 
 /// Which task reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +134,7 @@ impl Dispatcher {
         let report = &message.report;
         let imported = u64::from(report.devices).saturating_sub(report.errors.len() as u64);
         if imported > 0 {
-            metrics::counter!("fusion_sidecar_devices_not_imported_total").increment(imported);
+            metrics::counter!(DEVICES_NOT_IMPORTED).increment(imported);
             tracing::warn!(
                 agent.id = agent.id.0,
                 run.id = run.id.0,

@@ -17,11 +17,12 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::http::client::Client;
+use crate::telemetry;
 
 /// Counter: requests by `route` and `status`; status `gone` when the client left before the answer began.
-pub const REQUESTS_TOTAL: &str = "requests_total";
+pub const REQUESTS_TOTAL: &str = telemetry::metrics::REQUESTS;
 /// Histogram, seconds: time until the answer began, by `route`.
-pub const REQUEST_DURATION_SECONDS: &str = "request_duration_seconds";
+pub const REQUEST_DURATION_SECONDS: &str = telemetry::metrics::REQUEST_DURATION;
 
 /// How much of a client's text goes into a line, bytes: enough to tell agents apart, too little to fill the disk with.
 const MAX_TEXT: usize = 200;

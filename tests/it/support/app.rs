@@ -1,5 +1,6 @@
 //! The sidecar itself, in process: the real server on a port of its own, on a fresh database, with a clock that stands.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,7 +30,11 @@ pub(crate) struct TestApp {
 /// Starts a sidecar that does nothing on its own and reads the catalogue at every request, otherwise with the default settings but for
 /// what `configure` changes.
 pub(crate) async fn start(configure: impl FnOnce(&mut Settings)) -> TestApp {
-    let db = database::fresh().await;
+    start_on(database::fresh().await, configure).await
+}
+
+/// As [`start`], on a database that was made ready before.
+pub(crate) async fn start_on(db: TestDb, configure: impl FnOnce(&mut Settings)) -> TestApp {
     let documents = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(NOON.parse::<DateTime<Utc>>().unwrap()));
     let mut settings = Settings::for_database(db.database.clone());
@@ -52,6 +57,21 @@ pub(crate) async fn start(configure: impl FnOnce(&mut Settings)) -> TestApp {
 }
 
 impl TestApp {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+
+    /// Another sidecar on the same database, with the same settings but for what `configure` changes.
+    pub(crate) async fn another(&self, configure: impl FnOnce(&mut Settings)) -> Running {
+        let mut settings = self.settings.clone();
+        configure(&mut settings);
+        let listener = TcpListener::bind(settings.server.listen).await.unwrap();
+        app::start(&settings, listener, self.clock.clone(), None)
+            .await
+            .unwrap()
+    }
+
     /// The agents' address.
     pub(crate) fn base_url(&self) -> String {
         format!("{}/plugins/fusioninventory", self.origin())
@@ -74,11 +94,16 @@ impl TestApp {
 
     /// One preparation pass, as the scheduler or `once prepare` makes it.
     pub(crate) async fn prepare(&self) -> Result<(), String> {
+        self.prepare_at(&self.running).await
+    }
+
+    /// The same at another sidecar.
+    pub(crate) async fn prepare_at(&self, running: &Running) -> Result<(), String> {
         let Settings {
             timezone, dispatch, ..
         } = &self.settings;
         let preparation = Preparation::new(
-            self.running.db.clone(),
+            running.db.clone(),
             self.clock.clone(),
             *timezone,
             dispatch.policy,

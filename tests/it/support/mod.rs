@@ -1,7 +1,14 @@
 //! What the tests stand on.
 
+pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod app;
+pub(crate) mod cut;
 pub(crate) mod database;
+pub(crate) mod fleet;
 pub(crate) mod php;
+pub(crate) mod process;
+pub(crate) mod real_agent;
+pub(crate) mod server;
 pub(crate) mod site;
+pub(crate) mod wire;

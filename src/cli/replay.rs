@@ -11,15 +11,15 @@ use chrono_tz::Tz;
 use clap::Args;
 use mysql_async::Conn;
 
-use super::{
-    Base, Job, Limits, Moment, Recording, Step, Subject, ask, clean, differences,
-    differences_of_ends, play,
-};
-use crate::cli;
+use super::say;
 use crate::clock::{Clock, SystemClock};
 use crate::config::database_url;
 use crate::db::Db;
 use crate::db::scratch::claim;
+use crate::replay::{
+    Base, Job, Limits, Moment, Recording, Step, Subject, ask, clean, differences,
+    differences_of_ends, play,
+};
 
 /// The base of a directory that has none: the one under this project's own recordings.
 const BASE: &str = include_str!("../../fixtures/recordings/base.json");
@@ -34,36 +34,36 @@ const JOB: &str = "{job}";
 
 /// What `replay` can be told. It reads no variable and no file of the sidecar's configuration.
 #[derive(Debug, Clone, Args)]
-pub struct ReplayArgs {
+pub(super) struct ReplayArgs {
     /// Recordings: files, or directories of them
     #[arg(required = true, value_name = "DIR|FILE")]
-    pub recordings: Vec<PathBuf>,
-    /// Agents' address of the server that is tried, such as <http://127.0.0.1:8086/plugins/fusioninventory>
+    pub(super) recordings: Vec<PathBuf>,
+    /// Agents' address of the server that is tried, such as `http://127.0.0.1:8086/plugins/fusioninventory`
     #[arg(long)]
-    pub url: String,
+    pub(super) url: String,
     /// The server's database, which is EMPTIED: `mysql://USER:PASSWORD@HOST:PORT/NAME`; without one, only recordings that need no rows are
     /// played, and only answers compared
     #[arg(long, value_name = "URL")]
-    pub database_url: Option<String>,
+    pub(super) database_url: Option<String>,
     /// Give the database to replays first; refused if it holds more than a fresh installation
     #[arg(long, requires = "database_url")]
-    pub init: bool,
+    pub(super) init: bool,
     /// The plugin's `files` directory, as the server sees it; without one, recordings with files are left out
     #[arg(long, value_name = "DIR")]
-    pub files: Option<PathBuf>,
+    pub(super) files: Option<PathBuf>,
     /// Shell command that does the server's background work, `{job}` in it being prepare, clean or cleanondemand; without one,
     /// recordings with such work are left out
     #[arg(long, value_name = "COMMAND")]
-    pub cron: Option<String>,
+    pub(super) cron: Option<String>,
     /// Play only recordings whose name contains this
     #[arg(long, value_name = "WORD", default_value = "")]
-    pub filter: String,
+    pub(super) filter: String,
     /// Zone of the server and of its database sessions
     #[arg(long, value_name = "ZONE", default_value_t = Tz::UTC)]
-    pub timezone: Tz,
+    pub(super) timezone: Tz,
     /// Longest wait for an answer or for background work, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub timeout: u64,
+    pub(super) timeout: u64,
 }
 
 /// A recording, and what it stands on.
@@ -86,7 +86,7 @@ enum Verdict {
 /// # Errors
 ///
 /// When a recording cannot be read or sent, or the database may not be emptied, or fails.
-pub async fn run(arguments: ReplayArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: ReplayArgs) -> anyhow::Result<ExitCode> {
     if !arguments.url.starts_with("http://") {
         bail!("--url must begin with http://: recordings are plain HTTP");
     }
@@ -106,7 +106,7 @@ pub async fn run(arguments: ReplayArgs) -> anyhow::Result<ExitCode> {
         outcome.as_ref().map_or(Ok(()), |_| left)?;
     }
     let counts = outcome?;
-    cli::say(&format!(
+    say(&format!(
         "{} conform, {} differ, {} left out",
         counts.conform, counts.differ, counts.left_out
     ));
@@ -207,7 +207,7 @@ async fn play_all(
             Verdict::LeftOut(_) => &mut counts.left_out,
         };
         *count += 1;
-        cli::say(&line(&recording.name, width, &verdict));
+        say(&line(&recording.name, width, &verdict));
     }
     Ok(counts)
 }

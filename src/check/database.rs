@@ -1,0 +1,306 @@
+//! The database: whether it is there, what it is, what it allows, what it holds, and what time it has.
+
+use super::{Report, time};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::diagnostics::{self, ConnectError, ServerFacts, SiteFacts};
+use crate::db::grants::{self, Grant, Privilege};
+use crate::db::schema::{self, Missing, SchemaError};
+use crate::db::{Db, DbError};
+use crate::domain::catalogue::Catalogue;
+
+/// What can be done when nothing else is known of a failure.
+const SEE_SERVER: &str = "see the database server's log";
+
+/// An open database, and what was read from it.
+pub(super) struct Opened {
+    pub(super) db: Db,
+    /// All tables and columns are there and may be used: `serve` would start.
+    pub(super) complete: bool,
+    pub(super) site: Option<SiteFacts>,
+    pub(super) catalogue: Option<Catalogue>,
+}
+
+pub(super) async fn examine(
+    settings: &Settings,
+    clock: &dyn Clock,
+    report: &mut Report,
+) -> Option<Opened> {
+    if let Err(error) = diagnostics::connect(&settings.database).await {
+        report.error("database", error.to_string(), mend(settings, &error));
+        return None;
+    }
+    let db = match Db::open(&settings.database, settings.timezone, clock.now()).await {
+        Ok(db) => db,
+        Err(error) => {
+            report.error("database", error.to_string(), SEE_SERVER);
+            return None;
+        }
+    };
+    let server = kept(db.server_facts().await, report);
+    let now = clock.now();
+    let account = server
+        .as_ref()
+        .map_or_else(|| "USER".to_owned(), |server| server.account.clone());
+    if let Some(server) = &server {
+        kind(server, report);
+        time::clocks(server, now, report);
+    }
+    let refused = rights(&db, &account, report).await;
+    let whole = tables(&db, refused.as_deref().unwrap_or_default(), report).await;
+    let complete = whole && refused.is_some_and(|refused| refused.is_empty());
+    let site = db.site_facts().await.ok();
+    if let Some(server) = &server {
+        time::zones(settings, server, site.as_ref(), now, report);
+    }
+    let catalogue = if complete {
+        kept(db.catalogue().await, report)
+    } else {
+        None
+    };
+    Some(Opened {
+        complete: complete && catalogue.is_some(),
+        db,
+        site,
+        catalogue,
+    })
+}
+
+/// The value, or an error in the report.
+fn kept<T>(outcome: Result<T, DbError>, report: &mut Report) -> Option<T> {
+    outcome
+        .map_err(|error| report.error("database", error.to_string(), SEE_SERVER))
+        .ok()
+}
+
+/// How to come to a connection.
+fn mend(settings: &Settings, error: &ConnectError) -> String {
+    let database = &settings.database;
+    let (user, name) = (&database.user, &database.name);
+    let place = match &database.socket {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", database.host, database.port),
+    };
+    match error {
+        ConnectError::Login(_) => {
+            format!("give the password of {user}, or one set anew with ALTER USER, and write special characters percent-encoded in a database URL")
+        }
+        ConnectError::NotAllowed(_) | ConnectError::NoDatabase(_) => {
+            format!("name GLPI's database instead of {name}, and give {user} the rights that the README lists")
+        }
+        ConnectError::Host(_) => {
+            format!("make an account for {user} that may come from this machine (CREATE USER '{user}'@'HOST'), or FLUSH HOSTS if it was blocked")
+        }
+        ConnectError::WantsTls(_) => "add ssl=true to the database URL, or $dbssl to config_db.php".to_owned(),
+        ConnectError::Tls(_) => {
+            "name the authority that signed the server's certificate (ssl-ca), or switch TLS on in the server".to_owned()
+        }
+        ConnectError::Plugin(_) => {
+            format!("let {user} log in by mysql_native_password or caching_sha2_password")
+        }
+        ConnectError::Unreachable(_) | ConnectError::Silent => {
+            format!("see that the server runs and answers at {place}")
+        }
+        ConnectError::Other(_) => SEE_SERVER.to_owned(),
+    }
+}
+
+fn kind(server: &ServerFacts, report: &mut Report) {
+    if !server.version.is_supported() {
+        report.error(
+            "database",
+            format!("{} is too old", server.version),
+            "use MariaDB 10.2 or MySQL 5.7 or later, as GLPI 10 does",
+        );
+    }
+    if !server.innodb {
+        report.error(
+            "database",
+            "the server has no InnoDB",
+            "switch it on: without transactions nothing is safe",
+        );
+    }
+    for (table, engine) in &server.other_engines {
+        report.error(
+            "database",
+            format!("table {table} is {engine}, which has no transactions"),
+            format!("move it to InnoDB: ALTER TABLE `{table}` ENGINE=InnoDB"),
+        );
+    }
+    if server.read_only {
+        report.error(
+            "database",
+            "the server is read-only",
+            "name the primary server, not a replica",
+        );
+    }
+    if server.version.is_supported()
+        && server.innodb
+        && server.other_engines.is_empty()
+        && !server.read_only
+    {
+        report.fine(
+            "database",
+            format!("{}, InnoDB, as {}", server.version, server.account),
+        );
+    }
+}
+
+/// Reports what the account may not do, and returns it.
+async fn rights(db: &Db, account: &str, report: &mut Report) -> Option<Vec<Grant>> {
+    let refused = kept(db.refused().await, report)?;
+    for grant in &refused {
+        report.error(
+            "grants",
+            format!("{} on {} is missing", grant.list(), grant.table),
+            grant.statement(db.name(), account),
+        );
+    }
+    if refused.is_empty() {
+        report.fine(
+            "grants",
+            format!("all rights on {} tables", grants::needed().len()),
+        );
+    }
+    Some(refused)
+}
+
+/// Whether all tables are there. Those that may not be read do not show in the server's lists; they were named among `refused`.
+async fn tables(db: &Db, refused: &[Grant], report: &mut Report) -> bool {
+    let looked = async {
+        let mut conn = db.conn().await?;
+        let missing = schema::missing(&mut conn, db.name()).await?;
+        Ok::<_, DbError>((conn, missing))
+    };
+    let Some((mut conn, missing)) = kept(looked.await, report) else {
+        return false;
+    };
+    let hidden = |table: &str| {
+        let mut unreadable = refused
+            .iter()
+            .filter(|grant| grant.privileges.contains(&Privilege::Select));
+        unreadable.any(|grant| grant.table == table)
+    };
+    let missing: Vec<Missing> = missing
+        .into_iter()
+        .filter(|missing| !hidden(&missing.table))
+        .collect();
+    let (own, shared): (Vec<Missing>, Vec<Missing>) =
+        missing.into_iter().partition(|missing| missing.own);
+    let whole = own.is_empty() && shared.is_empty();
+    if !shared.is_empty() {
+        report.error(
+            "schema",
+            SchemaError::Lacks(shared).to_string(),
+            "name GLPI's database, and install or update the FusionInventory plugin 10.0 in GLPI",
+        );
+    }
+    if !own.is_empty() {
+        report.error(
+            "schema",
+            SchemaError::Lacks(own).to_string(),
+            "run fusion-sidecar migrate once, as a user who may CREATE tables",
+        );
+    }
+    if !whole {
+        return false;
+    }
+    match schema::version(&mut conn).await {
+        Ok(Some(schema::VERSION)) => {
+            report.fine(
+                "schema",
+                format!("all tables, the sidecar's at version {}", schema::VERSION),
+            );
+            true
+        }
+        Ok(Some(found)) if found > schema::VERSION => {
+            report.error(
+                "schema",
+                format!(
+                    "the sidecar's tables have version {found}, this program knows {}",
+                    schema::VERSION
+                ),
+                "update fusion-sidecar",
+            );
+            false
+        }
+        Ok(found) => {
+            report.error(
+                "schema",
+                format!(
+                    "the sidecar's tables have version {}, this program needs {}",
+                    found.unwrap_or_default(),
+                    schema::VERSION
+                ),
+                "run fusion-sidecar migrate, as a user who may CREATE and ALTER tables",
+            );
+            false
+        }
+        // Not readable: named among the grants.
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDateTime;
+
+    use super::*;
+    use crate::db::diagnostics::ServerVersion;
+
+    fn server() -> ServerFacts {
+        ServerFacts {
+            version: ServerVersion::parse("10.11.6-MariaDB"),
+            account: "'u'@'h'".into(),
+            utc: NaiveDateTime::default(),
+            session_zone: "SYSTEM".into(),
+            session_offset: 0,
+            global_offset: None,
+            read_only: false,
+            innodb: true,
+            other_engines: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn kinds_of_server() {
+        let with = |change: fn(&mut ServerFacts)| {
+            let mut server = server();
+            change(&mut server);
+            let mut report = Report::default();
+            kind(&server, &mut report);
+            report.to_string()
+        };
+        assert!(
+            with(|_| {}).starts_with("ok: database: 10.11.6-MariaDB, InnoDB, as 'u'@'h'\n0 errors")
+        );
+        for (change, line) in [
+            (
+                (|server| server.version = ServerVersion::parse("5.6.51")) as fn(&mut ServerFacts),
+                "error: database: MySQL 5.6.51 is too old",
+            ),
+            (
+                |server| server.innodb = false,
+                "error: database: the server has no InnoDB",
+            ),
+            (
+                |server| server.read_only = true,
+                "error: database: the server is read-only",
+            ),
+            (
+                |server| {
+                    server
+                        .other_engines
+                        .push(("glpi_configs".into(), "MyISAM".into()));
+                },
+                "error: database: table glpi_configs is MyISAM",
+            ),
+        ] {
+            let said = with(change);
+            assert!(
+                said.starts_with(line) && said.ends_with("1 error, 0 warnings"),
+                "{said}"
+            );
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! GLPI and the plugin: whether they are in service, and what of their data the sidecar treats in its own way.
+
+use super::Report;
+use super::database::Opened;
+use crate::config::Settings;
+use crate::db::DbError;
+use crate::db::diagnostics::{DynamicGroup, SiteFacts};
+use crate::domain::catalogue::Catalogue;
+use crate::proto::criteria;
+use crate::work::prepare::has_ip_ranges;
+
+/// The plugin's versions whose tables are known.
+const KNOWN_PLUGIN: &str = "10.0.";
+
+/// What can be done when a read fails.
+const SEE_ABOVE: &str = "mend the rights and tables first";
+
+pub(super) async fn examine(settings: &Settings, opened: &Opened, report: &mut Report) {
+    match &opened.site {
+        Some(site) => in_service(site, report),
+        None => report.error(
+            "glpi",
+            "neither GLPI's settings nor its plugins can be read",
+            SEE_ABOVE,
+        ),
+    }
+    let cron = opened.db.plugin_scheduler_state().await;
+    let cron_is_on = match cron {
+        Ok(state) => Some(state.is_some_and(|state| state != 0)),
+        Err(error) => {
+            unread(&error, report);
+            None
+        }
+    };
+    if let Some(on) = cron_is_on {
+        schedulers(settings.scheduler.enabled, on, report);
+    }
+    match opened.db.dynamic_groups().await {
+        Ok(groups) => searches(&groups, report),
+        Err(error) => unread(&error, report),
+    }
+    if let Some(catalogue) = &opened.catalogue {
+        plugin_tables(opened.site.as_ref(), catalogue, report);
+        passed_over(catalogue, cron_is_on == Some(true), report);
+        encryption(settings, catalogue, report);
+    }
+}
+
+fn unread(error: &DbError, report: &mut Report) {
+    report.error("glpi", error.to_string(), SEE_ABOVE);
+}
+
+fn in_service(site: &SiteFacts, report: &mut Report) {
+    if site.maintenance {
+        report.error(
+            "glpi",
+            "GLPI is in maintenance: agents get 503",
+            "end it when its work is done (php bin/console glpi:maintenance:disable); serve then goes on by itself",
+        );
+    } else {
+        report.fine(
+            "glpi",
+            format!(
+                "GLPI {} is in service",
+                site.glpi_version.as_deref().unwrap_or("of no version")
+            ),
+        );
+    }
+    let activate =
+        "activate FusionInventory in GLPI (Setup, Plugins); serve then goes on by itself";
+    // GLPI's Plugin class names these states.
+    let (problem, mend) = match &site.plugin {
+        None => (
+            "is not installed",
+            "install FusionInventory 10.0 in GLPI (Setup, Plugins)",
+        ),
+        Some((version, 1)) => {
+            if version.starts_with(KNOWN_PLUGIN) {
+                report.fine("plugin", format!("FusionInventory {version} is active"));
+            } else {
+                report.warning(
+                    "plugin",
+                    format!(
+                        "FusionInventory {version} is active, versions {KNOWN_PLUGIN}x are known"
+                    ),
+                    "try it on a copy of the database first",
+                );
+            }
+            return;
+        }
+        Some((_, 0 | 2)) => (
+            "is there, but not installed",
+            "install it in GLPI (Setup, Plugins)",
+        ),
+        Some((_, 3)) => ("has to be configured", activate),
+        Some((_, 4)) => ("is switched off", activate),
+        Some((_, 5)) => (
+            "has lost its files",
+            "put its files back, or remove it in GLPI",
+        ),
+        Some((_, 6)) => (
+            "is being updated",
+            "finish the update in GLPI (Setup, Plugins); serve then goes on by itself",
+        ),
+        Some((_, _)) => ("is in a state that is not known", activate),
+    };
+    report.error(
+        "plugin",
+        format!("FusionInventory {problem}: agents get 503"),
+        mend,
+    );
+}
+
+fn plugin_tables(site: Option<&SiteFacts>, catalogue: &Catalogue, report: &mut Report) {
+    let tables = &catalogue.config.version;
+    if let Some((files, _)) = site.and_then(|site| site.plugin.as_ref())
+        && files != tables
+    {
+        report.warning(
+            "plugin",
+            format!("GLPI has FusionInventory {files}, its tables say {tables}"),
+            "finish the plugin's update in GLPI (Setup, Plugins)",
+        );
+    }
+}
+
+fn schedulers(ours: bool, theirs: bool, report: &mut Report) {
+    match (ours, theirs) {
+        (true, true) => report.warning(
+            "preparation",
+            "GLPI's automatic action 'taskscheduler' is on: the sidecar keeps off preparing runs",
+            "switch the action off in GLPI (Setup, Automatic actions), or the sidecar's with --scheduler off",
+        ),
+        (false, false) => report.warning(
+            "preparation",
+            "nobody prepares runs: the sidecar's scheduler is off, and so is GLPI's automatic action 'taskscheduler'",
+            "switch one of them on, or run fusion-sidecar once prepare regularly",
+        ),
+        (true, false) => report.fine("preparation", "by the sidecar"),
+        (false, true) => report.fine("preparation", "by GLPI's automatic action"),
+    }
+}
+
+fn searches(groups: &[DynamicGroup], report: &mut Report) {
+    let mut understood = 0_usize;
+    for group in groups {
+        match criteria::parse(&group.search) {
+            Ok(_) => understood += 1,
+            Err(unsupported) => report.warning(
+                "groups",
+                format!("of the dynamic group '{}' ({}) {unsupported}", group.name, group.id),
+                "it keeps the members that GLPI stored last: use 'contains' on name, serial or inventory number, or a static group",
+            ),
+        }
+    }
+    if understood > 0 {
+        report.fine(
+            "groups",
+            format!("{understood} dynamic groups are understood"),
+        );
+    }
+}
+
+fn passed_over(catalogue: &Catalogue, cron_is_on: bool, report: &mut Report) {
+    let mut jobs: Vec<_> = catalogue
+        .jobs
+        .values()
+        .filter(|job| has_ip_ranges(job))
+        .collect();
+    jobs.sort_unstable_by_key(|job| job.id);
+    for job in jobs {
+        let Some(task) = catalogue.tasks.get(&job.task).filter(|task| task.is_active) else {
+            continue;
+        };
+        let nobody = if cron_is_on {
+            ""
+        } else {
+            ", and GLPI's automatic action is off"
+        };
+        report.warning(
+            "preparation",
+            format!("job '{}' ({}) of task '{}': the sidecar prepares no network inventory of IP ranges{nobody}", job.name, job.id, task.name),
+            "leave GLPI's automatic action 'taskscheduler' on as long as such jobs are needed",
+        );
+    }
+}
+
+fn encryption(settings: &Settings, catalogue: &Catalogue, report: &mut Report) {
+    let server = &settings.server;
+    if catalogue.config.ssl_only && server.tls.is_none() && server.trusted_proxies.is_empty() {
+        report.error(
+            "tls",
+            "the plugin demands HTTPS (ssl_only), but the sidecar has no certificate and trusts no proxy: every message would be refused",
+            "give --tls-cert and --tls-key, or name the proxy that ends TLS with --trusted-proxies",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Database;
+    use crate::domain::ids::DeployGroupId;
+
+    #[test]
+    fn states_of_the_plugin() {
+        for (plugin, line) in [
+            (None, "error: plugin: FusionInventory is not installed"),
+            (
+                Some(("10.0.6+1.1", 1)),
+                "ok: plugin: FusionInventory 10.0.6+1.1 is active",
+            ),
+            (
+                Some(("11.0.0", 1)),
+                "warning: plugin: FusionInventory 11.0.0 is active",
+            ),
+            (
+                Some(("10.0.6+1.1", 2)),
+                "error: plugin: FusionInventory is there, but not installed",
+            ),
+            (
+                Some(("10.0.6+1.1", 4)),
+                "error: plugin: FusionInventory is switched off",
+            ),
+            (
+                Some(("10.0.6+1.1", 6)),
+                "error: plugin: FusionInventory is being updated",
+            ),
+            (
+                Some(("10.0.6+1.1", 9)),
+                "error: plugin: FusionInventory is in a state that is not known",
+            ),
+        ] {
+            let site = SiteFacts {
+                plugin: plugin.map(|(version, state)| (version.to_owned(), state)),
+                ..SiteFacts::default()
+            };
+            let mut report = Report::default();
+            in_service(&site, &mut report);
+            let said = report.to_string();
+            assert!(
+                said.lines().any(|said| said.starts_with(line)),
+                "{said}\n{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_scheduler_is_enough() {
+        for (ours, theirs, word) in [
+            (true, true, "warning"),
+            (false, false, "warning"),
+            (true, false, "ok"),
+            (false, true, "ok"),
+        ] {
+            let mut report = Report::default();
+            schedulers(ours, theirs, &mut report);
+            assert!(report.to_string().starts_with(word), "{report}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_is_not_understood_is_named() {
+        let group = DynamicGroup {
+            id: DeployGroupId(7),
+            name: "Lab".into(),
+            search: b"garbage".to_vec(),
+        };
+        let mut report = Report::default();
+        searches(&[group], &mut report);
+        assert!(
+            report
+                .to_string()
+                .starts_with("warning: groups: of the dynamic group 'Lab' (7) the stored search"),
+            "{report}"
+        );
+    }
+
+    #[test]
+    fn https_is_not_demanded_of_one_who_cannot() {
+        let mut settings = Settings::for_database(Database::new("h", "u", "d"));
+        let mut catalogue = Catalogue::default();
+        let errors = |settings: &Settings, catalogue: &Catalogue| {
+            let mut report = Report::default();
+            encryption(settings, catalogue, &mut report);
+            report.0.len()
+        };
+        assert_eq!(errors(&settings, &catalogue), 0);
+        catalogue.config.ssl_only = true;
+        assert_eq!(errors(&settings, &catalogue), 1);
+        settings.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        assert_eq!(errors(&settings, &catalogue), 0);
+    }
+}

@@ -1,0 +1,198 @@
+//! What the user of `serve` must be allowed to do: one list, from which come the question whether the server allows it and the GRANT
+//! statements for an admin.
+//!
+//! The server is asked with the statements themselves, on no rows. Reading SHOW GRANTS instead would mean to work out roles, wildcards
+//! and levels as the server does.
+
+use std::fmt;
+
+use mysql_async::prelude::Queryable;
+
+use super::names::Names;
+use super::needs::{OWN, SHARED};
+use super::{Db, DbError};
+
+/// A right on a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Privilege {
+    /// Reading.
+    Select,
+    /// Adding rows.
+    Insert,
+    /// Changing rows.
+    Update,
+    /// Removing rows.
+    Delete,
+}
+
+use Privilege::{Delete, Insert, Select, Update};
+
+/// The tables that are written, and how. Every table that the sidecar needs is read besides.
+const WRITTEN: [(&str, &[Privilege]); 11] = [
+    ("{p}agents", &[Insert, Update]),
+    ("{p}taskjobstates", &[Insert, Update]),
+    ("{p}taskjoblogs", &[Insert]),
+    ("{p}deploygroups_dynamicdatas", &[Update]),
+    ("{p}collects_registries_contents", &[Insert, Update, Delete]),
+    ("{p}collects_wmis_contents", &[Insert, Update, Delete]),
+    ("{p}collects_files_contents", &[Insert, Delete]),
+    ("{p}statediscoveries", &[Insert, Update]),
+    ("{p}sidecar_nonces", &[Insert, Delete]),
+    ("{p}sidecar_locks", &[Insert, Update]),
+    ("{p}sidecar_runs", &[Insert, Update, Delete]),
+];
+
+/// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
+const REFUSALS: [u16; 3] = [1044, 1142, 1143];
+
+/// Rights on one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The table.
+    pub table: String,
+    /// The rights, in the order of their declaration.
+    pub privileges: Vec<Privilege>,
+    /// The columns that are read.
+    columns: Vec<String>,
+}
+
+impl fmt::Display for Privilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        })
+    }
+}
+
+impl Grant {
+    /// The rights as SQL writes them.
+    #[must_use]
+    pub fn list(&self) -> String {
+        let words: Vec<String> = self.privileges.iter().map(ToString::to_string).collect();
+        words.join(", ")
+    }
+
+    /// The statement that gives these rights on a table of `database` to `account`, such as `'sidecar'@'localhost'`.
+    #[must_use]
+    pub fn statement(&self, database: &str, account: &str) -> String {
+        format!(
+            "GRANT {} ON `{}`.`{}` TO {account};",
+            self.list(),
+            database.replace('`', "``"),
+            self.table
+        )
+    }
+
+    /// A statement that needs `privilege`, and no other, on this table, and does nothing.
+    fn probe(&self, privilege: Privilege) -> String {
+        let table = &self.table;
+        let first = self.columns.first().map_or("id", String::as_str);
+        match privilege {
+            Select => format!(
+                "SELECT `{}` FROM `{table}` LIMIT 0",
+                self.columns.join("`,`")
+            ),
+            Insert => format!("INSERT INTO `{table}` (`{first}`) SELECT 1 FROM DUAL WHERE 1 = 0"),
+            Update => format!("UPDATE `{table}` SET `{first}` = NULL WHERE 1 = 0"),
+            Delete => format!("DELETE FROM `{table}` WHERE 1 = 0"),
+        }
+    }
+}
+
+/// Every right that `serve` needs, table by table: GLPI's and the plugin's, then the sidecar's own.
+#[must_use]
+pub fn needed() -> Vec<Grant> {
+    let names = Names::fusioninventory();
+    SHARED
+        .iter()
+        .chain(&OWN)
+        .map(|(table, columns)| {
+            let written = WRITTEN.iter().find(|(written, _)| written == table);
+            let written = written
+                .map(|(_, privileges)| *privileges)
+                .unwrap_or_default();
+            Grant {
+                table: names.replace(table),
+                privileges: [Select]
+                    .into_iter()
+                    .chain(written.iter().copied())
+                    .collect(),
+                columns: columns
+                    .split_whitespace()
+                    .map(|column| names.replace(column))
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+impl Db {
+    /// What of [`needed`] the server refuses; tables without a refusal are left out. Nothing is changed.
+    ///
+    /// A right on a table that does not exist may count as there: that the table is missing is for [`super::schema`] to say.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails in another way.
+    pub async fn refused(&self) -> Result<Vec<Grant>, DbError> {
+        self.timed("refused", async {
+            let mut conn = self.conn().await?;
+            let mut refused = Vec::new();
+            for mut grant in needed() {
+                let mut lacking = Vec::new();
+                for privilege in &grant.privileges {
+                    match conn.query_drop(grant.probe(*privilege)).await {
+                        Err(mysql_async::Error::Server(error))
+                            if REFUSALS.contains(&error.code) =>
+                        {
+                            lacking.push(*privilege);
+                        }
+                        // A missing table or column; a column without a default.
+                        Ok(()) | Err(mysql_async::Error::Server(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                if !lacking.is_empty() {
+                    grant.privileges = lacking;
+                    refused.push(grant);
+                }
+            }
+            Ok(refused)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_read_and_what_is_written_is_known() {
+        let needed = needed();
+        assert_eq!(needed.len(), SHARED.len() + OWN.len());
+        assert!(needed.iter().all(|grant| grant.privileges[0] == Select));
+        let written = needed.iter().filter(|grant| grant.privileges.len() > 1);
+        assert_eq!(written.count(), WRITTEN.len());
+    }
+
+    #[test]
+    fn statements() {
+        let grant = Grant {
+            table: "glpi_plugin_x".into(),
+            privileges: vec![Select, Insert],
+            columns: vec!["a".into(), "lock".into()],
+        };
+        assert_eq!(
+            grant.statement("gl`pi", "'s'@'localhost'"),
+            "GRANT SELECT, INSERT ON `gl``pi`.`glpi_plugin_x` TO 's'@'localhost';"
+        );
+        assert_eq!(
+            grant.probe(Select),
+            "SELECT `a`,`lock` FROM `glpi_plugin_x` LIMIT 0"
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! XML messages: read, and answered by what their QUERY says.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use super::forward::Head;
+use super::routes::{Limits, Web};
+use super::stack::LineFields;
+use super::{error, forward};
+use crate::dispatch::DispatchError;
+use crate::dispatch::contact::Hello;
+use crate::dispatch::network::{NetworkMessage, NetworkQuery, Taken};
+use crate::dispatch::prolog::Welcome;
+use crate::proto::charset::to_utf8;
+use crate::proto::envelope::{Coding, OpenError, open};
+use crate::proto::network::{self, Report};
+use crate::proto::xml::{Element, Reply, Request, XmlError, parse_request};
+
+/// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
+const SMALL: usize = 4 * 1024;
+
+/// The message that asks for orders. One that the plugin does not know is answered as this one (10.0.6+1.1), behind a line of text
+/// that makes PHP's answer no XML; that line is not imitated.
+const PROLOG: &str = "PROLOG";
+
+/// The message that holds a computer's inventory.
+const INVENTORY: &str = "INVENTORY";
+
+/// A message as it is understood.
+struct Message {
+    request: Request,
+    /// What it says of a run, if it is about one.
+    report: Report,
+    /// Coding of the answer.
+    coding: Coding,
+}
+
+/// Why a message is not understood.
+enum Unreadable {
+    Packed(OpenError),
+    Xml(XmlError, Coding),
+    /// The thread that read it is gone.
+    Gone,
+}
+
+/// Answers the message in `body`.
+pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields) -> Response {
+    metrics::histogram!("fusion_sidecar_body_bytes")
+        .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    let message = match read(web, &head, body.clone()).await {
+        Ok(message) => message,
+        Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),
+        Err(Unreadable::Xml(failed, coding)) => return error::unparsed(&failed, coding, line),
+        Err(Unreadable::Gone) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    let Message {
+        request,
+        report,
+        coding,
+    } = message;
+    request.query.as_deref().inspect(|query| line.query(query));
+    request
+        .device_id
+        .as_deref()
+        .inspect(|device_id| line.agent(device_id));
+    match web.dispatcher.requires_ssl().await {
+        Ok(true) if !head.client.https => {
+            line.error("ssl-required");
+            return error::xml_text(StatusCode::OK, "SSL REQUIRED BY SERVER", coding);
+        }
+        Ok(_) => {}
+        Err(failed) => return error::xml(&failed, coding, line),
+    }
+    let Some(device_id) = request.device_id.as_deref() else {
+        let missing = DispatchError::BadRequest("DEVICEID is missing");
+        return error::xml(&missing, coding, line);
+    };
+    let useragent = head
+        .headers
+        .get(USER_AGENT)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let hello = Hello {
+        device_id,
+        token: request.token.as_deref(),
+        useragent: useragent.as_deref(),
+    };
+    let query = request.query.as_deref();
+    let about = query.and_then(NetworkQuery::parse);
+    if about.is_none() && query != Some(INVENTORY) {
+        if query != Some(PROLOG) {
+            line.error("unknown-query");
+        }
+        return match web.dispatcher.prolog(&hello).await {
+            Ok(welcome) => error::xml_reply(&reply(welcome), coding),
+            Err(failed) => error::xml(&failed, coding, line),
+        };
+    }
+    if let Some(query) = about {
+        let message = NetworkMessage {
+            hello,
+            query,
+            process_number: request.process_number.as_deref(),
+            version: version(&request),
+            report,
+        };
+        if let Some(answer) = about_run(web, &message, coding, line).await {
+            return answer;
+        }
+    }
+    // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
+    if let Some(upstream) = &web.upstream {
+        return forward::pass(upstream, head, body.into(), line).await;
+    }
+    line.error("no-upstream");
+    let text = "only GLPI can take this message, and no upstream is configured";
+    error::xml_text(StatusCode::SERVICE_UNAVAILABLE, text, coding)
+}
+
+/// Reads the message in `body`.
+async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable> {
+    let Limits {
+        max_inflated,
+        xml: limits,
+        ..
+    } = web.limits;
+    let kind = head.headers.get(CONTENT_TYPE);
+    let kind = kind
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let len = body.len();
+    let work = move || {
+        let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed)?;
+        let coding = opened.answer;
+        let text = to_utf8(&opened.body);
+        let request =
+            parse_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
+        let about_run = request.query.as_deref().and_then(NetworkQuery::parse);
+        let report = about_run.map(|_| network::read(&text)).unwrap_or_default();
+        Ok(Message {
+            request,
+            report,
+            coding,
+        })
+    };
+    // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
+    if len <= SMALL {
+        return work();
+    }
+    // The others wait for a place as long as a request may take.
+    let Ok(place) = Arc::clone(&web.unpacking).acquire_owned().await else {
+        return Err(Unreadable::Gone);
+    };
+    let read = tokio::task::spawn_blocking(move || {
+        let read = work();
+        drop(place);
+        read
+    });
+    read.await.unwrap_or(Err(Unreadable::Gone))
+}
+
+/// Takes a message about a run; none when PHP is to have it.
+async fn about_run(
+    web: &Web,
+    message: &NetworkMessage<'_>,
+    coding: Coding,
+    line: &LineFields,
+) -> Option<Response> {
+    let taken = if web.upstream.is_some() {
+        // PHP moves the run and writes its log when it imports; nothing is done twice.
+        web.dispatcher.owns_run(message).await
+    } else {
+        web.dispatcher.network_result(message).await
+    };
+    match taken {
+        Err(failed) => Some(error::xml(&failed, coding, line)),
+        Ok(Taken::Own) if web.upstream.is_some() => None,
+        Ok(Taken::Own | Taken::Foreign) => Some(error::xml_reply(&Reply::new(), coding)),
+    }
+}
+
+/// The version that an agent reports in a message: of the task, else its own.
+fn version(request: &Request) -> Option<&str> {
+    let own = request.version_client.as_deref();
+    let own = own.map(|name| name.strip_prefix("FusionInventory-Agent_").unwrap_or(name));
+    request.module_version.as_deref().or(own)
+}
+
+/// The elements of a PROLOG's answer; their order is what agents know.
+fn reply(welcome: Welcome) -> Reply {
+    let mut reply = welcome.orders.into_iter().fold(Reply::new(), Reply::child);
+    if welcome.inventory {
+        reply = reply.child(Element::new("RESPONSE").text("SEND"));
+    }
+    reply.child(Element::new("PROLOG_FREQ").text(welcome.frequency))
+}

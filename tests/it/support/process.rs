@@ -1,0 +1,199 @@
+//! The built binary as a process of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::database::{TestDb, socket};
+
+/// Longest wait for anything that takes milliseconds when all is well.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+const BINARY: &str = env!("CARGO_BIN_EXE_fusion-sidecar");
+
+/// The URL of a test's database.
+pub(crate) fn url(db: &TestDb) -> String {
+    url_as("root", db)
+}
+
+/// The same for another user, or `user:password`.
+pub(crate) fn url_as(user: &str, db: &TestDb) -> String {
+    format!(
+        "mysql://{user}@localhost/{}?socket={}",
+        db.database.name,
+        socket().display()
+    )
+}
+
+/// The binary with nothing of the caller's environment.
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command that ends by itself, within [`LIMIT`].
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    assert_cmd::Command::from_std(command(arguments, environment))
+        .timeout(LIMIT)
+        .output()
+        .unwrap()
+}
+
+/// Exit code, standard output, standard error.
+pub(crate) fn told(output: &Output) -> (i32, String, String) {
+    (
+        output
+            .status
+            .code()
+            .unwrap_or_else(|| panic!("{}", output.status)),
+        String::from_utf8(output.stdout.clone()).unwrap(),
+        String::from_utf8(output.stderr.clone()).unwrap(),
+    )
+}
+
+/// A running `serve`; killed when dropped.
+pub(crate) struct Sidecar {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Sidecar {
+    /// `serve` on a free port with these arguments, once it says that it answers.
+    pub(crate) fn serve(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let mut child = command(&all, environment)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let collected = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            for line in stderr.lines() {
+                collected.lock().unwrap().push(line.unwrap());
+            }
+        });
+        let mut sidecar = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            lines,
+            reader: Some(reader),
+        };
+        let line = sidecar.line("answering agents");
+        let address = line.split("127.0.0.1:").nth(1).unwrap();
+        let digits: String = address.chars().take_while(char::is_ascii_digit).collect();
+        sidecar.address.set_port(digits.parse().unwrap());
+        sidecar
+    }
+
+    /// The first line of the log with `text`, waited for; if the process ends before, the test fails with its log.
+    pub(crate) fn line(&mut self, text: &str) -> String {
+        let found = |log: &[String]| log.iter().find(|line| line.contains(text)).cloned();
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
+            if let Some(line) = found(&self.log()) {
+                return line;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                let log = self.finish();
+                return found(&log)
+                    .unwrap_or_else(|| panic!("ended ({status}):\n{}", log.join("\n")));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("no '{text}' in the log:\n{}", self.log().join("\n"));
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal: `TERM`, `INT`, `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("/bin/sh")
+            .args(["-c", r#"kill -"$1" "$2""#, "sh", name])
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Its end, within [`LIMIT`], and the whole log.
+    pub(crate) fn ended(&mut self) -> (ExitStatus, Vec<String>) {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, self.finish());
+            }
+            assert!(
+                begun.elapsed() < LIMIT,
+                "still running:\n{}",
+                self.log().join("\n")
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The whole log of a process that has ended.
+    fn finish(&mut self) -> Vec<String> {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        self.log()
+    }
+
+    /// Asks with GET: status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        ask(self.address, "GET", path, "").unwrap()
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        // It has ended already, or is of no use any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request on a connection of its own: status and body, or what went wrong with the connection.
+pub(crate) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let cut = || std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "no whole answer");
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(cut)?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((status.ok_or_else(cut)?, body.to_owned()))
+}
