@@ -80,10 +80,6 @@ pub async fn open_database(settings: &Settings, clock: &dyn Clock) -> anyhow::Re
     Ok(db)
 }
 
-/// How many large messages are unpacked and parsed at once: as many as a small host has processors, so that the most memory they take
-/// together is a few times `max_inflated`, however many come.
-const UNPACKING: usize = 4;
-
 /// Chooses the cryptography that every TLS connection of this process uses, both ways. Done more than once it changes nothing.
 pub fn install_crypto() {
     // An error says that it is installed already.
@@ -132,13 +128,16 @@ pub async fn start(
     let upstream = settings
         .upstream_url
         .as_ref()
-        .map(|url| Upstream::new(url, plugin_base, settings.server.request_timeout))
+        .map(|url| {
+            // Shorter than what is left of the request, so that its end is told as GLPI's and not as ours.
+            Upstream::new(url, plugin_base, settings.server.request_timeout * 9 / 10)
+        })
         .transpose()
         .context("the client for GLPI")?;
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
-        unpacking: Arc::new(Semaphore::new(UNPACKING)),
+        unpacking: Arc::new(Semaphore::new(settings.server.max_unpacking)),
         upstream,
         metrics,
     };

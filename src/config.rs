@@ -158,6 +158,8 @@ pub struct Server {
     pub max_body: usize,
     /// Largest body after inflating, bytes.
     pub max_inflated: usize,
+    /// How many large messages are unpacked and parsed at once: each takes a few times `max_inflated` in memory at the most.
+    pub max_unpacking: usize,
     /// Most parameters in one query.
     pub max_parameters: usize,
     /// Most elements in one XML message.
@@ -185,6 +187,7 @@ impl Default for Server {
             prefixes: DEFAULT_PREFIXES.map(str::to_owned).to_vec(),
             max_body: 16 * 1024 * 1024,
             max_inflated: 128 * 1024 * 1024,
+            max_unpacking: 4,
             max_parameters: 1000,
             max_xml_elements: 1_000_000,
             max_xml_depth: 256,

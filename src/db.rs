@@ -230,6 +230,18 @@ impl Db {
         }
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        self.timed("ping", async {
+            Ok(self.conn().await?.query_drop("SELECT 1").await?)
+        })
+        .await
+    }
+
     /// Closes all connections.
     pub async fn close(self) {
         if let Err(error) = self.pool.disconnect().await {

@@ -166,7 +166,9 @@ impl Dispatcher {
     ///
     /// When GLPI is closed or the database fails.
     pub async fn ready(&self) -> Result<(), DispatchError> {
-        self.open_catalogue().await.map(drop)
+        self.open_catalogue().await?;
+        // The catalogue may be from before the database went away.
+        Ok(self.db.ping().await?)
     }
 
     /// Whether XML messages must come over HTTPS (`ssl_only`).

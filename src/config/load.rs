@@ -92,6 +92,9 @@ impl<'a> Reader<'a> {
         self.set(&mut server.max_connections, Key::MaxConnections, |text| {
             value::number(text, &1)
         });
+        self.set(&mut server.max_unpacking, Key::MaxUnpacking, |text| {
+            value::number(text, &1)
+        });
         self.set(&mut server.max_parameters, Key::MaxParameters, |text| {
             value::number(text, &1)
         });

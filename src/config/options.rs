@@ -69,6 +69,8 @@ pub enum Key {
     MaxBody,
     /// Largest body after inflating [default: 134217728]
     MaxInflated,
+    /// Most large messages that are unpacked at once; the others wait [default: 4]
+    MaxUnpacking,
     /// Most parameters in one query [default: 1000]
     MaxParameters,
     /// Most elements in one XML message [default: 1000000]
@@ -139,6 +141,7 @@ impl Key {
             | Self::MaxConnections
             | Self::MaxSends
             | Self::MaxNewAgents
+            | Self::MaxUnpacking
             | Self::MaxParameters
             | Self::MaxXmlElements
             | Self::MaxXmlDepth
@@ -403,7 +406,7 @@ mod tests {
         let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
         let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
             tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler scheduler-period \
-            upstream-url spool-dir max-body max-inflated max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
+            upstream-url spool-dir max-body max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
             log log-format";
         assert_eq!(
             names.join(" "),

@@ -27,13 +27,16 @@ impl Hello<'_> {
     ///
     /// # Errors
     ///
-    /// When it is empty or too long.
+    /// When it is empty, too long, or has characters that the table's comparison passes over.
     pub fn check(&self) -> Result<(), DispatchError> {
         if self.device_id.is_empty() {
             return Err(DispatchError::BadRequest("DEVICEID is empty"));
         }
         if self.device_id.chars().count() > MAX_TEXT {
             return Err(DispatchError::BadRequest("DEVICEID is too long"));
+        }
+        if self.device_id.contains(char::is_control) {
+            return Err(DispatchError::BadRequest("DEVICEID has control characters"));
         }
         Ok(())
     }

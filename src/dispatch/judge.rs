@@ -67,6 +67,7 @@ impl Dispatcher {
         let judged = placed.into_iter().map(|(_, run, job, task)| {
             let exec_slot = (task.exec_slot != TimeslotId(0))
                 .then(|| catalogue.timeslots.get(&task.exec_slot).unwrap_or(&closed));
+            let key = (run.job, run.itemtype.clone(), run.items_id);
             let decision = decide(&Question {
                 policy: self.policy,
                 occasion,
@@ -81,8 +82,12 @@ impl Dispatcher {
                 is_actor: actor_of_any
                     || self.policy == Policy::Redux
                         && is_actor(agent, &job.actors, &members, self.policy),
-                is_duplicate: !seen.insert((run.job, run.itemtype.clone(), run.items_id)),
+                is_duplicate: seen.contains(&key),
             });
+            // One that ends here stands in nobody's way.
+            if !matches!(decision, Decision::End(_)) {
+                seen.insert(key);
+            }
             Judged { run, decision }
         });
         Ok(judged.collect())

@@ -142,7 +142,9 @@ impl Dispatcher {
             changes.push(change(run, step, vec![line(LogState::Info, POSTPONED)]));
         }
         let now = self.now();
-        for (nb_retry, deferral) in (run.nb_retry + 1..).zip(deferrals) {
+        let mut nb_retry = run.nb_retry;
+        for deferral in deferrals {
+            nb_retry = nb_retry.saturating_add(1);
             let next = deferral.next(now);
             // The plugin takes 0 for "never", policy `redux` for "without end", as the rest of the plugin does.
             let limited = self.policy == Policy::Plugin || deferral.max_retry > 0;

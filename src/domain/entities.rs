@@ -30,9 +30,10 @@ impl Entities {
         self.rows.insert(id, entity);
     }
 
-    /// Takes a row of the plugin's `entities`: row 1 is what holds where nothing nearer does. Empty addresses say nothing.
+    /// Takes a row of the plugin's `entities`: row 1 is what holds where nothing nearer does. Empty addresses say nothing, nor does `N/A`,
+    /// which the plugin once wrote.
     pub fn insert_base_url(&mut self, row: u32, entity: EntityId, url: &str) {
-        if url.is_empty() {
+        if matches!(url, "" | "N/A") {
             return;
         }
         if row == 1 {

@@ -118,6 +118,7 @@ async fn messages_that_are_none_get_an_error_and_change_nothing(
         ("no DEVICEID", XML, b"<REQUEST><QUERY>PROLOG</QUERY></REQUEST>".to_vec(), 400, "DEVICEID"),
         ("an empty DEVICEID", XML, prolog("").into_bytes(), 400, "DEVICEID"),
         ("a blank DEVICEID", XML, prolog("  ").into_bytes(), 400, "DEVICEID"),
+        ("a line end in DEVICEID", XML, prolog("wks-1\n").into_bytes(), 400, "control characters"),
         ("elements as DEVICEID", XML, prolog("<A>wks-1</A>").into_bytes(), 400, "DEVICEID"),
         ("256 characters of DEVICEID", XML, prolog(&"é".repeat(256)).into_bytes(), 400, "DEVICEID"),
         ("10 kB of DEVICEID", XML, prolog(&"x".repeat(10_000)).into_bytes(), 400, "too long"),

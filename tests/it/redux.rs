@@ -248,6 +248,17 @@ async fn of_duplicates_one_is_handed_out_and_the_others_are_cancelled() {
 }
 
 #[tokio::test]
+async fn a_duplicate_that_ends_stands_in_nobodys_way() {
+    let app = app::start(|settings| settings.dispatch.max_sends = 1).await;
+    office(&app.db).await;
+    app.db.run(1, 1, 0).await;
+    assert_eq!(app.handed_out("wks-1").await, ["run-1"]);
+    app.db.run(2, 1, 0).await;
+    assert_eq!(app.handed_out("wks-1").await, ["run-2"]);
+    assert_eq!(app.db.states().await, [4, 1]);
+}
+
+#[tokio::test]
 async fn a_duplicate_of_a_run_under_way_is_not_handed_out() {
     let app = redux().await;
     app.db.run(1, 1, 2).await;

@@ -70,7 +70,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 22);
+    assert_eq!(count, 23);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -104,6 +104,7 @@ fn every_option_reaches_its_setting() {
             (Key::MaxXmlDepth, "14"),
             (Key::WriteQueue, "15"),
             (Key::MaxNewAgents, "16"),
+            (Key::MaxUnpacking, "17"),
             (Key::HeaderTimeout, "8"),
             (Key::BodyTimeout, "9"),
             (Key::RequestTimeout, "10"),
@@ -150,9 +151,10 @@ fn every_option_reaches_its_setting() {
             server.max_xml_elements,
             server.max_xml_depth,
             dispatch.write_queue,
-            dispatch.max_new_agents
+            dispatch.max_new_agents,
+            server.max_unpacking
         ),
-        (12, 13, 14, 15, 16)
+        (12, 13, 14, 15, 16, 17)
     );
     let timeouts = [
         server.header_timeout,

@@ -20,6 +20,7 @@ const GET_GATE: &[u8] = b"GET /gate HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn settings() -> config::Server {
     config::Server {
+        max_unpacking: 1,
         max_parameters: 1000,
         max_xml_elements: 1000,
         max_xml_depth: 100,

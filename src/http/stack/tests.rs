@@ -21,6 +21,7 @@ use crate::lifecycle::Stop;
 
 fn settings() -> config::Server {
     config::Server {
+        max_unpacking: 1,
         max_parameters: 1000,
         max_xml_elements: 1000,
         max_xml_depth: 100,
