@@ -1,5 +1,7 @@
 //! The command line: commands, and which function each one calls.
 
+mod replay;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -52,6 +54,8 @@ enum Command {
     Check(Configured),
     /// Show the whole thing on a private database
     Demo(DemoArgs),
+    /// Play recorded exchanges against a server and show where it differs from the reference
+    Replay(replay::ReplayArgs),
 }
 
 /// Background work that can be done by hand.
@@ -132,6 +136,10 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
             configured,
         } => app::migrate(settings(configured)?, standalone).await,
         Command::Check(configured) => check::run(settings(configured)?).await,
+        Command::Replay(arguments) => {
+            telemetry::init("warn", LogFormat::Text).context("logging")?;
+            replay::run(arguments).await
+        }
         Command::Demo(arguments) => {
             telemetry::init("warn", LogFormat::Text).context("logging")?;
             demo::run(arguments).await

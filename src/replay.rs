@@ -131,17 +131,61 @@ pub async fn play(
         .map_err(|source| PlayError::Request { step: 0, source })?;
     let scratch = Scratch::open(conn, &base.watched, &moment.offset()).await?;
     scratch.clear(conn).await?;
-    for (table, rows) in recording.rows_on(base) {
-        for row in rows {
-            scratch
-                .insert(conn, &table, &stored::row(&row, moment))
-                .await?;
-        }
-    }
+    load(&scratch, &recording.rows_on(base), moment, conn).await?;
     for (path, content) in &recording.files {
         write_file(&subject.files, path, content).await?;
     }
     let before = scratch.dump(conn).await?;
+    let ends = take_steps(recording, &sender, job).await?;
+    let after = scratch.dump(conn).await?;
+    Ok(Outcome {
+        ends,
+        changes: changes::changes(&before, &after, base, moment),
+    })
+}
+
+/// Takes the steps of `recording` against `subject`, whatever rows it has: for a recording that needs none.
+pub async fn ask(
+    recording: &Recording,
+    subject: &Subject,
+    job: impl AsyncFn(Job) -> Result<(), String>,
+) -> Result<Vec<End>, PlayError> {
+    let sender = Sender::new(&subject.base_url, subject.limits)
+        .map_err(|source| PlayError::Request { step: 0, source })?;
+    for (path, content) in &recording.files {
+        write_file(&subject.files, path, content).await?;
+    }
+    take_steps(recording, &sender, job).await
+}
+
+/// Empties the watched tables and leaves the rows that all recordings stand on.
+pub async fn clean(base: &Base, moment: &Moment, conn: &mut Conn) -> Result<(), ScratchError> {
+    let scratch = Scratch::open(conn, &base.watched, &moment.offset()).await?;
+    scratch.clear(conn).await?;
+    load(&scratch, &base.rows, moment, conn).await
+}
+
+async fn load(
+    scratch: &Scratch,
+    rows: &Rows,
+    moment: &Moment,
+    conn: &mut Conn,
+) -> Result<(), ScratchError> {
+    for (table, rows) in rows {
+        for row in rows {
+            scratch
+                .insert(conn, table, &stored::row(row, moment))
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn take_steps(
+    recording: &Recording,
+    sender: &Sender,
+    job: impl AsyncFn(Job) -> Result<(), String>,
+) -> Result<Vec<End>, PlayError> {
     let mut ends = Vec::with_capacity(recording.steps.len());
     for (i, step) in recording.steps.iter().enumerate() {
         ends.push(match step {
@@ -163,11 +207,7 @@ pub async fn play(
             },
         });
     }
-    let after = scratch.dump(conn).await?;
-    Ok(Outcome {
-        ends,
-        changes: changes::changes(&before, &after, base, moment),
-    })
+    Ok(ends)
 }
 
 fn told(error: &dyn std::error::Error) -> String {
@@ -208,15 +248,31 @@ async fn write_file(dir: &Path, path: &Path, content: &str) -> Result<(), PlayEr
 #[must_use]
 pub fn differences(recording: &Recording, outcome: &Outcome) -> Vec<Difference> {
     let said = said(recording);
+    let mut found = differences_of_ends(recording, &outcome.ends);
+    let (expected, got) = (&recording.reference_changes, &outcome.changes);
+    let tables: std::collections::BTreeSet<&String> = expected.keys().chain(got.keys()).collect();
+    for table in tables {
+        let rows = |changes: &Changes| {
+            serde_json::json!(changes.get(table).map_or(&[][..], Vec::as_slice))
+        };
+        found.extend(same(&rows(expected), &rows(got), table, &said));
+    }
+    found
+}
+
+/// Where `ends` differ from the reference's, whatever rows were changed.
+#[must_use]
+pub fn differences_of_ends(recording: &Recording, ends: &[End]) -> Vec<Difference> {
+    let said = said(recording);
     let mut found = Vec::new();
-    if recording.steps.len() != outcome.ends.len() {
+    if recording.steps.len() != ends.len() {
         found.push(Difference::expected(
             "steps",
             recording.steps.len(),
-            outcome.ends.len(),
+            ends.len(),
         ));
     }
-    for (i, (step, end)) in recording.steps.iter().zip(&outcome.ends).enumerate() {
+    for (i, (step, end)) in recording.steps.iter().zip(ends).enumerate() {
         let differ = match (step, end) {
             (Step::Request(step), End::Answer(answer)) => step.reference.differences(answer, &said),
             (Step::Job(step), End::Job(end)) if step.reference.rc == end.rc => Vec::new(),
@@ -243,14 +299,6 @@ pub fn differences(recording: &Recording, outcome: &Outcome) -> Vec<Difference> 
                 .into_iter()
                 .map(|difference| difference.below(&format!("step {i}"))),
         );
-    }
-    let (expected, got) = (&recording.reference_changes, &outcome.changes);
-    let tables: std::collections::BTreeSet<&String> = expected.keys().chain(got.keys()).collect();
-    for table in tables {
-        let rows = |changes: &Changes| {
-            serde_json::json!(changes.get(table).map_or(&[][..], Vec::as_slice))
-        };
-        found.extend(same(&rows(expected), &rows(got), table, &said));
     }
     found
 }

@@ -26,6 +26,10 @@ mod concurrency;
 mod conformance;
 #[path = "it/demo.rs"]
 mod demo;
+#[path = "it/edge.rs"]
+mod edge;
+#[path = "it/fuzz.rs"]
+mod fuzz;
 #[path = "it/glpi_dir.rs"]
 mod glpi_dir;
 #[path = "it/nginx.rs"]
@@ -44,6 +48,8 @@ mod readme;
 mod redux;
 #[path = "it/replay.rs"]
 mod replay;
+#[path = "it/replay_command.rs"]
+mod replay_command;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/support/mod.rs"]

@@ -13,6 +13,7 @@ use mysql_async::prelude::Queryable as _;
 
 use super::names::Names;
 use super::needs::{OWN, SHARED};
+use super::scratch::claim;
 use super::script::statements;
 
 /// The version of `sql/own.sql`; raised with each change of it.
@@ -268,10 +269,12 @@ async fn make_shared(conn: &mut Conn) -> Result<SharedTables, SchemaError> {
         .iter()
         .filter_map(|statement| created(statement))
         .collect();
+    let scratch = Names::fusioninventory().expand(claim::TABLE);
     let own: Vec<&str> = scripts
         .1
         .iter()
         .filter_map(|statement| created(statement))
+        .chain([&*scratch])
         .collect();
 
     let mut others: Vec<String> = present

@@ -2,6 +2,8 @@
 //!
 //! Names of tables and columns come from recordings. None reaches a statement that `information_schema` does not have.
 
+pub mod claim;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDateTime;

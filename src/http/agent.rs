@@ -20,7 +20,8 @@ use crate::proto::query::Query;
 const FOR_PEOPLE: &str =
     "This is an address for FusionInventory agents. GLPI's own pages are in GLPI.\n";
 
-/// A request to the main address: a query with `action` and `machineid` is REST, else a body is XML, else it is a person.
+/// A request to the main address: a query with `action` and `machineid`, neither empty, is REST, else a body is XML, else it
+/// is a person.
 pub async fn main(
     State(web): State<Web>,
     line: LineFields,
@@ -32,7 +33,8 @@ pub async fn main(
         return error::method_not_allowed();
     }
     let dispatcher = &web.dispatcher;
-    if query.has("action") && query.has("machineid") {
+    let given = |name| query.has(name) && query.get(name) != Some("");
+    if given("action") && given("machineid") {
         let answer = rest(dispatcher, &query, &head.approach, &line).await;
         return signed(dispatcher, answer);
     }

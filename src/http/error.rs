@@ -86,14 +86,14 @@ pub fn done(outcome: Result<(), DispatchError>, line: &LineFields) -> Response {
 pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Response {
     note(error, line);
     let (status, _) = told(error);
-    retry_later(
-        (
-            status,
-            [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-            body,
-        )
-            .into_response(),
-    )
+    // An empty body has no type: a client that trusts one would read JSON out of nothing.
+    let mut response = if body.is_empty() {
+        ().into_response()
+    } else {
+        ([(CONTENT_TYPE, "application/json")], body).into_response()
+    };
+    *response.status_mut() = status;
+    retry_later(response)
 }
 
 /// An error to an XML message.

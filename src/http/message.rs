@@ -23,6 +23,13 @@ use crate::proto::xml::{Element, Reply, Request, XmlError, parse_request};
 /// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
 const SMALL: usize = 4 * 1024;
 
+/// The message that asks for orders. One that the plugin does not know is answered as this one (10.0.6+1.1), behind a line of text
+/// that makes PHP's answer no XML; that line is not imitated.
+const PROLOG: &str = "PROLOG";
+
+/// The message that holds a computer's inventory.
+const INVENTORY: &str = "INVENTORY";
+
 /// A message as it is understood.
 struct Message {
     request: Request,
@@ -68,12 +75,9 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         Ok(_) => {}
         Err(failed) => return error::xml(&failed, coding, line),
     }
-    let refused = |reason| error::xml(&DispatchError::BadRequest(reason), coding, line);
     let Some(device_id) = request.device_id.as_deref() else {
-        return refused("DEVICEID is missing");
-    };
-    let Some(query) = request.query.as_deref() else {
-        return refused("QUERY is missing");
+        let missing = DispatchError::BadRequest("DEVICEID is missing");
+        return error::xml(&missing, coding, line);
     };
     let useragent = head
         .headers
@@ -84,13 +88,18 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         token: request.token.as_deref(),
         useragent: useragent.as_deref(),
     };
-    if query == "PROLOG" {
+    let query = request.query.as_deref();
+    let about = query.and_then(NetworkQuery::parse);
+    if about.is_none() && query != Some(INVENTORY) {
+        if query != Some(PROLOG) {
+            line.error("unknown-query");
+        }
         return match web.dispatcher.prolog(&hello).await {
             Ok(welcome) => error::xml_reply(&reply(welcome), coding),
             Err(failed) => error::xml(&failed, coding, line),
         };
     }
-    if let Some(query) = NetworkQuery::parse(query) {
+    if let Some(query) = about {
         let message = NetworkMessage {
             hello,
             query,

@@ -114,19 +114,17 @@ fn encoding_of(document: &[u8]) -> Option<Declared> {
     })
 }
 
+/// A declaration may name several charsets, though it must not; each one that is not UTF-8's goes, until there is none before it.
 fn without_encoding(text: Cow<'_, str>) -> Cow<'_, str> {
-    let Some(found) = encoding_of(text.as_bytes()) else {
-        return text;
-    };
-    if text
-        .get(found.label)
-        .is_some_and(|label| label.eq_ignore_ascii_case("utf-8"))
-    {
-        return text;
+    let mut text = text;
+    while let Some(found) = encoding_of(text.as_bytes()) {
+        let label = text.get(found.label).unwrap_or_default();
+        if label.eq_ignore_ascii_case("utf-8") {
+            break;
+        }
+        text.to_mut().replace_range(found.whole, "");
     }
-    let mut text = text.into_owned();
-    text.replace_range(found.whole, "");
-    Cow::Owned(text)
+    text
 }
 
 #[cfg(test)]
@@ -144,6 +142,16 @@ mod tests {
         let latin1 = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><A>\xe9t\xe9</A>".to_vec();
         let cases: Vec<(&str, Vec<u8>, &str)> = vec![
             ("utf-8", "<A>été</A>".into(), "<A>été</A>"),
+            (
+                "two charsets declared",
+                b"<?xml encoding='nosuch' encoding='ISO-8859-1'?><A>\xe9</A>".to_vec(),
+                "<?xml?><A>é</A>",
+            ),
+            (
+                "utf-8 declared behind another",
+                "<?xml encoding='nosuch' encoding='UTF-8'?><A>é</A>".into(),
+                "<?xml encoding='UTF-8'?><A>é</A>",
+            ),
             ("utf-8 with mark", "\u{feff}<A>été</A>".into(), "<A>été</A>"),
             (
                 "recorded: latin-1 declared",

@@ -50,6 +50,22 @@ impl Moment {
             .unwrap_or_else(|| value.clone())
     }
 
+    /// Whether `value` means at the moment what it means at noon: a `@sec` within the day, a `@dow` of a day that is not about to end.
+    #[must_use]
+    pub fn suits(&self, value: &Value) -> bool {
+        let second = i64::from(self.local().num_seconds_from_midnight());
+        let text = value.as_str().unwrap_or_default();
+        if let Some(by) = text.strip_prefix("@sec").and_then(distance) {
+            second
+                .checked_add(by)
+                .is_some_and(|second| (0..LAST_SECOND - NOW_AFTER).contains(&second))
+        } else if text.starts_with("@dow") {
+            second < LAST_SECOND - NOW_AFTER
+        } else {
+            true
+        }
+    }
+
     fn relative(&self, text: &str) -> Option<Value> {
         let text = text.strip_prefix('@')?;
         let (unit, by) = text.split_at_checked(3)?;
@@ -118,6 +134,25 @@ mod tests {
                 .unwrap(),
             zone,
         )
+    }
+
+    #[rstest]
+    #[case(12, "@sec-600", true)]
+    #[case(12, "@sec+600", true)]
+    #[case(12, "@sec-50000", false)]
+    #[case(12, "@sec+50000", false)]
+    #[case(12, "@dow", true)]
+    #[case(23, "@sec+3600", false)]
+    #[case(23, "@dow+1", false)]
+    #[case(23, "@now+3600", true)]
+    #[case(23, "a text", true)]
+    fn values_that_need_a_day_around_them(
+        #[case] hour: u32,
+        #[case] value: &str,
+        #[case] suits: bool,
+    ) {
+        let at = Utc.with_ymd_and_hms(2026, 3, 4, hour, 59, 0).unwrap();
+        assert_eq!(Moment::new(at, Tz::UTC).suits(&json!(value)), suits);
     }
 
     #[rstest]

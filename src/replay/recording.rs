@@ -67,6 +67,18 @@ pub enum Job {
     CleanOnDemand,
 }
 
+impl Job {
+    /// Its word in recordings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Clean => "clean",
+            Self::CleanOnDemand => "cleanondemand",
+        }
+    }
+}
+
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -224,6 +236,16 @@ mod tests {
                 .to_string()
                 .contains("line 1 column")
         );
+    }
+
+    #[test]
+    fn jobs_have_the_words_of_recordings() {
+        for job in [Job::Prepare, Job::Clean, Job::CleanOnDemand] {
+            assert_eq!(
+                serde_json::from_value::<Job>(json!(job.name())).unwrap(),
+                job
+            );
+        }
     }
 
     #[rstest]

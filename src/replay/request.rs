@@ -90,7 +90,7 @@ pub enum RequestError {
     #[error("the request cannot be sent: {0}")]
     Recording(String),
     /// No or half an answer.
-    #[error("no answer: {0}")]
+    #[error("no answer")]
     Http(#[from] reqwest::Error),
     /// An answer that cannot be read.
     #[error(transparent)]
@@ -193,7 +193,7 @@ impl Sender {
             }
             sent = sent.body(body);
         }
-        let answer = sent.send().await?;
+        let answer = sent.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status().as_u16();
         let content_type = answer
             .headers()
@@ -204,7 +204,7 @@ impl Sender {
         let mut body = Vec::new();
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk?);
+            body.extend_from_slice(&chunk.map_err(reqwest::Error::without_url)?);
             if body.len() > self.limits.answer {
                 return Err(BodyError::TooLong(self.limits.answer).into());
             }

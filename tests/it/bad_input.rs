@@ -39,6 +39,10 @@ pub(crate) fn deploy(text: &str) -> String {
     format!("{DEPLOY}?{text}")
 }
 
+/// What a person's browser is told.
+const FOR_PEOPLE: &str =
+    "This is an address for FusionInventory agents. GLPI's own pages are in GLPI.\n";
+
 #[rstest]
 #[tokio::test]
 async fn messages_that_are_none_get_an_error_and_change_nothing(
@@ -125,11 +129,10 @@ async fn messages_that_are_none_get_an_error_and_change_nothing(
             400,
             "too long",
         ),
-        ("no QUERY", XML, b"<REQUEST><DEVICEID>wks-9</DEVICEID></REQUEST>".to_vec(), 400, "QUERY"),
         (
-            "an unknown QUERY, with nobody to pass it on to",
+            "an inventory, with nobody to pass it on to",
             XML,
-            hello.replace("PROLOG", "DROP TABLE").into_bytes(),
+            hello.replace("PROLOG", "INVENTORY").into_bytes(),
             503,
             "only GLPI",
         ),
@@ -172,7 +175,7 @@ async fn queries_that_are_none_change_nothing(
             400,
             "",
         ),
-        (query("action=getConfig&machineid="), 400, ""),
+        (query("action=getConfig&machineid="), 200, FOR_PEOPLE),
         (query("action=getConfig&machineid=%ff%fe"), 400, ""),
         (query("action=getConfig&machineid=wks-1%00"), 400, ""),
         (query("action=getConfig&machineid=%zz%"), 400, ""),
@@ -184,7 +187,7 @@ async fn queries_that_are_none_change_nothing(
         (query("action=getConfig&machineid='%20OR%20'1'='1"), 400, ""),
         (query("action=getConfig&machineid=wks-%25"), 400, ""),
         (query("action[]=getConfig&machineid=wks-1"), 400, ""),
-        (query("action=&machineid=wks-1"), 400, ""),
+        (query("action=&machineid=wks-1"), 200, FOR_PEOPLE),
         (query("action=reboot&machineid=wks-1"), 400, ""),
         (query("action=GETCONFIG&machineid=wks-1"), 400, ""),
         (query(&format!("action={long}&machineid=wks-1")), 400, ""),

@@ -17,9 +17,9 @@ use crate::telemetry::metrics::DEVICES_NOT_IMPORTED;
 /// Which task reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkQuery {
-    /// QUERY NETDISCOVERY.
+    /// QUERY NETDISCOVERY, or the module of that task.
     Discovery,
-    /// QUERY SNMPQUERY or SNMPINVENTORY.
+    /// QUERY SNMPQUERY or SNMPINVENTORY, or the module of that task.
     Inventory,
 }
 
@@ -28,8 +28,8 @@ impl NetworkQuery {
     #[must_use]
     pub fn parse(query: &str) -> Option<Self> {
         match query {
-            "NETDISCOVERY" => Some(Self::Discovery),
-            "SNMPQUERY" | "SNMPINVENTORY" => Some(Self::Inventory),
+            "NETDISCOVERY" | "NETWORKDISCOVERY" => Some(Self::Discovery),
+            "SNMPQUERY" | "SNMPINVENTORY" | "NETWORKINVENTORY" => Some(Self::Inventory),
             _ => None,
         }
     }

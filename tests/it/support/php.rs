@@ -96,7 +96,10 @@ async fn answer(State(memory): State<Arc<Mutex<Memory>>>, request: Request) -> R
         .get("content-type")
         .and_then(|kind| kind.to_str().ok());
     match kind {
-        Some(kind) if kind.starts_with("application/x-compress") || kind == "application/xml" => {
+        Some(kind)
+            if !body.is_empty()
+                && (kind.starts_with("application/x-compress") || kind == "application/xml") =>
+        {
             let opened = open(Some(kind), &body, 1 << 24).unwrap();
             let text = String::from_utf8(opened.body).unwrap();
             let message = parse_request(&text, &Limits::default()).unwrap();

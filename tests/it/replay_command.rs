@@ -1,0 +1,381 @@
+//! The `replay` command, as the built program: against sidecars of both policies, and on databases that it must not touch.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use fusion_sidecar::db::scratch::claim::{self, ClaimError};
+use fusion_sidecar::replay::Base;
+use rstest::rstest;
+
+use crate::support::database::{self, TestDb};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-sidecar");
+const RUNS: &str = "glpi_plugin_fusioninventory_taskjobstates";
+
+fn recordings() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings")
+}
+
+fn watched() -> Vec<String> {
+    Base::read(&recordings().join("base.json")).unwrap().watched
+}
+
+fn url(db: &TestDb) -> String {
+    let socket = database::socket().display();
+    format!(
+        "mysql://root@localhost/{}?socket={socket}",
+        db.database.name
+    )
+}
+
+/// A sidecar of its own, ended with this value.
+struct Served {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a sidecar needs to be compared: it does nothing on its own and sees every change at once.
+fn options(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> Vec<String> {
+    let mut options = vec!["--database-url".to_owned(), url(db)];
+    options.extend(
+        [
+            "--policy",
+            policy,
+            "--timezone",
+            "UTC",
+            "--scheduler",
+            "off",
+            "--catalogue-refresh",
+            "0",
+            "--listen",
+            "127.0.0.1:0",
+            "--plugin-doc-dir",
+        ]
+        .map(str::to_owned),
+    );
+    options.push(files.path().display().to_string());
+    options
+}
+
+fn serve(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> Served {
+    let mut child = Command::new(PROGRAM)
+        .arg("serve")
+        .args(options(db, policy, files))
+        .args(["--log", "info", "--log-format", "json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    let (found, address) = std::sync::mpsc::channel();
+    // The rest of the log is read too, so that the server never waits for a reader.
+    std::thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(address) = entry["address"].as_str() {
+                let _ = found.send(address.to_owned());
+            }
+        }
+    });
+    let address = address
+        .recv_timeout(std::time::Duration::from_secs(30))
+        .unwrap();
+    Served {
+        child,
+        url: format!("http://{address}/plugins/fusioninventory"),
+    }
+}
+
+fn replay(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .arg("replay")
+        .args(arguments)
+        .arg(recordings())
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn complaint(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The rows of the marker: whether a replay is at work.
+async fn busy(db: &TestDb) -> bool {
+    let busy = db.ask("SELECT busy FROM {p}sidecar_scratch").await;
+    busy[0]
+}
+
+#[tokio::test]
+async fn a_sidecar_that_does_as_the_plugin_conforms_again_and_again() {
+    let db = database::fresh().await;
+    let documents = tempfile::tempdir().unwrap();
+    let served = serve(&db, "plugin", &documents);
+    let (database, files) = (url(&db), documents.path().join("files"));
+    let cron: Vec<String> = options(&db, "plugin", &documents)
+        .iter()
+        .map(|word| format!("'{word}'"))
+        .collect();
+    let cron = format!("{PROGRAM} once {{job}} {}", cron.join(" "));
+    let common = [
+        "--url",
+        &served.url,
+        "--database-url",
+        &database,
+        "--filter",
+    ];
+    for (filter, more, summary) in [
+        (
+            "getconfig-",
+            &["--init"][..],
+            "11 conform, 0 differ, 1 left out",
+        ),
+        (
+            "prepare-agent-actor",
+            &["--cron", &cron],
+            "1 conform, 0 differ, 0 left out",
+        ),
+        (
+            "deploy-filepart",
+            &["--files", files.to_str().unwrap()],
+            "3 conform, 0 differ, 0 left out",
+        ),
+    ] {
+        let output = replay(&[&common[..], &[filter], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(said(&output).lines().last(), Some(summary), "{output:?}");
+        assert!(!busy(&db).await);
+    }
+    // What is not given is not guessed.
+    let output = replay(&[&common[..], &["prepare-agent-actor"]].concat());
+    assert!(
+        complaint(&output).contains("nothing was played"),
+        "{output:?}"
+    );
+    assert!(
+        said(&output).contains("left out  prepare-agent-actor  needs --cron"),
+        "{output:?}"
+    );
+    let output = replay(&[&common[..], &["deploy-filepart"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(said(&output).contains("needs --files"), "{output:?}");
+}
+
+#[tokio::test]
+async fn where_a_sidecar_differs_is_listed() {
+    let db = database::fresh().await;
+    let documents = tempfile::tempdir().unwrap();
+    let served = serve(&db, "redux", &documents);
+    let database = url(&db);
+    let output = replay(&[
+        "--init",
+        "--url",
+        &served.url,
+        "--database-url",
+        &database,
+        "--filter",
+        "deploy-getjobs-s",
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = said(&output);
+    // Policy redux logs that it sends.
+    let differs = said
+        .lines()
+        .find(|line| line.starts_with("differs   deploy-getjobs-static-group "));
+    assert!(
+        differs
+            .is_some_and(|line| line
+                .contains("glpi_plugin_fusioninventory_taskjoblogs: expected [], got [{")),
+        "{said}"
+    );
+    assert!(said.ends_with(" left out\n"), "{said}");
+    assert!(!busy(&db).await);
+}
+
+#[tokio::test]
+async fn without_a_database_what_needs_no_rows_is_played() {
+    let db = database::fresh().await;
+    let documents = tempfile::tempdir().unwrap();
+    let served = serve(&db, "plugin", &documents);
+    let output = replay(&["--url", &served.url]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = said(&output);
+    let played: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("conforms  "))
+        .collect();
+    assert_eq!(
+        played,
+        [
+            "deploy-filepart-bad-name",
+            "deploy-filepart-missing",
+            "getconfig-unknown-agent",
+            "prolog-latin1-body",
+            "prolog-plain-new-agent"
+        ],
+        "{said}"
+    );
+    assert!(said.contains("needs --database-url"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_differs() {
+    let output = replay(&[
+        "--url",
+        "http://127.0.0.1:1/x",
+        "--filter",
+        "getconfig-unknown-agent",
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = said(&output);
+    assert!(
+        said.starts_with(
+            "differs   getconfig-unknown-agent  step 0: answer: expected one, got no answer"
+        ),
+        "{said}"
+    );
+}
+
+#[rstest]
+#[case(&["--url", "https://127.0.0.1/x"], "--url must begin with http://")]
+#[case(&["--url", "http://127.0.0.1:1/x", "--filter", "nosuch"], "no recording matches")]
+#[case(&["--url", "http://127.0.0.1:1/x", "--database-url", "postgres://a/b"], "--database-url must begin with mysql://")]
+fn what_cannot_be_done_is_said(#[case] arguments: &[&str], #[case] expected: &str) {
+    let complaint = complaint(&replay(arguments));
+    assert!(complaint.contains(expected), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_database_that_was_not_given_is_not_touched() {
+    let db = database::fresh().await;
+    db.set("INSERT INTO {p}taskjobstates (id, uniqid) VALUES (7, 'mine')")
+        .await;
+    let database = url(&db);
+    let arguments = ["--url", "http://127.0.0.1:1/x", "--database-url", &database];
+    let refused = complaint(&replay(&arguments));
+    assert!(refused.contains("was not given to replays"), "{refused}");
+    let refused = complaint(&replay(&[&arguments[..], &["--init"]].concat()));
+    assert!(
+        refused.contains(&format!("table {RUNS} holds 1 rows, more than")),
+        "{refused}"
+    );
+    let runs: Vec<u64> = db.ask("SELECT id FROM {p}taskjobstates").await;
+    assert_eq!(runs, [7]);
+    let refused = complaint(&replay(&arguments));
+    assert!(
+        refused.contains("was not given to replays"),
+        "a refused gift leaves no marker: {refused}"
+    );
+}
+
+async fn taken(db: &TestDb, watched: &[String]) -> Result<(), ClaimError> {
+    let mut conn = db.conn().await;
+    let taken = claim::take(&mut conn, watched).await;
+    conn.disconnect().await.unwrap();
+    taken
+}
+
+/// A database that is given to replays.
+async fn given() -> TestDb {
+    let db = database::fresh().await;
+    let mut conn = db.conn().await;
+    claim::give(&mut conn, &watched()).await.unwrap();
+    conn.disconnect().await.unwrap();
+    db
+}
+
+#[rstest]
+#[case("INSERT INTO glpi_computers (id, name) VALUES (1, 'wks-1')")]
+#[case("INSERT INTO glpi_entities (id, name) VALUES (5, 'South')")]
+#[case("DELETE FROM {p}configs")]
+#[tokio::test]
+async fn rows_that_came_since_are_noticed(#[case] sql: &str) {
+    let db = given().await;
+    db.set(sql).await;
+    let refused = taken(&db, &watched()).await;
+    assert!(
+        matches!(refused, Err(ClaimError::Foreign { .. })),
+        "{refused:?}"
+    );
+    assert!(!busy(&db).await);
+}
+
+#[tokio::test]
+async fn what_a_replay_that_broke_off_left_is_taken_over() {
+    let db = given().await;
+    taken(&db, &watched()).await.unwrap();
+    db.set("INSERT INTO glpi_computers (id, name) VALUES (1, 'left')")
+        .await;
+    taken(&db, &watched()).await.unwrap();
+    assert!(busy(&db).await);
+    // But not what no recording can have made: a dump of production was loaded over it.
+    db.set("INSERT INTO {p}agents (name) SELECT seq FROM seq_1_to_1001")
+        .await;
+    let refused = taken(&db, &watched()).await;
+    assert!(
+        matches!(&refused, Err(ClaimError::Foreign { table }) if table.ends_with("agents")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_table_that_another_base_watches_was_not_given() {
+    let db = given().await;
+    taken(&db, &watched()).await.unwrap();
+    db.set("INSERT INTO glpi_users (id, name) VALUES (2, 'glpi')")
+        .await;
+    let more = [watched(), vec!["glpi_users".to_owned()]].concat();
+    let refused = taken(&db, &more).await;
+    assert!(
+        matches!(&refused, Err(ClaimError::Foreign { table }) if table == "glpi_users"),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_copy_was_not_given() {
+    let db = given().await;
+    db.set("UPDATE {p}sidecar_scratch SET name = 'another'")
+        .await;
+    let refused = taken(&db, &watched()).await;
+    assert!(
+        matches!(&refused, Err(ClaimError::Copy { given, .. }) if given == "another"),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_without_the_tables_cannot_be_given() {
+    let db = database::empty().await;
+    let mut conn = db.conn().await;
+    let refused = claim::give(&mut conn, &watched()).await;
+    assert!(
+        matches!(refused, Err(ClaimError::NoTable(_))),
+        "{refused:?}"
+    );
+    conn.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_given_database_can_be_migrated_and_given_again() {
+    let db = given().await;
+    let mut conn = db.conn().await;
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    fusion_sidecar::db::schema::migrate(&mut conn, true, at)
+        .await
+        .unwrap();
+    claim::give(&mut conn, &watched()).await.unwrap();
+    conn.disconnect().await.unwrap();
+}
