@@ -10,6 +10,8 @@
 mod addresses;
 #[path = "it/agent.rs"]
 mod agent;
+#[path = "it/agent_network.rs"]
+mod agent_network;
 #[path = "it/architecture.rs"]
 mod architecture;
 #[path = "it/bad_connections.rs"]
@@ -20,6 +22,8 @@ mod bad_input;
 mod bad_rows;
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/collect.rs"]
+mod collect;
 #[path = "it/concurrency.rs"]
 mod concurrency;
 #[path = "it/conformance.rs"]
@@ -28,10 +32,14 @@ mod conformance;
 mod demo;
 #[path = "it/edge.rs"]
 mod edge;
+#[path = "it/esx.rs"]
+mod esx;
 #[path = "it/fuzz.rs"]
 mod fuzz;
 #[path = "it/glpi_dir.rs"]
 mod glpi_dir;
+#[path = "it/network.rs"]
+mod network;
 #[path = "it/nginx.rs"]
 mod nginx;
 #[path = "it/outage.rs"]

@@ -8,7 +8,7 @@ use mysql_async::{Conn, Params, Row, Transaction, Value};
 use super::bulk::{LIST_MAX, insert, list, marks, pad};
 use super::row::Columns;
 use super::{Db, DbError, OnLock};
-use crate::domain::ids::ComputerId;
+use crate::domain::ids::{ComputerId, RunId};
 use crate::proto::collect::{FileSearch, Item, What};
 
 /// Kinds of collects, by `collects.type`.
@@ -134,20 +134,30 @@ impl Db {
         rows.into_iter().map(file_search).collect()
     }
 
-    /// The kind of a collect; none when it does not exist or is of no known kind.
+    /// The kind of a collect, and whether `order` is one of its orders; none when it does not exist or is of no known kind.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn collect_kind(&self, collect: u32) -> Result<Option<Kind>, DbError> {
+    pub async fn collect_kind(
+        &self,
+        collect: u32,
+        order: u32,
+    ) -> Result<Option<(Kind, bool)>, DbError> {
         self.timed("collect_kind", async {
-            let sql = self.sql("/* collect_kind */ SELECT type FROM {p}collects WHERE id = ?");
-            let kind: Option<Option<String>> = self
+            let sql = self.sql(
+                "/* collect_kind */ SELECT c.type, CASE c.type \
+                 WHEN 'registry' THEN EXISTS (SELECT 1 FROM {p}collects_registries i WHERE i.id = ? AND i.{f}collects_id = c.id) \
+                 WHEN 'wmi' THEN EXISTS (SELECT 1 FROM {p}collects_wmis i WHERE i.id = ? AND i.{f}collects_id = c.id) \
+                 WHEN 'file' THEN EXISTS (SELECT 1 FROM {p}collects_files i WHERE i.id = ? AND i.{f}collects_id = c.id) \
+                 ELSE 0 END FROM {p}collects c WHERE c.id = ?",
+            );
+            let row: Option<(Option<String>, bool)> = self
                 .conn()
                 .await?
-                .exec_first(sql.as_ref(), (collect,))
+                .exec_first(sql.as_ref(), (order, order, order, collect))
                 .await?;
-            Ok(kind.flatten().as_deref().and_then(Kind::parse))
+            Ok(row.and_then(|(kind, known)| Some((Kind::parse(kind?.as_str())?, known))))
         })
         .await
     }
@@ -178,13 +188,14 @@ impl Db {
         .await
     }
 
-    /// Stores what the order `id` found on `computer`, all or nothing.
+    /// Stores what the order `id` of `run` found on `computer`, all or nothing.
     ///
     /// # Errors
     ///
     /// When the database fails; then nothing was stored.
     pub async fn store_found(
         &self,
+        run: RunId,
         computer: ComputerId,
         id: u32,
         found: &Found,
@@ -192,8 +203,10 @@ impl Db {
         self.tx(
             "store_found",
             OnLock::TryAgain,
-            (computer, id, found),
-            |db, (computer, id, found), tx| Box::pin(store(db, tx, *computer, *id, found)),
+            (run, computer, id, found),
+            |db, (run, computer, id, found), tx| {
+                Box::pin(store(db, tx, *run, *computer, *id, found))
+            },
         )
         .await
     }
@@ -243,6 +256,7 @@ fn file_search(row: Row) -> Result<(u32, Item), DbError> {
 async fn store(
     db: &Db,
     tx: &mut Transaction<'static>,
+    run: RunId,
     computer: ComputerId,
     id: u32,
     found: &Found,
@@ -269,6 +283,9 @@ async fn store(
             values,
         ),
     };
+    // The tables have no unique key: answers of one run come one after the other, by the lock on the run's own row.
+    let lock = db.sql("/* store_found */ SELECT id FROM {p}taskjobstates WHERE id = ? FOR UPDATE");
+    tx.exec_drop(lock.as_ref(), (run.0,)).await?;
     let text = format!(
         "/* store_found */ SELECT id, `{key}` FROM {{p}}{table} WHERE computers_id = ? AND {{f}}{stem} = ? ORDER BY id FOR UPDATE"
     );

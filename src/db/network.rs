@@ -236,7 +236,7 @@ async fn note(
     }
     let update = db.sql(
         "/* discovery_progress */ UPDATE {p}statediscoveries SET start_time = COALESCE(?, start_time), end_time = ?, date_mod = ?, \
-         nb_ip = nb_ip + ?, nb_found = nb_found + ? WHERE {f}taskjob_id = ? AND {f}agents_id = ?",
+         nb_ip = LEAST(nb_ip + ?, 4294967295), nb_found = LEAST(nb_found + ?, 4294967295) WHERE {f}taskjob_id = ? AND {f}agents_id = ?",
     );
     let values = (
         started,

@@ -23,6 +23,9 @@ const COLLECT: Asked = Asked {
 /// Parameters of an answer that are no values.
 const NO_VALUES: [&str; 5] = ["action", "uuid", "_sid", "_cpt", "_glpi_csrf_token"];
 
+/// Longest path of a file, bytes: the column is a TEXT.
+const MAX_PATH: usize = 65_535;
+
 /// An agent's answer to one order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
@@ -125,9 +128,6 @@ impl Dispatcher {
         } else {
             nothing
         };
-        let Some(kind) = self.db.collect_kind(run.items_id).await? else {
-            return Ok(reply);
-        };
         let named = |name: &str| {
             answer
                 .values
@@ -138,6 +138,13 @@ impl Dispatcher {
         };
         let sid = named("_sid").unwrap_or("0");
         let order: u32 = sid.parse().unwrap_or_default();
+        let Some((kind, known)) = self.db.collect_kind(run.items_id, order).await? else {
+            return Ok(reply);
+        };
+        if !known && self.policy == Policy::Redux {
+            self.ignore_report("unknown-order", &run.uniqid);
+            return Ok(reply);
+        }
         let values: Vec<(String, String)> = answer
             .values
             .iter()
@@ -147,24 +154,35 @@ impl Dispatcher {
             .cloned()
             .collect();
         let mut lines: Vec<Line> = Vec::new();
-        let found = if kind == Kind::File {
-            let (Some(path), Some(size)) =
-                (named("path").filter(|path| !path.is_empty()), named("size"))
-            else {
-                // Nothing was found: PHP writes nothing either.
-                return Ok(reply);
-            };
-            lines.push(self.foreign_line(LogState::Running, &format!("file {path} | size {size}")));
-            lines.push(self.value_line(&values, Some(sid)));
-            Found::File(
-                text::encode(&stored_path(path)).into_owned(),
-                size.parse().unwrap_or_default(),
-            )
-        } else {
-            lines.push(self.value_line(&values, None));
-            Found::Values(kind, self.stored(kind, &values))
+        let file = named("path")
+            .filter(|path| !path.is_empty())
+            .zip(named("size"));
+        let found = match (kind, file) {
+            (Kind::File, Some((path, size))) => {
+                lines.push(
+                    self.foreign_line(LogState::Running, &format!("file {path} | size {size}")),
+                );
+                lines.push(self.value_line(&values, Some(sid)));
+                let path = text::encode(&stored_path(path)).into_owned();
+                Some(Found::File(
+                    super::cut(&path, MAX_PATH).to_owned(),
+                    stored_size(size),
+                ))
+            }
+            // PHP writes nothing then.
+            (Kind::File, None) if self.policy == Policy::Plugin => return Ok(reply),
+            (Kind::File, None) => {
+                lines.push(self.value_line(&[], None));
+                None
+            }
+            (Kind::Registry | Kind::Wmi, _) => {
+                lines.push(self.value_line(&values, None));
+                Some(Found::Values(kind, self.stored(kind, &values)))
+            }
         };
-        self.db.store_found(computer, order, &found).await?;
+        if let Some(found) = found {
+            self.db.store_found(run.id, computer, order, &found).await?;
+        }
         let from = match self.policy {
             Policy::Plugin => StateSet::ANY,
             Policy::Redux => StateSet::of(&[RunState::Sent, RunState::Running]),
@@ -267,6 +285,12 @@ impl Dispatcher {
             })
             .collect()
     }
+}
+
+/// A file's size as the table can hold it: 4 GiB and more are all the same.
+fn stored_size(size: &str) -> u32 {
+    let size: u64 = size.trim().parse().unwrap_or_default();
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 /// A token for the next form: agents hand it back. Nothing is checked by it, as agents have no session.

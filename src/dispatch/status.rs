@@ -61,6 +61,16 @@ impl Dispatcher {
         Ok(runs)
     }
 
+    /// Counts and logs that a report on the run that the agent calls `run` is ignored, for a `reason` that metrics can be labelled with.
+    #[expect(
+        clippy::unused_self,
+        reason = "what a use case does stands with the use cases"
+    )]
+    pub(super) fn ignore_report(&self, reason: &'static str, run: &str) {
+        metrics::counter!("fusion_sidecar_reports_ignored_total", "reason" => reason).increment(1);
+        tracing::warn!(reason, run = super::cut(run, 64), "a report is ignored");
+    }
+
     /// Counts and logs that `agent` spoke of a run that is not its own.
     #[expect(
         clippy::unused_self,

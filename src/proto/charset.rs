@@ -218,6 +218,14 @@ mod tests {
                 b"<A encoding='latin1'>\xc3\xa9</A>".to_vec(),
                 "<A encoding='latin1'>é</A>",
             ),
+            ("empty", Vec::new(), ""),
+        ];
+        all(cases);
+    }
+
+    #[test]
+    fn utf16_with_and_without_mark() {
+        all(vec![
             (
                 "utf-16le",
                 utf16("\u{feff}<?xml encoding='utf-16'?>é", u16::to_le_bytes),
@@ -238,8 +246,10 @@ mod tests {
                 utf16("<A>é</A>", u16::to_be_bytes),
                 "<A>é</A>",
             ),
-            ("empty", Vec::new(), ""),
-        ];
+        ]);
+    }
+
+    fn all(cases: Vec<(&str, Vec<u8>, &str)>) {
         for (name, body, text) in cases {
             assert_eq!(to_utf8(&body), text, "{name}");
         }

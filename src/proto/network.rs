@@ -90,6 +90,14 @@ pub struct Range {
 }
 
 impl Range {
+    /// Whether agent 2.6 can work through it between these addresses: it silently leaves out what is no IPv4 range, and never reports
+    /// on the run.
+    #[must_use]
+    pub fn is_walkable((start, end): &(String, String)) -> bool {
+        let address = |text: &str| text.parse::<Ipv4Addr>().ok();
+        matches!((address(start), address(end)), (Some(start), Some(end)) if start <= end)
+    }
+
     /// The part of it from offset a to b that `specificity` (`a-b`) means.
     #[must_use]
     pub fn part(&self, specificity: &str) -> Option<(String, String)> {

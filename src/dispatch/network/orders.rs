@@ -196,12 +196,12 @@ impl Dispatcher {
             .specificity
             .as_deref()
             .map_or_else(whole, |part| range.part(part));
-        if part.is_none() && self.policy == Policy::Redux {
+        if self.policy == Policy::Redux && !part.as_ref().is_some_and(Range::is_walkable) {
             return hand_out.broken(
                 run,
                 line(
                     LogState::Error,
-                    "The part of the address range cannot be read.",
+                    "The address range, or the part of it, is none.",
                 ),
             );
         }

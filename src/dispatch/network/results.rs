@@ -166,12 +166,14 @@ impl Dispatcher {
             (Some(number), ..) => number,
             // What PHP assumes.
             (None, NetworkQuery::Inventory, Policy::Plugin) => "1",
-            (None, ..) => return Ok(None),
+            (None, ..) => "",
         };
-        let Ok(id) = number.trim().parse() else {
-            return Ok(None);
+        let run = match number.trim().parse() {
+            Ok(id) => self.db.run(RunId(id)).await?,
+            Err(_) => None,
         };
-        let Some(run) = self.db.run(RunId(id)).await? else {
+        let Some(run) = run else {
+            self.ignore_report("unknown-run", number);
             return Ok(None);
         };
         if self.policy == Policy::Redux {

@@ -90,6 +90,23 @@ fn parts_of_ranges() {
 }
 
 #[test]
+fn walkable_ranges() {
+    for (start, end, walkable) in [
+        ("192.0.2.1", "192.0.2.9", true),
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.255", "192.0.3.0", true),
+        ("192.0.2.2", "192.0.2.1", false),
+        ("", "192.0.2.1", false),
+        ("192.0.2.1", "", false),
+        ("192.0.2.1", "192.0.2.256", false),
+        ("2001:db8::1", "2001:db8::2", false),
+    ] {
+        let ends = (start.to_owned(), end.to_owned());
+        assert_eq!(Range::is_walkable(&ends), walkable, "{start} {end}");
+    }
+}
+
+#[test]
 fn orders_as_the_plugin_writes_them() {
     let pace = Pace {
         threads: "20".into(),

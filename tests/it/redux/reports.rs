@@ -1,16 +1,13 @@
 //! setStatus and setUserEvent.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
-use metrics_exporter_prometheus::PrometheusBuilder;
 use rstest::rstest;
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{redux, status};
 use crate::support::app::{self, TestApp};
 use crate::support::site::{office, text};
+
+use crate::support::heard::hearing;
 
 async fn user_event(app: &TestApp, run: u64, behaviour: &str, moment: &str) {
     app.tell(&format!(
@@ -43,71 +40,26 @@ async fn output_lines_are_kept() {
     );
 }
 
-/// What was logged on this thread.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-// On one thread, so that recorder and subscriber are those of the server's tasks.
-#[tokio::test(flavor = "current_thread")]
-async fn a_report_on_another_agents_run_is_ignored_counted_and_logged() {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let counted = recorder.handle();
-    let _recorder = metrics::set_default_local_recorder(&recorder);
-    let logged = Captured::default();
-    let _subscriber = tracing::subscriber::set_default(
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(logged.clone())
-            .finish(),
-    );
-    let app = redux().await;
-    app.db.run(1, 1, 1).await;
-    status(&app, "wks-2", 1, "msg=job%20successfully%20completed").await;
-    status(&app, "wks-2", 1, "status=ko&msg=x&log[]=y").await;
-    app.tell("action=setUserEvent&machineid=wks-2&uuid=run-1&behavior=stop&type=before&event=on_no&user=x")
-        .await;
-    assert_eq!(app.db.state(1).await, 1);
-    assert_eq!(app.db.log(1).await, []);
-    let shown = counted.render();
-    assert!(
-        shown.contains("fusion_sidecar_reports_ignored_total{reason=\"foreign-run\"} 3"),
-        "{shown}"
-    );
-    let log = logged.text();
-    let warnings: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("another agent's run is ignored"))
-        .collect();
-    assert_eq!(warnings.len(), 3, "{log}");
-    assert!(
-        warnings[0].contains("agent.id=2") && warnings[0].contains("run-1"),
-        "{log}"
-    );
+#[test]
+fn a_report_on_another_agents_run_is_ignored_counted_and_logged() {
+    hearing(async |heard| {
+        let app = redux().await;
+        app.db.run(1, 1, 1).await;
+        status(&app, "wks-2", 1, "msg=job%20successfully%20completed").await;
+        status(&app, "wks-2", 1, "status=ko&msg=x&log[]=y").await;
+        app.tell("action=setUserEvent&machineid=wks-2&uuid=run-1&behavior=stop&type=before&event=on_no&user=x")
+            .await;
+        assert_eq!(app.db.state(1).await, 1);
+        assert_eq!(app.db.log(1).await, []);
+        let counter = r#"fusion_sidecar_reports_ignored_total{reason="foreign-run"}"#;
+        assert!(heard.counted(counter, 3));
+        let warnings = heard.warnings("another agent's run is ignored");
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert!(
+            warnings[0].contains("agent.id=2") && warnings[0].contains("run-1"),
+            "{warnings:?}"
+        );
+    });
 }
 
 #[rstest]
