@@ -156,6 +156,8 @@ pub struct Server {
     pub prefixes: Vec<String>,
     /// Largest body of a request, bytes.
     pub max_body: usize,
+    /// Most bytes of bodies in memory at once; small bodies do not count.
+    pub max_bodies: usize,
     /// Largest body after inflating, bytes.
     pub max_inflated: usize,
     /// How many large messages are unpacked and parsed at once: each takes a few times `max_inflated` in memory at the most.
@@ -186,6 +188,7 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             prefixes: DEFAULT_PREFIXES.map(str::to_owned).to_vec(),
             max_body: 16 * 1024 * 1024,
+            max_bodies: 256 * 1024 * 1024,
             max_inflated: 128 * 1024 * 1024,
             max_unpacking: 4,
             max_parameters: 1000,

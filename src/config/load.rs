@@ -86,6 +86,9 @@ impl<'a> Reader<'a> {
         self.set(&mut server.max_body, Key::MaxBody, |text| {
             value::number(text, &1)
         });
+        self.set(&mut server.max_bodies, Key::MaxBodies, |text| {
+            value::number(text, &1)
+        });
         self.set(&mut server.max_inflated, Key::MaxInflated, |text| {
             value::number(text, &1)
         });

@@ -67,6 +67,8 @@ pub enum Key {
     SpoolDir,
     /// Largest body of a request [default: 16777216]
     MaxBody,
+    /// Most bytes of bodies above 16 KiB in memory at once; more are refused with 503 [default: 268435456]
+    MaxBodies,
     /// Largest body after inflating [default: 134217728]
     MaxInflated,
     /// Most large messages that are unpacked at once; the others wait [default: 4]
@@ -153,7 +155,7 @@ impl Key {
             | Self::BodyTimeout
             | Self::RequestTimeout
             | Self::ShutdownGrace => "SECONDS",
-            Self::MaxBody | Self::MaxInflated => "BYTES",
+            Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
             Self::Timezone => "ZONE",
             Self::Listen => "ADDRESS:PORT",
             Self::TrustedProxies => "ADDRESS[/BITS],…",
@@ -406,7 +408,7 @@ mod tests {
         let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
         let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
             tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler scheduler-period \
-            upstream-url spool-dir max-body max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
+            upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
             log log-format";
         assert_eq!(
             names.join(" "),

@@ -160,6 +160,7 @@ pub fn unparsed(error: &XmlError, coding: Coding, line: &LineFields) -> Response
 pub fn unread(error: BodyRejection, coding: Coding, line: &LineFields) -> Response {
     let (text, code) = match error {
         BodyRejection::TooLarge => ("the message is too large", "body-too-large"),
+        BodyRejection::NoRoom => ("the server is busy", "body-no-room"),
         BodyRejection::TooSlow => ("the message did not arrive in time", "body-too-slow"),
         BodyRejection::Broken => ("the message broke off", "body-broken"),
     };

@@ -33,10 +33,7 @@ const RETRY_AFTER_SECONDS: u16 = 60;
 /// Handlers may ask for [`Client`](client::Client), [`RequestId`], [`LineFields`] and [`AgentBody`].
 pub fn apply(router: Router, settings: &config::Server) -> Router {
     let trusted: Arc<[IpNet]> = settings.trusted_proxies.as_slice().into();
-    let bounds = BodyBounds {
-        max: settings.max_body,
-        timeout: settings.body_timeout,
-    };
+    let bounds = BodyBounds::new(settings);
     // `layer` wraps what stands so far: the last is the first to see a request.
     router
         // Nearest to the handlers, as it is a setting for axum's own extractors: none of them reads more than AgentBody does.

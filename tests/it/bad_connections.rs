@@ -263,3 +263,45 @@ async fn many_large_messages_take_the_memory_of_a_few() {
     let grown = (server.peak() - before) / 1024;
     assert!(grown < 8 * MIB as u64, "{grown} MiB");
 }
+
+/// Many clients that each hold back the end of a large body take no more memory than `max-bodies`; agents' everyday requests are answered
+/// all the while, and large ones again once there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_bodies_together_are_bounded() {
+    const SIZE: usize = 4 << 20;
+    let db = database::fresh().await;
+    let server = server::serve(&db, &["--max-bodies", "16777216"]);
+    let large = request("POST", MAIN, &[("Content-Type", XML)], &vec![b'x'; SIZE]);
+    assert_eq!(raw(server.address, &large).await.unwrap().status, 200);
+    let before = server.peak();
+    let held = join_all((0..40).map(|_| async {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        // One that is refused may find the connection closed before it sent all.
+        let _ = stream.write_all(&large[..large.len() - 1]).await;
+        stream
+    }))
+    .await;
+    let refused = raw(server.address, &large).await.unwrap();
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(
+        refused
+            .head
+            .to_ascii_lowercase()
+            .contains("\r\nretry-after: "),
+        "{refused:?}"
+    );
+    let everyday = post(server.address, XML, prolog("wks-1").as_bytes()).await;
+    assert_eq!(everyday.status, 200, "{everyday:?}");
+    let grown = (server.peak() - before) / 1024;
+    assert!(grown < 40, "{grown} MiB");
+    drop(held);
+    for _ in 0..100 {
+        let again = raw(server.address, &large).await.unwrap();
+        if again.status == 200 {
+            return;
+        }
+        assert_eq!(again.status, 503, "{again:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("room that was given back is not there");
+}

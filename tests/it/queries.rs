@@ -318,7 +318,8 @@ async fn a_request_costs_the_same_however_much_there_is() {
         ("getConfig, a run", 2),
         ("getConfig, no run", 2),
         ("getJobs, no run", 2),
-        ("PROLOG", 4),
+        // Orders of network tasks are in its answer, so it reads the agent's runs.
+        ("PROLOG", 5),
     ] {
         assert!(small[name].statements <= most, "{name}: {:?}", small[name]);
     }

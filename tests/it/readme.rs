@@ -18,7 +18,7 @@ use crate::support::process::{Sidecar, url, url_as};
 pub(crate) const README: &str = include_str!("../../README.md");
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 3] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 5] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -33,6 +33,21 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 3] = [
     (
         "cargo build --release",
         &[("tests/run", "cargo build --quiet --locked --release")],
+    ),
+    (
+        "fusion-sidecar replay fixtures/recordings --url http://127.0.0.1:8086/plugins/fusioninventory \
+         --database-url mysql://replay:secret@127.0.0.1/replay --init",
+        &[(
+            "tests/it/replay_command.rs",
+            "fn a_sidecar_that_does_as_the_plugin_conforms_again_and_again",
+        )],
+    ),
+    (
+        "tests/fuzz/run",
+        &[(
+            "tests/it/fuzz.rs",
+            "fn every_target_has_its_rule_here_and_is_run",
+        )],
     ),
 ];
 

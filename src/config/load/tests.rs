@@ -70,7 +70,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 23);
+    assert_eq!(count, 24);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -99,6 +99,7 @@ fn every_option_reaches_its_setting() {
             (Key::UpstreamUrl, "https://u.example/"),
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
+            (Key::MaxBodies, "18"),
             (Key::MaxInflated, "7"),
             (Key::MaxParameters, "12"),
             (Key::MaxXmlElements, "13"),
@@ -153,9 +154,10 @@ fn every_option_reaches_its_setting() {
             server.max_xml_depth,
             dispatch.write_queue,
             dispatch.max_new_agents,
-            server.max_unpacking
+            server.max_unpacking,
+            server.max_bodies
         ),
-        (12, 13, 14, 15, 16, 17)
+        (12, 13, 14, 15, 16, 17, 18)
     );
     let timeouts = [
         server.header_timeout,

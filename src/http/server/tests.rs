@@ -29,6 +29,7 @@ fn settings() -> config::Server {
         trusted_proxies: Vec::new(),
         prefixes: Vec::new(),
         max_body: 1024,
+        max_bodies: 1 << 20,
         max_inflated: 1024,
         header_timeout: Duration::from_mins(1),
         body_timeout: Duration::from_mins(1),

@@ -8,12 +8,20 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// The whole body of a request, as sent: at most `max_body` bytes, within `body_timeout`.
+use crate::config;
+
+/// Bodies up to here take no room from the others: when large ones fill it, agents' everyday requests are still answered.
+const SMALL: usize = 16 << 10;
+/// The unit in which room is counted, bytes.
+const UNIT: usize = 1 << 10;
+
+/// The whole body of a request, as sent: at most `max_body` bytes, within `body_timeout`. As long as any of it lives, it counts towards
+/// `max_bodies`.
 #[derive(Debug, Clone)]
 pub struct AgentBody(pub Bytes);
 
@@ -23,6 +31,9 @@ pub enum BodyRejection {
     /// More than `max_body`, announced or sent.
     #[error("body is too large")]
     TooLarge,
+    /// All bodies that are in memory would be more than `max_bodies`.
+    #[error("no room for the body")]
+    NoRoom,
     /// Not there within `body_timeout`.
     #[error("body took too long")]
     TooSlow,
@@ -32,11 +43,12 @@ pub enum BodyRejection {
 }
 
 impl BodyRejection {
-    /// The status of an answer about it: 413, 408 or 400.
+    /// The status of an answer about it: 413, 503, 408 or 400.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
         }
@@ -50,19 +62,78 @@ impl IntoResponse for BodyRejection {
 }
 
 /// The bounds of every body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct BodyBounds {
-    pub(super) max: usize,
-    pub(super) timeout: Duration,
+    max: usize,
+    timeout: Duration,
+    /// Room that is free, in units.
+    room: Arc<Semaphore>,
 }
 
 impl BodyBounds {
-    pub(super) fn of_request(self) -> Reading {
-        let clock = Arc::default();
-        Reading {
-            bounds: self,
-            clock,
+    pub(super) fn new(settings: &config::Server) -> Self {
+        Self {
+            max: settings.max_body,
+            timeout: settings.body_timeout,
+            room: Arc::new(Semaphore::new(
+                settings
+                    .max_bodies
+                    .div_ceil(UNIT)
+                    .min(Semaphore::MAX_PERMITS),
+            )),
         }
+    }
+
+    pub(super) fn of_request(&self) -> Reading {
+        Reading {
+            bounds: self.clone(),
+            clock: Arc::default(),
+        }
+    }
+}
+
+/// A body in memory and the room that it takes.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Held {
+    /// Adds a piece; nobody waits for room, as those who wait would hold what they have.
+    fn push(&mut self, piece: &[u8], bounds: &BodyBounds) -> Result<(), BodyRejection> {
+        let len = self.bytes.len() + piece.len();
+        if len > bounds.max {
+            return Err(BodyRejection::TooLarge);
+        }
+        if len > self.bytes.capacity() {
+            // Room is taken for what is allocated.
+            let capacity = len.max(self.bytes.capacity() * 2).min(bounds.max);
+            if capacity > SMALL {
+                let held = self
+                    .room
+                    .as_ref()
+                    .map_or(0, OwnedSemaphorePermit::num_permits);
+                let missing = u32::try_from(capacity.div_ceil(UNIT) - held)
+                    .map_err(|_| BodyRejection::NoRoom)?;
+                let more = Arc::clone(&bounds.room)
+                    .try_acquire_many_owned(missing)
+                    .map_err(|_| BodyRejection::NoRoom)?;
+                match &mut self.room {
+                    Some(room) => room.merge(more),
+                    none => *none = Some(more),
+                }
+            }
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
     }
 }
 
@@ -104,15 +175,20 @@ impl Reading {
         }
         let begun = Instant::now();
         self.allow(self.bounds.timeout);
-        let whole = Limited::new(body, self.bounds.max).collect();
-        let read = tokio::time::timeout(self.bounds.timeout, whole).await;
+        let read = tokio::time::timeout(self.bounds.timeout, self.whole(body)).await;
         self.allow(begun.elapsed());
-        match read {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyRejection::TooLarge),
-            Ok(Err(_)) => Err(BodyRejection::Broken),
-            Err(_) => Err(BodyRejection::TooSlow),
+        read.unwrap_or(Err(BodyRejection::TooSlow))
+    }
+
+    async fn whole(&self, mut body: Body) -> Result<Bytes, BodyRejection> {
+        let mut held = Held::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| BodyRejection::Broken)?;
+            if let Ok(piece) = frame.into_data() {
+                held.push(&piece, &self.bounds)?;
+            }
         }
+        Ok(Bytes::from_owner(held))
     }
 }
 

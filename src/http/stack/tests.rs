@@ -30,6 +30,7 @@ fn settings() -> config::Server {
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
         prefixes: Vec::new(),
         max_body: 1000,
+        max_bodies: 1 << 20,
         max_inflated: 1000,
         header_timeout: Duration::from_mins(1),
         body_timeout: Duration::from_secs(3),

@@ -3,7 +3,7 @@
 use fusion_sidecar::domain::policy::Policy;
 use rstest::rstest;
 
-use super::{collecting, jobs, posted};
+use super::{collecting, jobs, orders, posted};
 use crate::support::agent::Answer;
 use crate::support::app::TestApp;
 use crate::support::heard::hearing;
@@ -390,4 +390,25 @@ async fn answers_that_come_at_once(#[values(Policy::Redux, Policy::Plugin)] poli
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     assert_eq!(registry(&app, 11).await, pairs(&[("A", "1"), ("B", "2")]));
+}
+
+/// What an agent says it found is named by the agent too.
+#[tokio::test]
+async fn names_of_what_was_found_are_stored_encoded() {
+    let app = collecting(Policy::Redux).await;
+    orders(&app).await;
+    for (run, order) in [(1, 11), (3, 31)] {
+        let answer = app
+            .get(&format!(
+                "/b/collect/?action=setAnswer&uuid=run-{run}&path=/a&size=1&_sid={order}&%3Cscript%3E=%3Ci%3E"
+            ))
+            .await;
+        assert_eq!(answer.status, 200);
+        let log = app.db.log(run).await;
+        assert!(
+            log.iter().any(|line| line.1.contains("&#60;script&#62;")),
+            "{log:?}"
+        );
+        assert!(log.iter().all(|line| !line.1.contains('<')), "{log:?}");
+    }
 }

@@ -239,37 +239,3 @@ async fn a_job_that_was_put_off_may_end_well() {
     status(&app, "wks-1", 1, "msg=job%20successfully%20completed").await;
     assert_eq!(app.db.state(1).await, 3);
 }
-
-/// What an agent says it found is named by the agent too.
-#[tokio::test]
-async fn names_of_what_was_found_are_stored_encoded() {
-    let app = redux().await;
-    app.db
-        .set(
-            "INSERT INTO {p}collects (id, name, type) VALUES (1, 'c', 'registry');
-             INSERT INTO {p}taskjobs (id, {f}tasks_id, name, method, targets, actors) VALUES (2, 1, 'c', 'collect', \
-             '[{\"PluginFusioninventoryCollect\":\"1\"}]', '[{\"Computer\":\"1\"}]')",
-        )
-        .await;
-    for (run, kind) in [(1, "registry"), (2, "file")] {
-        app.db.run_of(run, 2, 1, 1).await;
-        app.db
-            .set(&format!(
-                "UPDATE {{p}}taskjobstates SET itemtype = 'PluginFusioninventoryCollect'; UPDATE {{p}}collects SET type = '{kind}'"
-            ))
-            .await;
-        let found = "path=/a&size=1&_sid=%3Cb%3E&%3Cscript%3E=%3Ci%3E";
-        let answer = app
-            .get(&format!(
-                "/b/collect/?action=setAnswer&uuid=run-{run}&{found}"
-            ))
-            .await;
-        assert_eq!(answer.status, 200);
-        let log = app.db.log(run).await;
-        assert!(
-            !log.is_empty() && log.iter().any(|line| line.1.contains("&#60;script&#62;")),
-            "{log:?}"
-        );
-        assert!(log.iter().all(|line| !line.1.contains('<')), "{log:?}");
-    }
-}
