@@ -6,7 +6,9 @@
 //! What must hold: nothing is left behind. Dropping the value kills the server and removes what was not asked to be kept, and
 //! should this process itself be killed, a watcher that holds the other end of a pipe does the same.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -303,7 +305,8 @@ async fn tell(watcher: &mut Child, leader: Option<&Child>) -> Result<(), StartEr
     Ok(())
 }
 
-/// A directory with a path short enough for a socket.
+/// A directory with a path short enough for a socket. Nobody else may enter it: the server has no password, and whoever reaches it
+/// writes files as the user that runs it.
 fn scratch_dir() -> Result<TempDir, StartError> {
     let wished = std::env::temp_dir();
     let parent = if wished.as_os_str().len() <= SOCKET_DIR_LIMIT {
@@ -313,6 +316,7 @@ fn scratch_dir() -> Result<TempDir, StartError> {
     };
     tempfile::Builder::new()
         .prefix("fusion-sidecar-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir_in(&parent)
         .map_err(|source| {
             failed(
@@ -358,6 +362,13 @@ mod tests {
         assert_eq!(tail(long.as_bytes()), "last");
         let endless = "y".repeat(LOG_TAIL * 2);
         assert_eq!(tail(endless.as_bytes()).len(), LOG_TAIL);
+    }
+
+    #[test]
+    fn nobody_else_may_enter_the_directory_of_the_socket() {
+        let dir = scratch_dir().unwrap();
+        let mode = dir.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     /// The kernel closes the pipe when this process dies, however it dies; here it is closed by hand.

@@ -22,7 +22,7 @@ pub enum TelemetryError {
 /// Sends the whole process's logs to standard error, which a service manager keeps. Once a process.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_env_filter(env_filter(filter)?)
         .with_span_events(FmtSpan::NONE)
         .with_writer(io::stderr);
     match format {
@@ -34,10 +34,28 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     .map_err(TelemetryError::Twice)
 }
 
+/// `filter`, without what the database's driver says unless it is named: that repeats every refused statement, expected or not, with
+/// values in it. What matters of it is in our own lines.
+fn env_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    let parsed = EnvFilter::try_new(filter)?;
+    if filter.contains("mysql_async") {
+        Ok(parsed)
+    } else {
+        Ok(parsed.add_directive("mysql_async=off".parse()?))
+    }
+}
+
 /// Counts the whole process's metrics, for `/sidecar/metrics`. Once a process.
 pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full(metrics::BODY_BYTES.to_owned()), &BYTES)
+        })
+        .and_then(|builder| {
+            builder
+                .set_buckets_for_metric(Matcher::Full(metrics::WRITE_BATCH.to_owned()), &REQUESTS)
+        })
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| TelemetryError::Twice(Box::new(error)))?;
     metrics::describe();
@@ -48,6 +66,11 @@ pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
 const SECONDS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
+
+/// Bounds of the histogram of bodies, bytes.
+const BYTES: [f64; 6] = [256.0, 1024.0, 16384.0, 131_072.0, 1_048_576.0, 16_777_216.0];
+/// Bounds of the histogram of batches, requests.
+const REQUESTS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0];
 
 /// Every metric that there is.
 pub mod metrics {
@@ -268,5 +291,17 @@ mod tests {
     fn a_bad_filter_is_refused() {
         let error = init("fusion_sidecar=loud", LogFormat::Text).unwrap_err();
         assert!(matches!(error, TelemetryError::Filter(_)), "{error}");
+    }
+
+    #[test]
+    fn the_driver_is_silent_unless_it_is_named() {
+        for (filter, silent) in [
+            ("info", true),
+            ("warn,fusion_sidecar=debug", true),
+            ("info,mysql_async=warn", false),
+        ] {
+            let shown = env_filter(filter).unwrap().to_string();
+            assert_eq!(shown.contains("mysql_async=off"), silent, "{shown}");
+        }
     }
 }

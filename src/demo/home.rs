@@ -1,6 +1,8 @@
 //! The demo's directory: one to keep, or the server's own that goes with it.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -26,6 +28,7 @@ pub fn kept(named: Option<&Path>, keep: bool) -> anyhow::Result<Option<PathBuf>>
         let make = || {
             tempfile::Builder::new()
                 .prefix("fusion-sidecar-demo-")
+                .permissions(Permissions::from_mode(0o700))
                 .tempdir()
         };
         return keep
