@@ -5,6 +5,7 @@
 //! its directory as soon as the process that owns the run is gone, however it went.
 
 use std::fs::File;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -152,7 +153,12 @@ async fn shared_server() -> Result<PathBuf, StartError> {
     };
     let run = parent_dir().join(format!("fusion-sidecar-test-{key}"));
     let (socket, ready) = (run.join("s"), run.join("ready"));
-    std::fs::create_dir_all(&run).unwrap();
+    // Nobody else's: whoever reaches a server without password writes files as the user that runs it.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&run)
+        .unwrap();
     let lock = File::create(run.join("lock")).unwrap();
     lock.lock().unwrap();
     if ready.exists() {
