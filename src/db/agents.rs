@@ -11,7 +11,7 @@ use crate::domain::actors::{Agent, Computer};
 use crate::domain::ids::{AgentId, ComputerId, EntityId, GroupId, LocationId, UserId};
 
 /// `device_id` has no unique key: agents that PHP registered twice are read, but never more than this.
-const MOST_DUPLICATES: usize = 16;
+pub(super) const MOST_DUPLICATES: usize = 16;
 
 /// Longest `device_id`, `token` and `useragent` that the table holds, in characters.
 pub const MAX_TEXT: usize = 255;
@@ -75,10 +75,9 @@ impl Db {
                 "/* agents_by_device_id */ SELECT a.id, a.device_id, a.entities_id, a.`lock`, c.id, c.entities_id, c.locations_id, c.groups_id, \
                  c.users_id, c.is_deleted, c.is_template \
                  FROM {p}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id \
-                 WHERE a.device_id = ? ORDER BY a.id LIMIT 16",
+                 WHERE a.device_id = ? ORDER BY a.id LIMIT ?",
             );
-            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (device_id,)).await?;
-            debug_assert!(rows.len() <= MOST_DUPLICATES);
+            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (device_id, MOST_DUPLICATES)).await?;
             rows.into_iter().map(agent).collect()
         })
         .await

@@ -3,6 +3,7 @@
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
+use super::agents::{MOST_DUPLICATES, can_match};
 use super::bulk::{LIST_MAX, list, marks};
 use super::row::{Columns, readable};
 use super::{Db, DbError};
@@ -30,9 +31,13 @@ impl Db {
                 "/* open_runs */ SELECT ",
                 run_columns!(),
                 " FROM {p}taskjobstates r LEFT JOIN {p}sidecar_runs s ON s.{f}taskjobstates_id = r.id \
-                 WHERE r.{f}agents_id = ? AND r.state IN (0, 1, 2) ORDER BY r.id LIMIT 5000"
+                 WHERE r.{f}agents_id = ? AND r.state IN (0, 1, 2) ORDER BY r.id LIMIT ?"
             ));
-            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (agent.0,)).await?;
+            let rows: Vec<Row> = self
+                .conn()
+                .await?
+                .exec(sql.as_ref(), (agent.0, MOST_OPEN_RUNS))
+                .await?;
             if rows.len() == MOST_OPEN_RUNS {
                 tracing::warn!(agent.id = agent.0, "an agent has more open runs than one request looks at");
             }
@@ -47,7 +52,7 @@ impl Db {
     ///
     /// When the database fails.
     pub async fn runs_by_uniqid(&self, uniqid: &str) -> Result<Vec<Run>, DbError> {
-        if uniqid.is_empty() || !super::agents::can_match(uniqid) {
+        if uniqid.is_empty() || !can_match(uniqid) {
             return Ok(Vec::new());
         }
         self.timed("runs_by_uniqid", async {
@@ -55,9 +60,9 @@ impl Db {
                 "/* runs_by_uniqid */ SELECT ",
                 run_columns!(),
                 " FROM {p}taskjobstates r LEFT JOIN {p}sidecar_runs s ON s.{f}taskjobstates_id = r.id \
-                 WHERE r.uniqid = ? ORDER BY r.id LIMIT 16"
+                 WHERE r.uniqid = ? ORDER BY r.id LIMIT ?"
             ));
-            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (uniqid,)).await?;
+            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (uniqid, MOST_DUPLICATES)).await?;
             Ok(readable(rows.into_iter().map(run)).collect())
         })
         .await

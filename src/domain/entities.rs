@@ -83,10 +83,11 @@ impl Entities {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn tree() -> Entities {
+    /// 0 above 1 and 3, 1 above 2.
+    pub(in crate::domain) fn tree() -> Entities {
         let mut entities = Entities::default();
         for (id, parent, level) in [
             (0, None, 1),

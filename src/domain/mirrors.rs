@@ -61,26 +61,12 @@ pub fn choose(
 
 #[cfg(test)]
 mod tests {
-    use super::super::entities::Entity;
+    use super::super::entities::tests::tree;
     use super::*;
 
     #[test]
     fn by_location_by_entity_and_both() {
-        let mut entities = Entities::default();
-        for (id, parent, level) in [
-            (0, None, 1),
-            (1, Some(0), 2),
-            (2, Some(1), 3),
-            (3, Some(0), 2),
-        ] {
-            entities.insert(
-                EntityId(id),
-                Entity {
-                    parent: parent.map(EntityId),
-                    level,
-                },
-            );
-        }
+        let entities = tree();
         let mirror = |entity, recursive, location, url: &str| Mirror {
             entity: EntityId(entity),
             recursive,

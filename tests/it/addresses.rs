@@ -119,7 +119,7 @@ async fn what_is_nobodys_is_not_found() {
     }
 }
 
-/// Where getConfig sends the deploy task of `agent`, asked below `prefix` under the host name `host`.
+/// Where getConfig sends the deploy task of an agent, asked below `prefix` under the host name `host`.
 async fn remote(app: &TestApp, prefix: &str, host: &str) -> Answer {
     let url = format!(
         "{}{prefix}/?action=getConfig&machineid=wks-1&task[Deploy]=2.8",

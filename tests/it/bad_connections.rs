@@ -11,9 +11,10 @@ use tokio::net::TcpStream;
 
 use crate::bad_input::{ANY, GZIP, XML, ZLIB, query, stocked};
 use crate::support::app;
+use crate::support::database;
 use crate::support::fleet::sums;
+use crate::support::process::Sidecar;
 use crate::support::wire::{MAIN, post, prolog, raw, request, rest};
-use crate::support::{database, server};
 
 #[tokio::test]
 async fn heads_that_are_none() {
@@ -210,7 +211,7 @@ async fn slow_clients_are_sent_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bomb_is_refused_with_little_memory() {
     let db = database::fresh().await;
-    let server = server::serve(&db, &[]);
+    let server = Sidecar::on(&db, &[]);
     assert_eq!(
         post(server.address, XML, prolog("wks-1").as_bytes())
             .await
@@ -253,7 +254,7 @@ async fn a_bomb_is_refused_with_little_memory() {
 async fn many_large_messages_take_the_memory_of_a_few() {
     const MIB: usize = 8;
     let db = database::fresh().await;
-    let server = server::serve(&db, &[]);
+    let server = Sidecar::on(&db, &[]);
     let large = seal(&format!("</A>{}", "x".repeat(MIB << 20)), Coding::Zlib);
     assert_eq!(post(server.address, ZLIB, &large).await.status, 200);
     let before = server.peak();
@@ -271,7 +272,7 @@ async fn many_large_messages_take_the_memory_of_a_few() {
 async fn all_bodies_together_are_bounded() {
     const SIZE: usize = 4 << 20;
     let db = database::fresh().await;
-    let server = server::serve(&db, &["--max-bodies", "16777216"]);
+    let server = Sidecar::on(&db, &["--max-bodies", "16777216"]);
     let large = request("POST", MAIN, &[("Content-Type", XML)], &vec![b'x'; SIZE]);
     assert_eq!(raw(server.address, &large).await.unwrap().status, 200);
     let before = server.peak();

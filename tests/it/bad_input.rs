@@ -278,17 +278,13 @@ async fn queries_that_are_none_change_nothing(
             200,
             "{}",
         ),
-        (deploy("action=sidecarNonce"), 200, "null"),
+        (deploy("action=sidecarNonce"), 200, r#"{"secret":null}"#),
     ];
     let before = sums(&app.db).await;
     for (target, status, body) in cases {
         let answer = get(app.address(), &target).await;
         assert_eq!(answer.status, status, "{target}: {answer:?}");
-        if body == "null" {
-            assert!(!answer.body.contains("secret\":\""), "{target}: {answer:?}");
-        } else {
-            assert_eq!(answer.body, body, "{target}");
-        }
+        assert_eq!(answer.body, body, "{target}");
         assert_eq!(before, sums(&app.db).await, "{target}");
     }
 }
@@ -384,10 +380,8 @@ async fn no_file_parameter_leaves_the_repository() {
     for (file, status) in cases {
         let answer = get(app.address(), &part(file)).await;
         assert_eq!(answer.status, status, "{file}: {answer:?}");
-        assert!(
-            !answer.body.contains("secret") && !answer.body.contains("part\0"),
-            "{file}: {answer:?}"
-        );
+        assert!(!answer.body.contains("secret"), "{file}: {answer:?}");
+        assert_eq!(answer.body == "part", status == 200, "{file}: {answer:?}");
     }
     for target in [
         deploy("action=getFilePart"),

@@ -8,7 +8,7 @@ use fusion_sidecar::domain::policy::Policy;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::agent::{Answer, send};
+use crate::support::agent::{Answer, runs, send};
 use crate::support::app::TestApp;
 use crate::support::network::{COLLECT, site};
 use crate::support::site::SLOT_OPENS_AT_ONE;
@@ -36,20 +36,12 @@ async fn collecting(policy: Policy) -> TestApp {
 }
 
 async fn jobs(app: &TestApp, agent: &str) -> Value {
-    let answer = app
-        .get(&format!("/b/collect/?action=getJobs&machineid={agent}"))
-        .await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    app.jobs_of("collect", &format!("machineid={agent}")).await
 }
 
 /// The runs of the orders that getJobs hands out, one for each order.
 async fn orders(app: &TestApp) -> Vec<String> {
-    let answer = jobs(app, "wks-1").await;
-    let jobs = answer["jobs"].as_array().map(Vec::as_slice);
-    let runs = jobs.unwrap_or_default().iter();
-    runs.map(|job| job["uuid"].as_str().unwrap().to_owned())
-        .collect()
+    runs(&jobs(app, "wks-1").await)
 }
 
 /// As agent 2.6 after `postmethod`.

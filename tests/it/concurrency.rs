@@ -13,9 +13,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::support::app::{self, TestApp};
+use crate::support::database;
 use crate::support::fleet::{self, EMPTY, lines, state};
-use crate::support::wire::{Answer, DEPLOY, MAIN, get, post, prolog, request};
-use crate::support::{database, server};
+use crate::support::process::Sidecar;
+use crate::support::wire::{Answer, DEPLOY, MAIN, SOON, get, post, prolog, request};
 
 const STATES: &str = "glpi_plugin_fusioninventory_taskjobstates";
 
@@ -349,6 +350,26 @@ async fn a_client_that_leaves_amid_get_jobs_gets_them_again() {
         }
         assert_eq!(state(&app.db, "run-1-1").await, 1);
     }
+    // And the certain case: handed out and committed, and never read.
+    app.db
+        .exec(&format!(
+            "UPDATE {STATES} SET state = 0; DELETE FROM glpi_plugin_fusioninventory_sidecar_runs"
+        ))
+        .await;
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    stream
+        .write_all(&request("GET", &jobs(1), &[], b""))
+        .await
+        .unwrap();
+    tokio::time::timeout(SOON, async {
+        while state(&app.db, "run-1-1").await != 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    drop(stream);
+    assert_eq!(delivered(&[get(app.address(), &jobs(1)).await]).len(), 1);
 }
 
 /// Descriptors that this process may have open.
@@ -374,7 +395,7 @@ async fn ten_thousand_idle_connections_leave_room_for_a_prolog() {
         "only {count} connections can be opened: raise the limit of open files"
     );
     let db = database::fresh().await;
-    let server = server::serve(&db, &["--header-timeout", "300"]);
+    let server = Sidecar::on(&db, &["--header-timeout", "300"]);
     assert_eq!(hello(server.address, "wks-1").await.status, 200);
     let before = server.peak();
     let mut idle = Vec::with_capacity(count);

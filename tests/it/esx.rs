@@ -30,11 +30,7 @@ async fn hypervisors(policy: Policy) -> TestApp {
 }
 
 async fn jobs(app: &TestApp, agent: &str) -> Value {
-    let answer = app
-        .get(&format!("/b/esx/?action=getJobs&machineid={agent}"))
-        .await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    app.jobs_of("esx", &format!("machineid={agent}")).await
 }
 
 async fn log(app: &TestApp, query: &str) -> (u16, String) {

@@ -13,6 +13,7 @@ use crate::support::app::{self, TestApp};
 use crate::support::cut::{Cut, Mode};
 use crate::support::database;
 use crate::support::fleet::{self, EMPTY, lines, state, sums};
+use crate::support::process::run;
 use crate::support::wire::{Answer, DEPLOY, MAIN, get, post, prolog};
 
 /// How long the sidecar waits for the database here.
@@ -335,8 +336,8 @@ fn starting_without_a_database_says_so() {
         .unwrap()
         .port();
     let begun = Instant::now();
-    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_fusion-sidecar"))
-        .args([
+    let output = run(
+        &[
             "serve",
             "--listen",
             "127.0.0.1:0",
@@ -344,14 +345,11 @@ fn starting_without_a_database_says_so() {
             "UTC",
             "--database-timeout",
             "2",
-        ])
-        .args([
             "--database-url",
             &format!("mysql://glpi:hush@127.0.0.1:{port}/glpi"),
-        ])
-        .timeout(Duration::from_secs(20))
-        .output()
-        .unwrap();
+        ],
+        &[],
+    );
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(

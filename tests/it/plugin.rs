@@ -13,14 +13,12 @@ mod reports;
 
 use fusion_sidecar::domain::policy::Policy;
 
-use crate::support::app::{self, TestApp};
-use crate::support::site::office;
+use crate::support::app::TestApp;
+use crate::support::network::site;
 
 /// A sidecar on the small site that does as the plugin does.
 async fn plugin() -> TestApp {
-    let app = app::start(|settings| settings.dispatch.policy = Policy::Plugin).await;
-    office(&app.db).await;
-    app
+    site(Policy::Plugin).await
 }
 
 async fn status_code(app: &TestApp, path: &str) -> u16 {

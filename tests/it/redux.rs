@@ -11,19 +11,19 @@ mod reports;
 
 use std::time::Duration;
 
+use fusion_sidecar::domain::policy::Policy;
 use rstest::rstest;
 use serde_json::json;
 
 use crate::support::app::{self, TestApp};
+use crate::support::network::site;
 use crate::support::site::{self, SLOT_OPENS_AT_ONE, office, text};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A sidecar on the small site.
 async fn redux() -> TestApp {
-    let app = app::start(|_| {}).await;
-    office(&app.db).await;
-    app
+    site(Policy::Redux).await
 }
 
 async fn status(app: &TestApp, agent: &str, run: u64, rest: &str) {

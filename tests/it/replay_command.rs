@@ -1,14 +1,14 @@
 //! The `replay` command, as the built program: against sidecars of both policies, and on databases that it must not touch.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use fusion_sidecar::db::scratch::claim::{self, ClaimError};
 use fusion_sidecar::replay::Base;
 use rstest::rstest;
 
 use crate::support::database::{self, TestDb};
+use crate::support::process::{Sidecar, url};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-sidecar");
 const RUNS: &str = "glpi_plugin_fusioninventory_taskjobstates";
@@ -19,27 +19,6 @@ fn recordings() -> PathBuf {
 
 fn watched() -> Vec<String> {
     Base::read(&recordings().join("base.json")).unwrap().watched
-}
-
-fn url(db: &TestDb) -> String {
-    let socket = database::socket().display();
-    format!(
-        "mysql://root@localhost/{}?socket={socket}",
-        db.database.name
-    )
-}
-
-/// A sidecar of its own, ended with this value.
-struct Served {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// What a sidecar needs to be compared: it does nothing on its own and sees every change at once.
@@ -55,8 +34,6 @@ fn options(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> Vec<String> 
             "off",
             "--catalogue-refresh",
             "0",
-            "--listen",
-            "127.0.0.1:0",
             "--plugin-doc-dir",
         ]
         .map(str::to_owned),
@@ -65,33 +42,13 @@ fn options(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> Vec<String> 
     options
 }
 
-fn serve(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> Served {
-    let mut child = Command::new(PROGRAM)
-        .arg("serve")
-        .args(options(db, policy, files))
-        .args(["--log", "info", "--log-format", "json"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
-    let (found, address) = std::sync::mpsc::channel();
-    // The rest of the log is read too, so that the server never waits for a reader.
-    std::thread::spawn(move || {
-        for line in log.lines().map_while(Result::ok) {
-            let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if let Some(address) = entry["address"].as_str() {
-                let _ = found.send(address.to_owned());
-            }
-        }
-    });
-    let address = address
-        .recv_timeout(std::time::Duration::from_secs(30))
-        .unwrap();
-    Served {
-        child,
-        url: format!("http://{address}/plugins/fusioninventory"),
-    }
+/// A sidecar, and the agents' address of it.
+fn serve(db: &TestDb, policy: &str, files: &tempfile::TempDir) -> (Sidecar, String) {
+    let options = options(db, policy, files);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let sidecar = Sidecar::serve(&options, &[]);
+    let url = format!("http://{}/plugins/fusioninventory", sidecar.address);
+    (sidecar, url)
 }
 
 fn replay(arguments: &[&str]) -> Output {
@@ -122,7 +79,7 @@ async fn busy(db: &TestDb) -> bool {
 async fn a_sidecar_that_does_as_the_plugin_conforms_again_and_again() {
     let db = database::fresh().await;
     let documents = tempfile::tempdir().unwrap();
-    let served = serve(&db, "plugin", &documents);
+    let (_sidecar, url_of_agents) = serve(&db, "plugin", &documents);
     let (database, files) = (url(&db), documents.path().join("files"));
     let cron: Vec<String> = options(&db, "plugin", &documents)
         .iter()
@@ -131,7 +88,7 @@ async fn a_sidecar_that_does_as_the_plugin_conforms_again_and_again() {
     let cron = format!("{PROGRAM} once {{job}} {}", cron.join(" "));
     let common = [
         "--url",
-        &served.url,
+        &url_of_agents,
         "--database-url",
         &database,
         "--filter",
@@ -177,12 +134,12 @@ async fn a_sidecar_that_does_as_the_plugin_conforms_again_and_again() {
 async fn where_a_sidecar_differs_is_listed() {
     let db = database::fresh().await;
     let documents = tempfile::tempdir().unwrap();
-    let served = serve(&db, "redux", &documents);
+    let (_sidecar, url_of_agents) = serve(&db, "redux", &documents);
     let database = url(&db);
     let output = replay(&[
         "--init",
         "--url",
-        &served.url,
+        &url_of_agents,
         "--database-url",
         &database,
         "--filter",
@@ -208,8 +165,8 @@ async fn where_a_sidecar_differs_is_listed() {
 async fn without_a_database_what_needs_no_rows_is_played() {
     let db = database::fresh().await;
     let documents = tempfile::tempdir().unwrap();
-    let served = serve(&db, "plugin", &documents);
-    let output = replay(&["--url", &served.url]);
+    let (_sidecar, url_of_agents) = serve(&db, "plugin", &documents);
+    let output = replay(&["--url", &url_of_agents]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = said(&output);
     let played: Vec<&str> = said

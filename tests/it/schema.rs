@@ -34,8 +34,9 @@ async fn columns_are_those_of_glpi_and_the_plugin() {
         ))
         .await;
     made.sort();
-    assert_eq!(made.len(), 1122);
-    for (made, recorded) in made.iter().zip(recorded(COLUMNS)) {
+    let recorded = recorded(COLUMNS);
+    assert_eq!((made.len(), recorded.len()), (1122, 1122));
+    for (made, recorded) in made.iter().zip(recorded) {
         assert_eq!(*made, recorded);
     }
 }
@@ -50,8 +51,9 @@ async fn indexes_are_those_of_glpi_and_the_plugin() {
         ))
         .await;
     made.sort();
-    assert_eq!(made.len(), 512);
-    for (made, recorded) in made.iter().zip(recorded(INDEXES)) {
+    let recorded = recorded(INDEXES);
+    assert_eq!((made.len(), recorded.len()), (512, 512));
+    for (made, recorded) in made.iter().zip(recorded) {
         assert_eq!(*made, recorded);
     }
 }
@@ -186,6 +188,15 @@ async fn rows_lost_to_a_cut_off_migration_come_with_the_next() {
         .unwrap();
     let entity: Vec<(u32, String)> = db.rows("SELECT id, name FROM glpi_entities").await;
     assert_eq!(entity, [(0, "Root entity".into())]);
+    let counts: Vec<(u64, u64, u64, u64, u64)> = db
+        .rows(
+            "SELECT (SELECT COUNT(*) FROM glpi_plugins), (SELECT COUNT(*) FROM glpi_configs), \
+             (SELECT COUNT(*) FROM glpi_plugin_fusioninventory_entities), \
+             (SELECT COUNT(*) FROM glpi_plugin_fusioninventory_agentmodules), \
+             (SELECT COUNT(*) FROM glpi_plugin_fusioninventory_configs)",
+        )
+        .await;
+    assert_eq!(counts, [(1, 3, 1, 7, 16)]);
 }
 
 #[tokio::test]

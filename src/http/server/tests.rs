@@ -20,22 +20,11 @@ const GET_GATE: &[u8] = b"GET /gate HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn settings() -> config::Server {
     config::Server {
-        max_unpacking: 1,
-        max_parameters: 1000,
-        max_xml_elements: 1000,
-        max_xml_depth: 100,
         listen: ([127, 0, 0, 1], 0).into(),
-        tls: None,
-        trusted_proxies: Vec::new(),
-        prefixes: Vec::new(),
-        max_body: 1024,
-        max_bodies: 1 << 20,
-        max_inflated: 1024,
         header_timeout: Duration::from_mins(1),
-        body_timeout: Duration::from_mins(1),
-        request_timeout: Duration::from_mins(1),
         max_connections: 100,
         shutdown_grace: Duration::from_mins(1),
+        ..config::Server::default()
     }
 }
 

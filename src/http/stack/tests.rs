@@ -21,22 +21,12 @@ use crate::lifecycle::Stop;
 
 fn settings() -> config::Server {
     config::Server {
-        max_unpacking: 1,
-        max_parameters: 1000,
-        max_xml_elements: 1000,
-        max_xml_depth: 100,
         listen: ([127, 0, 0, 1], 0).into(),
-        tls: None,
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
-        prefixes: Vec::new(),
         max_body: 1000,
-        max_bodies: 1 << 20,
-        max_inflated: 1000,
-        header_timeout: Duration::from_mins(1),
         body_timeout: Duration::from_secs(3),
         request_timeout: Duration::from_millis(500),
-        max_connections: 100,
-        shutdown_grace: Duration::from_mins(1),
+        ..config::Server::default()
     }
 }
 

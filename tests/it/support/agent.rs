@@ -92,6 +92,15 @@ impl TestApp {
         .await
     }
 
+    /// What getJobs of a back end answers to `query`.
+    pub(crate) async fn jobs_of(&self, back_end: &str, query: &str) -> Value {
+        let answer = self
+            .get(&format!("/b/{back_end}/?action=getJobs&{query}"))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
     /// The tasks that getConfig names for an agent that asks for all three.
     pub(crate) async fn config(&self, agent: &str) -> Vec<String> {
         let answer = self
@@ -109,23 +118,13 @@ impl TestApp {
 
     /// The whole answer to getJobs of a deploy task of agent 2.6.
     pub(crate) async fn jobs(&self, agent: &str) -> Value {
-        let answer = self
-            .get(&format!(
-                "/b/deploy/?action=getJobs&machineid={agent}&version=2.8"
-            ))
-            .await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        self.jobs_of("deploy", &format!("machineid={agent}&version=2.8"))
+            .await
     }
 
     /// The runs that getJobs hands out, as the agent calls them.
     pub(crate) async fn handed_out(&self, agent: &str) -> Vec<String> {
-        let answer = self.jobs(agent).await;
-        let jobs = answer["jobs"].as_array().map(Vec::as_slice);
-        jobs.unwrap_or_default()
-            .iter()
-            .map(|job| job["uuid"].as_str().unwrap().to_owned())
-            .collect()
+        runs(&self.jobs(agent).await)
     }
 
     /// A request of the deploy back end that is always answered by `{}`.
@@ -167,4 +166,13 @@ pub(crate) fn prolog(agent: &str) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<REQUEST><DEVICEID>{agent}</DEVICEID><QUERY>PROLOG</QUERY>\
          <TOKEN>12345678</TOKEN></REQUEST>"
     )
+}
+
+/// The runs of an answer to getJobs, one for each of its orders.
+pub(crate) fn runs(answer: &Value) -> Vec<String> {
+    let jobs = answer["jobs"].as_array().map(Vec::as_slice);
+    jobs.unwrap_or_default()
+        .iter()
+        .map(|job| job["uuid"].as_str().unwrap().to_owned())
+        .collect()
 }

@@ -121,7 +121,7 @@ impl Wire {
                 return;
             }
             if caught == Some(true) {
-                // Time for the server to act on it; its answer is on the other pump, which the cut ends.
+                // The server still reads what was written; its answer is on the other pump, which the cut ends.
                 self.mode.send_replace(Mode::Cut);
                 return;
             }

@@ -49,7 +49,7 @@ pub(crate) fn job(id: u32, task: u32, agents: &[u32]) -> String {
     )
 }
 
-/// Sums over all that a request may change: equal before and after, nothing has changed.
+/// Sums over all that a PROLOG or the deploy back end may change: equal before and after, nothing has changed.
 pub(crate) async fn sums(db: &TestDb) -> Vec<(String, Option<i64>)> {
     db.rows(&format!(
         "CHECKSUM TABLE {P}agents, {P}taskjobstates, {P}taskjoblogs, {P}sidecar_runs"

@@ -11,7 +11,6 @@ pub(crate) mod network;
 pub(crate) mod php;
 pub(crate) mod process;
 pub(crate) mod real_agent;
-pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod snmpd;
 pub(crate) mod wire;

@@ -69,6 +69,13 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
+    /// `serve` on `db`, in UTC, with `more` options; it does nothing on its own.
+    pub(crate) fn on(db: &TestDb, more: &[&str]) -> Self {
+        let mut all = vec!["--scheduler", "off", "--timezone", "UTC"];
+        all.extend(more);
+        Self::serve(&all, &[("FUSION_SIDECAR_DATABASE_URL", &url(db))])
+    }
+
     /// `serve` on a free port with these arguments, once it says that it answers.
     pub(crate) fn serve(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
@@ -122,9 +129,14 @@ impl Sidecar {
         self.lines.lock().unwrap().clone()
     }
 
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// Highest resident size so far, KiB.
+    pub(crate) fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Sends a signal: `TERM`, `INT`, `KILL`.

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+pub(crate) use super::agent::prolog;
+
 /// What no test waits longer for.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -75,7 +77,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Values of a header, in the order sent.
+    /// The first value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -146,10 +148,3 @@ pub(crate) async fn post(address: SocketAddr, kind: &str, body: &[u8]) -> Answer
 /// The plugin's main address and its deploy back end.
 pub(crate) const MAIN: &str = "/plugins/fusioninventory/";
 pub(crate) const DEPLOY: &str = "/plugins/fusioninventory/b/deploy/";
-
-/// A PROLOG.
-pub(crate) fn prolog(device_id: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<REQUEST><DEVICEID>{device_id}</DEVICEID><QUERY>PROLOG</QUERY><TOKEN>12345678</TOKEN></REQUEST>"
-    )
-}
