@@ -121,6 +121,15 @@ impl Database {
             timeout: Duration::from_secs(10),
         }
     }
+
+    /// Where the server is, for people: its socket, or host and port.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.socket {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// TLS towards the database.

@@ -188,7 +188,7 @@ async fn prepare(settings: &Settings, clock: Arc<dyn Clock>, home: &Home) -> any
     if !loaded {
         make_database(&settings.database).await?;
     }
-    let db = Db::open(&settings.database, settings.timezone, clock.now()).await?;
+    let db = Db::open(&settings.database, settings.timezone, &clock).await?;
     let mut conn = db.conn().await?;
     schema::migrate(&mut conn, true, clock.now()).await?;
     drop(conn);
