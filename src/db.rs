@@ -97,7 +97,9 @@ impl From<mysql_async::Error> for DbError {
                 1213 => Self::Conflict(error.to_string()),
                 1205 => Self::Locked(error.to_string()),
                 // Too many connections, shutdown in progress, connection killed, read-only server.
-                1040 | 1053 | 1927 | 1290 | 1836 => Self::Unavailable(error.to_string()),
+                1040 | 1053 | 1927 | 1290 | 1836
+                // A login refused: password, database, host, TLS.
+                | 1045 | 1698 | 1049 | 1129 | 1130 | 3159 => Self::Unavailable(error.to_string()),
                 _ => Self::Refused(error.to_string()),
             },
             _ => Self::Unavailable(error.to_string()),

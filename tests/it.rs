@@ -62,5 +62,7 @@ mod replay;
 mod replay_command;
 #[path = "it/schema.rs"]
 mod schema;
+#[path = "it/starting.rs"]
+mod starting;
 #[path = "it/support/mod.rs"]
 mod support;

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::diagnostics::{ConnectError, OpenError, ServerFacts, SiteFacts};
 use crate::db::grants::{self, Grant, Privilege};
-use crate::db::schema::{self, Missing, SchemaError};
+use crate::db::schema::{self, Missing};
 use crate::db::{Db, DbError};
 use crate::domain::catalogue::Catalogue;
 
@@ -175,6 +175,10 @@ async fn rights(db: &Db, account: &str, report: &mut Report) -> Option<Vec<Grant
     Some(refused)
 }
 
+fn lacks(missing: &[Missing]) -> String {
+    format!("the database lacks {}", schema::list(missing))
+}
+
 /// Whether all tables are there. Those that may not be read do not show in the server's lists; they were named among `refused`.
 async fn tables(db: &Db, refused: &[Grant], report: &mut Report) -> bool {
     let looked = async {
@@ -201,14 +205,14 @@ async fn tables(db: &Db, refused: &[Grant], report: &mut Report) -> bool {
     if !shared.is_empty() {
         report.error(
             "schema",
-            SchemaError::Lacks(shared).to_string(),
+            lacks(&shared),
             "name GLPI's database, and install or update the FusionInventory plugin 10.0 in GLPI",
         );
     }
     if !own.is_empty() {
         report.error(
             "schema",
-            SchemaError::Lacks(own).to_string(),
+            lacks(&own),
             "run fusion-sidecar migrate once, as a user who may CREATE tables",
         );
     }
