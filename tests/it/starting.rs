@@ -92,3 +92,17 @@ async fn an_account_that_may_not_create_is_told_so_once() {
     assert_eq!(log.matches("CREATE command denied").count(), 1, "{log}");
     assert!(log.contains(&account.database.user), "{log}");
 }
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named_once() {
+    let (code, _, log) = told(&run(
+        &["demo", "--listen", "127.0.0.1:0"],
+        &[("TMPDIR", "/nonexistent")],
+    ));
+    assert_eq!(code, 1, "{log}");
+    assert!(
+        log.starts_with("fusion-sidecar: creating a directory in /nonexistent: "),
+        "{log}"
+    );
+    assert_eq!(log.matches("No such file").count(), 1, "{log}");
+}
