@@ -8,6 +8,7 @@ pub(crate) mod database;
 pub(crate) mod fleet;
 pub(crate) mod heard;
 pub(crate) mod network;
+pub(crate) mod nginx;
 pub(crate) mod php;
 pub(crate) mod process;
 pub(crate) mod real_agent;
