@@ -12,7 +12,6 @@ mod signals;
 use std::collections::BTreeSet;
 
 use crate::support::database::{TestDb, fresh};
-use crate::support::process::{run, told};
 
 const AGENT: &str = "pc-1-2026-01-01-00-00-00";
 const RUN: &str = "/plugins/fusioninventory/b/deploy/?action=setStatus&machineid=pc-1-2026-01-01-00-00-00&uuid=run-1\
@@ -29,11 +28,6 @@ async fn with_sent_run() -> TestDb {
     let db = fresh().await;
     db.exec(SENT_RUN).await;
     db
-}
-
-/// Runs a command on a database: exit code, standard output, standard error.
-fn on(url: &str, arguments: &[&str]) -> (i32, String, String) {
-    told(&run(arguments, &[("FUSION_SIDECAR_DATABASE_URL", url)]))
 }
 
 async fn comments(db: &TestDb) -> BTreeSet<String> {

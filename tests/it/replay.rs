@@ -16,6 +16,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::database::{self, TestDb};
+use crate::support::listen::serving;
 
 const RUNS: &str = "glpi_plugin_fusioninventory_taskjobstates";
 const LOGS: &str = "glpi_plugin_fusioninventory_taskjoblogs";
@@ -37,12 +38,9 @@ fn moment(zone: Tz) -> Moment {
 
 /// A server that answers every request with `answer`.
 async fn subject(answer: Value) -> Subject {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(async move || answer.to_string().into_response());
-    tokio::spawn(async move { axum::serve(listener, router).await });
     Subject {
-        base_url,
+        base_url: format!("http://{}", serving(router).await),
         files: PathBuf::from("/nonexistent"),
         limits: Limits {
             timeout: Duration::from_secs(10),

@@ -1,9 +1,14 @@
 //! What the commands say, and with which code they end.
 
-use super::{RUN, comments, on, with_sent_run};
+use super::{RUN, comments, with_sent_run};
 
 use crate::support::database::{empty, fresh};
-use crate::support::process::{Sidecar, url};
+use crate::support::process::{Sidecar, run, told, url};
+
+/// Runs a command on a database: exit code, standard output, standard error.
+fn on(url: &str, arguments: &[&str]) -> (i32, String, String) {
+    told(&run(arguments, &[("FUSION_SIDECAR_DATABASE_URL", url)]))
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_ends_with_code_1_and_says_why() {

@@ -75,6 +75,11 @@ impl Cut {
         Self { address, wire }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Makes `database` be reached through the proxy.
     pub(crate) fn in_front_of(&self, database: &mut Database) {
         database.socket = None;

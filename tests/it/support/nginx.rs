@@ -14,10 +14,10 @@ use axum::response::Response;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
+use super::listen::serving;
 use super::process::LIMIT;
-use crate::readme::blocks;
+use super::readme::blocks;
 
 /// How the README names the sidecar.
 const NAMED: &str = "127.0.0.1:8086";
@@ -50,10 +50,7 @@ pub(crate) struct Php(Arc<Mutex<Vec<Seen>>>);
 impl Php {
     pub(crate) async fn start() -> (Self, SocketAddr) {
         let php = Self::default();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(answer).with_state(php.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let address = serving(Router::new().fallback(answer).with_state(php.clone())).await;
         (php, address)
     }
 
