@@ -155,7 +155,7 @@ async fn a_restart_between_requests_is_not_noticed() {
     let warm = join_all((0..20).map(|_| hello(address))).await;
     assert!(warm.iter().all(|answer| answer.status == 200));
     cut.set(Mode::Cut);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    cut.is_empty().await;
     cut.set(Mode::Open);
     for count in 0..5 {
         let answer = hello(address).await;

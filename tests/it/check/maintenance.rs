@@ -8,6 +8,7 @@ use super::DEVICE;
 use crate::support::agent::{Answer, prolog};
 use crate::support::app::{self, TestApp};
 use crate::support::database::fresh;
+use crate::support::until::until;
 
 const CLOSED: [(&str, &str, &str); 4] = [
     (
@@ -60,13 +61,13 @@ async fn agents_are_put_off_and_served_again_by_itself() {
             let told = reply.contains(&format!("<ERROR>{reason}</ERROR>"));
             rest == 503 && xml == 503 && told
         };
-        until(closed).await.expect(close);
+        until(close, closed).await;
         app.db.exec(open).await;
         let opened = async || {
             let (rest, xml, reply) = answers(&app).await;
             rest == 200 && xml == 200 && reply.contains("<PROLOG_FREQ>")
         };
-        until(opened).await.expect(open);
+        until(open, opened).await;
     }
 }
 
@@ -83,15 +84,4 @@ async fn it_starts_while_glpi_is_closed() {
     assert_eq!(agents, [0], "who is put off is not registered");
     app.db.exec(CLOSED[0].1).await;
     assert_eq!(contact(&app).await.status, 200);
-}
-
-/// Asks until `holds`, for ten seconds at most: the catalogue has an age.
-async fn until(holds: impl AsyncFn() -> bool) -> Result<(), &'static str> {
-    for _ in 0..200 {
-        if holds().await {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Err("never came about")
 }

@@ -12,6 +12,7 @@ use super::{RUN, comments, with_sent_run};
 
 use crate::support::database::{TestDb, fresh};
 use crate::support::process::{LIMIT, Sidecar, ask, url};
+use crate::support::until::until_waiting;
 
 /// Holds the row of the run, so that whoever writes to it waits.
 async fn hold(db: &TestDb) -> Conn {
@@ -23,25 +24,6 @@ async fn hold(db: &TestDb) -> Conn {
     .await
     .unwrap();
     conn
-}
-
-/// Waits until the sidecar waits for the row.
-async fn until_waiting(db: &TestDb) {
-    let begun = Instant::now();
-    while begun.elapsed() < LIMIT {
-        let waiting: Vec<u64> = db
-            .rows(&format!(
-                "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE '%lock\\_runs%' \
-                 AND id <> CONNECTION_ID()",
-                db.database.name
-            ))
-            .await;
-        if waiting != [0] {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("nobody waits for the run");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,6 +97,12 @@ impl Cut {
         *self.wire.trap.lock().unwrap() = Some(Trap { word, heard });
     }
 
+    /// Waits until no connection is left.
+    pub(crate) async fn is_empty(&self) {
+        // Each connection watches the mode as long as it lasts.
+        self.wire.mode.closed().await;
+    }
+
     /// Waits until it is cut.
     pub(crate) async fn is_cut(&self) {
         let mut mode = self.wire.mode.subscribe();

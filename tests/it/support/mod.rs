@@ -16,4 +16,5 @@ pub(crate) mod readme;
 pub(crate) mod real_agent;
 pub(crate) mod site;
 pub(crate) mod snmpd;
+pub(crate) mod until;
 pub(crate) mod wire;
