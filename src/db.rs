@@ -193,21 +193,25 @@ impl Db {
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let mut conn = diagnostics::connect(settings).await?;
-        let known = match settings.session_zone {
-            SessionZone::Server => Some(String::new()),
-            SessionZone::Timezone => {
-                let converted: Option<Option<String>> = conn
-                    .exec_first(
-                        "SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)",
-                        (zone.name(),),
-                    )
-                    .await
-                    .map_err(DbError::from)?;
-                converted.flatten().map(|_| zone.name().to_owned())
-            }
+        let asking = async {
+            let known = match settings.session_zone {
+                SessionZone::Server => Some(String::new()),
+                SessionZone::Timezone => {
+                    let converted: Option<Option<String>> = conn
+                        .exec_first(
+                            "SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)",
+                            (zone.name(),),
+                        )
+                        .await?;
+                    converted.flatten().map(|_| zone.name().to_owned())
+                }
+            };
+            conn.disconnect().await?;
+            Ok::<_, DbError>(known)
         };
-        // It was there; how the goodbye went does not matter.
-        let _ = conn.disconnect().await;
+        let known = tokio::time::timeout(settings.timeout, asking)
+            .await
+            .map_err(|_| DbError::Unavailable("no answer in time".to_owned()))??;
         let db = Self::with(settings, |opts, setup| match known {
             Some(known) => Sessions::in_zone(opts, setup, &known),
             None => Sessions::following(opts, setup, zone, Arc::clone(clock)),

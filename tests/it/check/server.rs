@@ -13,7 +13,8 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::process::{Child, Command};
 
-use super::{assert_errors, assert_says, free_address};
+use super::{assert_errors, assert_says};
+use crate::support::listen;
 
 /// A server with a binary log in this format; it ends with the value.
 async fn logging(dir: &std::path::Path, format: &str) -> (Child, Database) {
@@ -61,7 +62,7 @@ async fn a_log_of_statements_is_an_error_with_its_remedy() {
         .await
         .unwrap();
     let mut settings = Settings::for_database(database);
-    settings.server.listen = free_address().await;
+    settings.server.listen = listen::free();
     settings.dispatch.public_url = Some(
         format!("http://{}", settings.server.listen)
             .parse()
