@@ -58,7 +58,11 @@ mod redux;
 mod replay;
 #[path = "it/replay_command.rs"]
 mod replay_command;
+#[path = "it/retries.rs"]
+mod retries;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/support/mod.rs"]
 mod support;
+#[path = "it/writer.rs"]
+mod writer;
