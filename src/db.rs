@@ -1,7 +1,7 @@
 //! The only place with SQL.
 //!
-//! One [`Db`] is one pool of connections to GLPI's database. Reads take a connection for one statement each; what must hold together
-//! runs in a transaction that is retried on deadlocks and lock waits. Changes that concurrent requests make to runs go through
+//! One [`Db`] is one pool of connections to GLPI's database. A read takes a connection for its one or few statements; what must hold
+//! together runs in a transaction that is retried on deadlocks and lock waits. Changes that concurrent requests make to runs go through
 //! [`writer`], which commits them together. Every operation has a name, under which its duration and failures are counted.
 //!
 //! Connections are not reset when they return to the pool (their prepared statements would be lost), so nothing here may change a
@@ -44,6 +44,7 @@ use secrecy::ExposeSecret;
 
 use crate::clock::Clock;
 use crate::config::{Database, SessionZone};
+use crate::telemetry::metrics::{DB_DURATION, DB_ERRORS};
 use diagnostics::OpenError;
 use names::Names;
 use sessions::Sessions;
@@ -225,12 +226,6 @@ impl Db {
         self.sessions.followed()
     }
 
-    /// The names of the plugin's tables.
-    #[must_use]
-    pub fn names(&self) -> &'static Names {
-        self.names
-    }
-
     /// Name of the database.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -282,10 +277,9 @@ impl Db {
         let outcome = tokio::time::timeout(self.timeout, work)
             .await
             .unwrap_or_else(|_| Err(DbError::Unavailable(format!("{name} took too long"))));
-        metrics::histogram!("fusion_sidecar_db_seconds", "operation" => name)
-            .record(begun.elapsed().as_secs_f64());
+        metrics::histogram!(DB_DURATION, "operation" => name).record(begun.elapsed().as_secs_f64());
         if let Err(error) = &outcome {
-            metrics::counter!("fusion_sidecar_db_errors_total", "operation" => name, "code" => error.code()).increment(1);
+            metrics::counter!(DB_ERRORS, "operation" => name, "code" => error.code()).increment(1);
         }
         outcome
     }

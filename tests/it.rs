@@ -60,9 +60,13 @@ mod redux;
 mod replay;
 #[path = "it/replay_command.rs"]
 mod replay_command;
+#[path = "it/retries.rs"]
+mod retries;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/starting.rs"]
 mod starting;
 #[path = "it/support/mod.rs"]
 mod support;
+#[path = "it/writer.rs"]
+mod writer;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use mysql_async::prelude::Queryable;
 
-use super::names::Names;
+use super::names::{Names, quoted};
 use super::needs::{OWN, SHARED};
 use super::{Db, DbError};
 
@@ -79,10 +79,10 @@ impl Grant {
     #[must_use]
     pub fn statement(&self, database: &str, account: &str) -> String {
         format!(
-            "GRANT {} ON `{}`.`{}` TO {account};",
+            "GRANT {} ON {}.{} TO {account};",
             self.list(),
-            database.replace('`', "``"),
-            self.table
+            quoted(database),
+            quoted(&self.table)
         )
     }
 

@@ -213,16 +213,29 @@ fn absent(present: &[(String, String)]) -> Vec<Missing> {
     found
 }
 
+/// The tables of the selected database.
+pub(super) async fn tables(conn: &mut Conn) -> Result<HashSet<String>, mysql_async::Error> {
+    let names: Vec<String> = conn
+        .query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+        .await?;
+    Ok(names.into_iter().collect())
+}
+
+/// Whether the selected database has `table`.
+pub(super) async fn has_table(conn: &mut Conn, table: &str) -> Result<bool, mysql_async::Error> {
+    let found: Option<u8> = conn
+        .exec_first(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
+            (table,),
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
 /// The version of the sidecar's own tables in the selected database; none if it was never migrated.
 pub async fn version(conn: &mut Conn) -> Result<Option<u32>, mysql_async::Error> {
     let names = Names::fusioninventory();
-    let exists: Option<u8> = conn
-        .exec_first(
-            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
-            (&*names.expand("{p}sidecar_schema"),),
-        )
-        .await?;
-    if exists.is_none() {
+    if !has_table(conn, &names.expand("{p}sidecar_schema")).await? {
         return Ok(None);
     }
     conn.query_first(&*names.expand("SELECT version FROM {p}sidecar_schema WHERE id = 1"))
@@ -291,11 +304,7 @@ fn expanded(script: &str) -> Vec<String> {
 }
 
 async fn make_shared(conn: &mut Conn) -> Result<SharedTables, SchemaError> {
-    let present: HashSet<String> = conn
-        .query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
-        .await?
-        .into_iter()
-        .collect();
+    let present = tables(conn).await?;
     let scripts = (expanded(SHARED_SQL), expanded(OWN_SQL));
     let wanted: Vec<&str> = scripts
         .0
