@@ -5,6 +5,7 @@
 //! at once, each with the key it concerns.
 
 pub mod database_url;
+mod environment;
 mod fault;
 pub mod file;
 pub mod glpi;
@@ -19,9 +20,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 
+pub use self::environment::Environment;
 pub use self::fault::{Fault, Faults};
 pub use self::load::load;
-pub use self::options::{Environment, Options};
+pub use self::options::Options;
 use crate::domain::policy::Policy;
 
 /// Longest time that any option in seconds takes: 30 days. Longer is a slip of the keyboard, and sums of moments stay in range.

@@ -252,6 +252,31 @@ fn exactly_one_database() {
 }
 
 #[test]
+fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    fs::write(&path, "database-url").unwrap();
+    for (path, fault) in [
+        (path.to_str().unwrap(), "line 1 column 13: "),
+        ("/nonexistent/a.toml", "cannot be read: "),
+    ] {
+        let shown = faults([(Key::Config, path), (Key::MaxSends, "x")]);
+        assert!(shown[0].contains(fault), "{shown:?}");
+        assert_eq!(
+            shown[1..],
+            ["max-sends: --max-sends: 'x' is no whole number from 1 up"]
+        );
+    }
+    // One that can be read, and has no database in it.
+    fs::write(&path, "lisen = 1").unwrap();
+    let shown = faults([(Key::Config, path.to_str().unwrap())]);
+    assert!(
+        shown.len() == 2 && shown[1].starts_with("database-url: is missing"),
+        "{shown:?}"
+    );
+}
+
+#[test]
 fn half_a_tls_pair_is_a_fault() {
     let expected = ["tls-key: is missing beside tls-cert (--tls-cert)"];
     assert_eq!(
