@@ -298,10 +298,22 @@ pub struct GlpiPlace {
 }
 
 /// The directory below GLPI's in which the plugin lies; part of every address handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PluginBase {
     /// `plugins/fusioninventory`.
+    #[default]
     Plugins,
     /// `marketplace/fusioninventory`.
     Marketplace,
+}
+
+impl PluginBase {
+    /// The directory's name.
+    #[must_use]
+    pub const fn directory(self) -> &'static str {
+        match self {
+            Self::Plugins => "plugins",
+            Self::Marketplace => "marketplace",
+        }
+    }
 }

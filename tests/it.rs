@@ -20,6 +20,8 @@ mod bad_connections;
 mod bad_input;
 #[path = "it/bad_rows.rs"]
 mod bad_rows;
+#[path = "it/bodies.rs"]
+mod bodies;
 #[path = "it/check.rs"]
 mod check;
 #[path = "it/collect.rs"]
