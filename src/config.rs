@@ -150,6 +150,8 @@ pub enum SessionZone {
 pub struct Server {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// Address and port of a listener for health, readiness and metrics, which are then not on the one for agents; plain HTTP.
+    pub ops_listen: Option<SocketAddr>,
     /// Certificate chain and key (PEM), for TLS without a proxy.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Proxies whose X-Forwarded-For and X-Forwarded-Proto count.
@@ -186,6 +188,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)),
+            ops_listen: None,
             tls: None,
             trusted_proxies: Vec::new(),
             prefixes: DEFAULT_PREFIXES.map(str::to_owned).to_vec(),

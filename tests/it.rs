@@ -44,6 +44,8 @@ mod glpi_dir;
 mod network;
 #[path = "it/nginx.rs"]
 mod nginx;
+#[path = "it/ops.rs"]
+mod ops;
 #[path = "it/outage.rs"]
 mod outage;
 #[path = "it/plugin.rs"]

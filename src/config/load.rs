@@ -82,6 +82,7 @@ impl<'a> Reader<'a> {
     fn server(&mut self, settings: &mut Settings) {
         let server = &mut settings.server;
         self.set(&mut server.listen, Key::Listen, value::listen);
+        server.ops_listen = self.read(Key::OpsListen, value::listen);
         let certificate = self.read(Key::TlsCert, value::path);
         let key = self.read(Key::TlsKey, value::path);
         for (have, lack) in [(Key::TlsCert, Key::TlsKey), (Key::TlsKey, Key::TlsCert)] {

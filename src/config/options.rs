@@ -36,6 +36,8 @@ pub enum Key {
     Timezone,
     /// Address to listen on [default: 127.0.0.1:8086]
     Listen,
+    /// Address for health, readiness and metrics (plain HTTP), instead of the one that agents reach
+    OpsListen,
     /// Certificate chain (PEM), to speak TLS without a proxy
     TlsCert,
     /// Key of the certificate (PEM)
@@ -157,7 +159,7 @@ impl Key {
             | Self::ShutdownGrace => "SECONDS",
             Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
             Self::Timezone => "ZONE",
-            Self::Listen => "ADDRESS:PORT",
+            Self::Listen | Self::OpsListen => "ADDRESS:PORT",
             Self::TrustedProxies => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
@@ -374,7 +376,7 @@ mod tests {
     #[test]
     fn names_are_the_words_of_the_manual() {
         let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
-        let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
+        let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen ops-listen tls-cert \
             tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler scheduler-period \
             upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
             log log-format";

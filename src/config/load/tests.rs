@@ -49,6 +49,7 @@ fn defaults() {
     assert!(
         settings.glpi.is_none()
             && settings.server.tls.is_none()
+            && settings.server.ops_listen.is_none()
             && settings.dispatch.public_url.is_none()
     );
     assert!(!format!("{settings:?}").contains("geheim"));
@@ -85,6 +86,7 @@ fn every_option_reaches_its_setting() {
             (Key::DatabaseTimeout, "3"),
             (Key::Timezone, "Europe/Berlin"),
             (Key::Listen, "127.0.0.2:1"),
+            (Key::OpsListen, "127.0.0.3:2"),
             (Key::TlsCert, "/c"),
             (Key::TlsKey, "/k"),
             (Key::TrustedProxies, "127.0.0.1"),
@@ -138,6 +140,7 @@ fn every_option_reaches_its_setting() {
         (SessionZone::Timezone, chrono_tz::Europe::Berlin)
     );
     assert_eq!(server.listen.to_string(), "127.0.0.2:1");
+    assert_eq!(server.ops_listen.unwrap().to_string(), "127.0.0.3:2");
     assert_eq!(server.tls, Some(("/c".into(), "/k".into())));
     assert_eq!(
         (server.trusted_proxies.len(), server.prefixes),
