@@ -65,7 +65,7 @@ enum Work {
     Prepare,
 }
 
-/// The options that every command but `demo` has.
+/// The options that every command but `demo` and `replay` has.
 #[derive(Debug, Args)]
 struct Configured {
     #[command(flatten)]
