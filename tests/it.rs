@@ -22,6 +22,8 @@ mod bad_input;
 mod bad_rows;
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/cleaning.rs"]
+mod cleaning;
 #[path = "it/collect.rs"]
 mod collect;
 #[path = "it/concurrency.rs"]

@@ -61,6 +61,12 @@ pub enum Key {
     Scheduler,
     /// Time between two preparations [default: 60]
     SchedulerPeriod,
+    /// Time between two cleanings of old runs [default: 86400]
+    CleaningPeriod,
+    /// Most log lines that cleaning deletes in one transaction [default: 1000]
+    CleaningBatch,
+    /// Runs of each job, target and agent that cleaning keeps whatever their age, with policy redux [default: 1]
+    KeepRuns,
     /// GLPI's own address, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
@@ -142,6 +148,8 @@ impl Key {
             Self::DatabaseMaxConnections
             | Self::MaxConnections
             | Self::MaxSends
+            | Self::CleaningBatch
+            | Self::KeepRuns
             | Self::MaxNewAgents
             | Self::MaxUnpacking
             | Self::MaxParameters
@@ -151,6 +159,7 @@ impl Key {
             Self::DatabaseTimeout
             | Self::CatalogueRefresh
             | Self::SchedulerPeriod
+            | Self::CleaningPeriod
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
@@ -408,6 +417,7 @@ mod tests {
         let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
         let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
             tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler scheduler-period \
+            cleaning-period cleaning-batch keep-runs \
             upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
             log log-format";
         assert_eq!(

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use fusion_sidecar::app::{self, Running};
 use fusion_sidecar::clock::{Clock as _, ManualClock};
 use fusion_sidecar::config::Settings;
+use fusion_sidecar::domain::cleaning::Duty;
+use fusion_sidecar::work::clean::{Cleaning, Summary};
 use fusion_sidecar::work::prepare::Preparation;
 use tokio::net::TcpListener;
 
@@ -113,5 +115,23 @@ impl TestApp {
             .await
             .map(drop)
             .map_err(|error| error.to_string())
+    }
+
+    /// One cleaning pass, as `serve` or `once` makes it.
+    pub(crate) async fn clean(&self, duty: Duty) -> Result<Summary, String> {
+        let summary = self.cleaning().pass(duty).await;
+        summary.map_err(|error| error.to_string())
+    }
+
+    /// What cleans with the sidecar's settings.
+    pub(crate) fn cleaning(&self) -> Cleaning {
+        let Settings {
+            timezone,
+            dispatch,
+            scheduler,
+            ..
+        } = &self.settings;
+        let (db, clock) = (self.running.db.clone(), self.clock.clone());
+        Cleaning::new(db, clock, *timezone, dispatch.policy, scheduler)
     }
 }

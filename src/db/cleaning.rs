@@ -1,0 +1,539 @@
+//! Cleaning: which rows come into question, found by plain reads in windows along an index; and their end, by primary key, in
+//! transactions that touch so many rows and no more.
+
+use std::collections::HashSet;
+
+use chrono::NaiveDateTime;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Params, Transaction, Value};
+
+use super::bulk::{LIST_MAX, list, marks, pad};
+use super::preparation::lock_job;
+use super::{Db, DbError, OnLock};
+use crate::domain::cleaning::{Demand, Past};
+use crate::domain::ids::{JobId, RunId, TaskId};
+use crate::domain::policy::Policy;
+use crate::domain::run::RunState;
+
+/// States of runs that have ended, as SQL lists them.
+macro_rules! ended {
+    () => {
+        "(3, 4, 5)"
+    };
+}
+
+/// Whether a task `t` has runs, and whether some have not ended.
+macro_rules! demand {
+    () => {
+        concat!(
+            "EXISTS (SELECT 1 FROM {p}taskjobs j JOIN {p}taskjobstates r ON r.{f}taskjobs_id = j.id WHERE j.{f}tasks_id = t.id), \
+             EXISTS (SELECT 1 FROM {p}taskjobs j JOIN {p}taskjobstates r ON r.{f}taskjobs_id = j.id WHERE j.{f}tasks_id = t.id \
+             AND r.state NOT IN ",
+            ended!(),
+            ")"
+        )
+    };
+}
+
+/// A look at the next rows in the order of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window<T> {
+    /// What was seen.
+    pub seen: Vec<T>,
+    /// Where the next look begins; none at the end.
+    pub next: Option<u64>,
+}
+
+/// What goes with the runs that are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lot {
+    /// Runs in whatever state, with all their lines; also lines whose run is gone.
+    All,
+    /// Runs that have ended by then, with all their lines.
+    Ended,
+    /// Runs that have ended by then; their lines stay.
+    EndedWithoutLines,
+    /// What is left of runs that are gone.
+    Remains,
+}
+
+/// What a transaction deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Deleted {
+    /// Runs.
+    pub runs: u64,
+    /// Log lines.
+    pub lines: u64,
+    /// Runs that it did not come to.
+    pub rest: Vec<RunId>,
+}
+
+impl Db {
+    /// A setting of the plugin as it stands in the tables.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn plugin_setting(&self, name: &str) -> Result<Option<String>, DbError> {
+        self.timed("plugin_setting", async {
+            let sql =
+                self.sql("/* plugin_setting */ SELECT value FROM {p}configs WHERE type = ? ORDER BY id LIMIT 1");
+            let value: Option<Option<String>> =
+                self.conn().await?.exec_first(sql.as_ref(), (name,)).await?;
+            Ok(value.flatten())
+        })
+        .await
+    }
+
+    /// Whether GLPI's cron does a task of the plugin.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn plugin_cron_is_on(&self, name: &str) -> Result<bool, DbError> {
+        self.timed("plugin_cron_is_on", async {
+            let state: Option<i64> = self
+                .conn()
+                .await?
+                .exec_first(
+                    "/* plugin_cron_is_on */ SELECT state FROM glpi_crontasks \
+                     WHERE itemtype LIKE 'PluginFusioninventory%' AND name = ?",
+                    (name,),
+                )
+                .await?;
+            Ok(state.is_some_and(|state| state != 0))
+        })
+        .await
+    }
+
+    /// The next `most` runs, from id `from` on, as they are judged when `keep` of each job, target and agent stay.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn past_runs(
+        &self,
+        from: u64,
+        keep: u32,
+        most: u32,
+    ) -> Result<Window<(RunId, Past)>, DbError> {
+        self.timed("past_runs", async {
+            // The run that is the last one to stay is read from the end of its group in an index that holds all columns named here.
+            let sql = self.sql(concat!(
+                "/* past_runs */ SELECT r.id, r.state, j.id IS NOT NULL, r.state IN ", ended!(), " AND COALESCE(r.id < (\
+                   SELECT n.id FROM {p}taskjobstates n WHERE n.{f}agents_id = r.{f}agents_id AND n.{f}taskjobs_id = r.{f}taskjobs_id \
+                   AND n.items_id = r.items_id AND n.itemtype <=> r.itemtype ORDER BY n.id DESC LIMIT 1 OFFSET ?), 0), \
+                 COALESCE(r.state = 3 AND t.reprepare_if_successful = 0 AND NOT EXISTS (\
+                   SELECT 1 FROM {p}taskjobstates n WHERE n.{f}agents_id = r.{f}agents_id AND n.{f}taskjobs_id = r.{f}taskjobs_id \
+                   AND n.items_id = r.items_id AND n.itemtype <=> r.itemtype AND n.id > r.id AND n.state = 3), 0) \
+                 FROM {p}taskjobstates r LEFT JOIN {p}taskjobs j ON j.id = r.{f}taskjobs_id LEFT JOIN {p}tasks t ON t.id = j.{f}tasks_id \
+                 WHERE r.id >= ? ORDER BY r.id LIMIT ?"
+            ));
+            let rows: Vec<(u64, u32, bool, bool, bool)> = self
+                .conn()
+                .await?
+                .exec(sql.as_ref(), (keep.saturating_sub(1), from, most))
+                .await?;
+            let next = rows.last().and_then(|row| row.0.checked_add(1));
+            let seen = rows.into_iter().map(|(id, state, has_job, is_outnumbered, holds_off)| {
+                let state = RunState::from_code(state);
+                (RunId(id), Past { state, has_job, is_outnumbered, holds_off })
+            });
+            Ok(Window { seen: seen.collect(), next })
+        })
+        .await
+    }
+
+    /// Those of `runs` that have no log line of `since` or later.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn silent_runs(
+        &self,
+        runs: &[RunId],
+        since: NaiveDateTime,
+    ) -> Result<Vec<RunId>, DbError> {
+        self.timed("silent_runs", async {
+            let mut conn = self.conn().await?;
+            let ids: Vec<u64> = runs.iter().map(|run| run.0).collect();
+            let mut silent = Vec::new();
+            for chunk in ids.chunks(LIST_MAX) {
+                let text = format!(
+                    "/* silent_runs */ SELECT r.id FROM {{p}}taskjobstates r WHERE r.id IN ({}) AND NOT EXISTS (\
+                     SELECT 1 FROM {{p}}taskjoblogs l WHERE l.{{f}}taskjobstates_id = r.id AND l.date >= ?)",
+                    marks(chunk.len())
+                );
+                let values = pad(chunk).map(Value::from).chain([since.into()]).collect();
+                let found: Vec<u64> =
+                    conn.exec(self.names.replace(&text), Params::Positional(values)).await?;
+                silent.extend(found.into_iter().map(RunId));
+            }
+            Ok(silent)
+        })
+        .await
+    }
+
+    /// Whose lines the next `most` log lines are, from id `from` on, that were written before `before`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn old_lines(
+        &self,
+        from: u64,
+        before: NaiveDateTime,
+        most: u32,
+    ) -> Result<Window<RunId>, DbError> {
+        let sql = self.sql(
+            "/* old_lines */ SELECT MAX(w.id), w.run, COALESCE(MIN(w.date) < ?, 0) FROM (SELECT id, {f}taskjobstates_id AS run, date \
+             FROM {p}taskjoblogs WHERE id >= ? ORDER BY id LIMIT ?) w GROUP BY w.run",
+        );
+        self.timed("old_lines", async {
+            let rows: Vec<(u64, u64, bool)> = self
+                .conn()
+                .await?
+                .exec(sql.as_ref(), (before, from, most))
+                .await?;
+            let next = rows.iter().filter_map(|row| row.0.checked_add(1)).max();
+            let seen = rows.into_iter().filter(|row| row.2).map(|row| RunId(row.1));
+            Ok(Window {
+                seen: seen.collect(),
+                next,
+            })
+        })
+        .await
+    }
+
+    /// Runs that are gone, but not their log lines: among the next `most` runs with lines, from id `from` on.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runs_of_stray_lines(
+        &self,
+        from: u64,
+        most: u32,
+    ) -> Result<Window<RunId>, DbError> {
+        let sql = self.sql(
+            "/* runs_of_stray_lines */ SELECT w.run, r.id IS NULL FROM (SELECT DISTINCT {f}taskjobstates_id AS run FROM {p}taskjoblogs \
+             WHERE {f}taskjobstates_id >= ? ORDER BY {f}taskjobstates_id LIMIT ?) w LEFT JOIN {p}taskjobstates r ON r.id = w.run ORDER BY w.run",
+        );
+        self.flagged("runs_of_stray_lines", &sql, (from, most))
+            .await
+    }
+
+    /// Runs that are gone, but not the sidecar's own row about them: among the next `most` of these, from id `from` on.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runs_of_stray_rows(&self, from: u64, most: u32) -> Result<Window<RunId>, DbError> {
+        let sql = self.sql(
+            "/* runs_of_stray_rows */ SELECT s.{f}taskjobstates_id, r.id IS NULL FROM {p}sidecar_runs s \
+             LEFT JOIN {p}taskjobstates r ON r.id = s.{f}taskjobstates_id WHERE s.{f}taskjobstates_id >= ? ORDER BY s.{f}taskjobstates_id LIMIT ?",
+        );
+        self.flagged("runs_of_stray_rows", &sql, (from, most)).await
+    }
+
+    /// Ended runs among the next `most` of `job`, from id `from` on; with `before`, only those with a line that is older.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn ended_runs(
+        &self,
+        job: JobId,
+        before: Option<NaiveDateTime>,
+        from: u64,
+        most: u32,
+    ) -> Result<Window<RunId>, DbError> {
+        let sql = self.sql(concat!(
+            "/* ended_runs */ SELECT r.id, r.state IN ",
+            ended!(),
+            " AND (? IS NULL OR EXISTS (\
+             SELECT 1 FROM {p}taskjoblogs l WHERE l.{f}taskjobstates_id = r.id AND l.date < ?)) \
+             FROM {p}taskjobstates r WHERE r.{f}taskjobs_id = ? AND r.id >= ? ORDER BY r.id LIMIT ?"
+        ));
+        self.flagged("ended_runs", &sql, (before, before, job.0, from, most))
+            .await
+    }
+
+    /// The next `most` tasks on demand, from id `from` on.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn tasks_on_demand(
+        &self,
+        from: u64,
+        most: u32,
+    ) -> Result<Window<(TaskId, Demand)>, DbError> {
+        self.timed("tasks_on_demand", async {
+            let sql = self.sql(concat!(
+                "/* tasks_on_demand */ SELECT t.id, ",
+                demand!(),
+                " FROM {p}tasks t WHERE t.id >= ? AND t.is_deploy_on_demand = 1 \
+                 ORDER BY t.id LIMIT ?"
+            ));
+            let rows: Vec<(u32, bool, bool)> =
+                self.conn().await?.exec(sql.as_ref(), (from, most)).await?;
+            let next = rows.last().map(|row| u64::from(row.0) + 1);
+            let seen = rows.into_iter().map(|(id, has_runs, has_open_runs)| {
+                (
+                    TaskId(id),
+                    Demand {
+                        has_runs,
+                        has_open_runs,
+                    },
+                )
+            });
+            Ok(Window {
+                seen: seen.collect(),
+                next,
+            })
+        })
+        .await
+    }
+
+    /// The jobs of `task`, by id.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn jobs_of_task(&self, task: TaskId) -> Result<Vec<JobId>, DbError> {
+        self.timed("jobs_of_task", async {
+            jobs_of(self, &mut self.conn().await?, task).await
+        })
+        .await
+    }
+
+    /// Whether no run of `task` has a log line of `since` or later.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn is_silent(&self, task: TaskId, since: NaiveDateTime) -> Result<bool, DbError> {
+        self.timed("is_silent", async {
+            let sql = self.sql(
+                "/* is_silent */ SELECT 1 FROM {p}taskjobs j JOIN {p}taskjobstates r ON r.{f}taskjobs_id = j.id \
+                 JOIN {p}taskjoblogs l ON l.{f}taskjobstates_id = r.id WHERE j.{f}tasks_id = ? AND l.date >= ? LIMIT 1",
+            );
+            let line: Option<u8> =
+                self.conn().await?.exec_first(sql.as_ref(), (task.0, since)).await?;
+            Ok(line.is_none())
+        })
+        .await
+    }
+
+    /// Deletes a task on demand with its jobs, if by then it still may go; whether it did. Nothing is prepared for it meanwhile. Its runs
+    /// stay.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then nothing was deleted.
+    pub async fn delete_task(&self, task: TaskId, policy: Policy) -> Result<bool, DbError> {
+        self.tx(
+            "delete_task",
+            OnLock::TryAgain,
+            (task, policy),
+            |db, (task, policy), tx| Box::pin(delete_task(db, tx, *task, *policy)),
+        )
+        .await
+    }
+
+    /// Deletes of `runs` what `lot` says, from the lowest id on, until it has deleted `most` log lines. Whoever reports on one of them
+    /// meanwhile waits, and then finds it gone.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then nothing was deleted.
+    pub async fn delete_runs(
+        &self,
+        runs: &[RunId],
+        lot: Lot,
+        most: u32,
+    ) -> Result<Deleted, DbError> {
+        let mut ids: Vec<u64> = runs.iter().map(|run| run.0).collect();
+        ids.sort_unstable();
+        self.tx(
+            "delete_runs",
+            OnLock::TryAgain,
+            (ids, lot, most),
+            |db, (ids, lot, most), tx| Box::pin(delete_runs(db, tx, ids, *lot, *most)),
+        )
+        .await
+    }
+
+    /// The runs of a window whose rows are an id and whether it counts.
+    async fn flagged(
+        &self,
+        name: &'static str,
+        sql: &str,
+        parameters: impl Into<Params> + Send,
+    ) -> Result<Window<RunId>, DbError> {
+        self.timed(name, async {
+            let rows: Vec<(u64, bool)> = self.conn().await?.exec(sql, parameters).await?;
+            let next = rows.last().and_then(|row| row.0.checked_add(1));
+            let seen = rows.into_iter().filter(|row| row.1).map(|row| RunId(row.0));
+            Ok(Window {
+                seen: seen.collect(),
+                next,
+            })
+        })
+        .await
+    }
+}
+
+async fn jobs_of(db: &Db, conn: &mut impl Queryable, task: TaskId) -> Result<Vec<JobId>, DbError> {
+    let sql = db.sql("/* jobs_of */ SELECT id FROM {p}taskjobs WHERE {f}tasks_id = ? ORDER BY id");
+    let ids: Vec<u32> = conn.exec(sql.as_ref(), (task.0,)).await?;
+    Ok(ids.into_iter().map(JobId).collect())
+}
+
+async fn delete_task(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    task: TaskId,
+    policy: Policy,
+) -> Result<bool, DbError> {
+    let jobs = jobs_of(db, tx, task).await?;
+    for job in &jobs {
+        lock_job(db, tx, *job).await?;
+    }
+    let sql = db.sql(concat!(
+        "/* delete_task */ SELECT ",
+        demand!(),
+        " FROM {p}tasks t WHERE t.id = ? AND t.is_deploy_on_demand = 1"
+    ));
+    let demand: Option<(bool, bool)> = tx.exec_first(sql.as_ref(), (task.0,)).await?;
+    let goes = demand.is_some_and(|(has_runs, has_open_runs)| {
+        Demand {
+            has_runs,
+            has_open_runs,
+        }
+        .may_go(policy)
+    });
+    if goes {
+        let ids: Vec<u64> = jobs.iter().map(|job| job.0.into()).collect();
+        delete_rows(db, tx, "{p}taskjobs", "id", &ids).await?;
+        delete_rows(db, tx, "{p}tasks", "id", &[task.0.into()]).await?;
+    }
+    Ok(goes)
+}
+
+async fn delete_runs(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    ids: &[u64],
+    lot: Lot,
+    most: u32,
+) -> Result<Deleted, DbError> {
+    // Whoever writes a line locks the run first: from here on none of these gets another one.
+    let mut here: Vec<(u64, bool)> = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(LIST_MAX) {
+        let text = format!(
+            concat!(
+                "/* delete_runs */ SELECT id, state IN ",
+                ended!(),
+                " FROM {{p}}taskjobstates WHERE id IN ({}) ORDER BY id FOR UPDATE"
+            ),
+            marks(chunk.len())
+        );
+        let rows: Vec<(u64, bool)> = tx.exec(db.names.replace(&text), list(chunk)).await?;
+        here.extend(rows);
+    }
+    let chosen: Vec<u64> = match lot {
+        Lot::All => ids.to_vec(),
+        Lot::Ended | Lot::EndedWithoutLines => here
+            .iter()
+            .filter(|(_, ended)| *ended)
+            .map(|(id, _)| *id)
+            .collect(),
+        Lot::Remains => {
+            let here: HashSet<u64> = here.iter().map(|(id, _)| *id).collect();
+            ids.iter()
+                .copied()
+                .filter(|id| !here.contains(id))
+                .collect()
+        }
+    };
+    if lot == Lot::EndedWithoutLines {
+        return delete_whole(db, tx, &chosen, 0).await;
+    }
+    let lines = lines_of(db, tx, &chosen, most).await?;
+    let is_enough = lines.len() as u64 >= u64::from(most);
+    // The last one may have more lines.
+    let last = lines.last().filter(|_| is_enough).map(|(run, _)| *run);
+    let whole = chosen.partition_point(|run| last.is_none_or(|last| *run < last));
+    let mut lines: Vec<u64> = lines.into_iter().map(|(_, line)| line).collect();
+    // In the order of the table: two cleaners never wait for each other crosswise.
+    lines.sort_unstable();
+    let lines = delete_rows(db, tx, "{p}taskjoblogs", "id", &lines).await?;
+    let mut deleted = delete_whole(db, tx, &chosen[..whole], lines).await?;
+    deleted.rest = chosen[whole..].iter().copied().map(RunId).collect();
+    Ok(deleted)
+}
+
+/// Deletes runs after their lines, of which there were `lines`.
+async fn delete_whole(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    runs: &[u64],
+    lines: u64,
+) -> Result<Deleted, DbError> {
+    let deleted = delete_rows(db, tx, "{p}taskjobstates", "id", runs).await?;
+    delete_rows(db, tx, "{p}sidecar_runs", "{f}taskjobstates_id", runs).await?;
+    Ok(Deleted {
+        runs: deleted,
+        lines,
+        rest: Vec::new(),
+    })
+}
+
+/// The first `most` log lines of `runs` by run: run and line.
+async fn lines_of(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    runs: &[u64],
+    most: u32,
+) -> Result<Vec<(u64, u64)>, DbError> {
+    let mut lines: Vec<(u64, u64)> = Vec::new();
+    for chunk in runs.chunks(LIST_MAX) {
+        let text = format!(
+            "/* lines_of */ SELECT {{f}}taskjobstates_id, id FROM {{p}}taskjoblogs WHERE {{f}}taskjobstates_id IN ({}) \
+             ORDER BY {{f}}taskjobstates_id LIMIT ?",
+            marks(chunk.len())
+        );
+        let room = u64::from(most).saturating_sub(lines.len() as u64);
+        if room == 0 {
+            break;
+        }
+        let values = pad(chunk).map(Value::from).chain([room.into()]).collect();
+        let found: Vec<(u64, u64)> = tx
+            .exec(db.names.replace(&text), Params::Positional(values))
+            .await?;
+        lines.extend(found);
+    }
+    Ok(lines)
+}
+
+/// Deletes rows by the primary key `key`; how many there were.
+async fn delete_rows(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    table: &str,
+    key: &str,
+    ids: &[u64],
+) -> Result<u64, DbError> {
+    let mut deleted = 0;
+    for chunk in ids.chunks(LIST_MAX) {
+        let text = format!(
+            "/* delete_rows */ DELETE FROM {table} WHERE {key} IN ({})",
+            marks(chunk.len())
+        );
+        tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
+        deleted += tx.affected_rows();
+    }
+    Ok(deleted)
+}
