@@ -57,7 +57,7 @@ pub enum Key {
     MaxSends,
     /// Most unknown agents that may register in a minute, with policy redux [default: 600]
     MaxNewAgents,
-    /// Whether serve prepares runs itself [default: on]
+    /// Whether serve prepares and cleans runs itself [default: on]
     Scheduler,
     /// Time between two preparations [default: 60]
     SchedulerPeriod,

@@ -308,24 +308,6 @@ impl Db {
         .await
     }
 
-    /// Whether no run of `task` has a log line of `since` or later.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn is_silent(&self, task: TaskId, since: NaiveDateTime) -> Result<bool, DbError> {
-        self.timed("is_silent", async {
-            let sql = self.sql(
-                "/* is_silent */ SELECT 1 FROM {p}taskjobs j JOIN {p}taskjobstates r ON r.{f}taskjobs_id = j.id \
-                 JOIN {p}taskjoblogs l ON l.{f}taskjobstates_id = r.id WHERE j.{f}tasks_id = ? AND l.date >= ? LIMIT 1",
-            );
-            let line: Option<u8> =
-                self.conn().await?.exec_first(sql.as_ref(), (task.0, since)).await?;
-            Ok(line.is_none())
-        })
-        .await
-    }
-
     /// Deletes a task on demand with its jobs, if by then it still may go; whether it did. Nothing is prepared for it meanwhile. Its runs
     /// stay.
     ///

@@ -226,10 +226,13 @@ impl Cleaning {
             let window = self.db.tasks_on_demand(from, self.batch).await?;
             next = window.next;
             for (task, demand) in window.seen {
-                if !demand.may_go(self.policy) || !self.db.is_silent(task, before).await? {
+                if !demand.may_go(self.policy) {
                     continue;
                 }
                 let jobs = self.db.jobs_of_task(task).await?;
+                if !self.are_silent(&jobs, before).await? {
+                    continue;
+                }
                 if self.delete_task(task, summary).await? {
                     for job in jobs {
                         self.runs_of(job, None, Lot::Ended, summary).await?;
@@ -238,6 +241,22 @@ impl Cleaning {
             }
         }
         Ok(())
+    }
+
+    /// Whether no ended run of `jobs` has a log line of `since` or later.
+    async fn are_silent(&self, jobs: &[JobId], since: NaiveDateTime) -> Result<bool, DbError> {
+        for job in jobs {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                let window = self.db.ended_runs(*job, None, from, self.batch).await?;
+                next = window.next;
+                let silent = self.db.silent_runs(&window.seen, since).await?;
+                if silent.len() < window.seen.len() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Old ended runs of tasks on demand, and these tasks when they have no runs.

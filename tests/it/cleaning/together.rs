@@ -68,7 +68,6 @@ async fn several_at_once_delete_each_row_once() {
 async fn no_run_is_prepared_for_a_task_that_is_being_deleted() {
     let app = site(Policy::Redux, |_| {}).await;
     app.db.setting("clean_on_demand_tasks", "5").await;
-    let mut ends = [0, 0];
     for round in 0..40 {
         app.db
             .set(
@@ -91,13 +90,10 @@ async fn no_run_is_prepared_for_a_task_that_is_being_deleted() {
         let jobs: Vec<u32> = app.db.ask("SELECT id FROM {p}taskjobs").await;
         if cleaned.tasks == 1 {
             assert_eq!((runs, jobs), (vec![], vec![]), "round {round}");
-            ends[0] += 1;
         } else {
             assert_eq!((runs.len(), jobs), (2, vec![1]), "round {round}");
-            ends[1] += 1;
         }
     }
-    assert!(ends[0] + ends[1] == 40, "{ends:?}");
 }
 
 /// A report on a run that goes at the same moment is answered, and leaves no line.
@@ -269,7 +265,7 @@ async fn serve_cleans_every_period() {
         .await;
     for _ in 0..3 {
         app.db.line(7, OLD).await;
-        until(async || app.db.line_runs().await.is_empty()).await;
+        until(async || app.db.strays().await == 0).await;
     }
     serving.stop().await.unwrap();
 }
