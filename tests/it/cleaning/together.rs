@@ -10,8 +10,9 @@ use mysql_async::prelude::Queryable as _;
 use super::{OLD, YOUNG, site};
 use crate::support::app::TestApp;
 use crate::support::database::{TestDb, fresh};
-use crate::support::process::{LIMIT, run, spawn, told, url};
+use crate::support::process::{run, spawn, told, url};
 use crate::support::site::{expand, office};
+use crate::support::until::until;
 
 /// Agent 1 has `runs` old runs of job 1 with ten lines each.
 async fn long_past(db: &TestDb, runs: u64) {
@@ -23,15 +24,6 @@ async fn long_past(db: &TestDb, runs: u64) {
         runs * 10
     ))
     .await;
-}
-
-/// Tries `done` until it is so, for [`LIMIT`] at the longest.
-async fn until(mut done: impl AsyncFnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !done().await {
-        assert!(begun.elapsed() < LIMIT, "still not so");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +121,7 @@ async fn a_kill_at_any_moment_leaves_no_line_without_its_run() {
     for batch in ["3", "10", "1", "25", "7", "10", "4"] {
         let before = db.line_runs().await.len();
         let mut child = spawn(&["once", "clean", "--cleaning-batch", batch], &environment);
-        until(async || db.line_runs().await.len() < before).await;
+        until("lines go", async || db.line_runs().await.len() < before).await;
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(db.strays().await, 0, "batch {batch}");
@@ -239,10 +231,13 @@ async fn serve_cleans_unless_the_plugin_does() {
         })
         .await;
     // Runs come first: by now they have been left to the plugin.
-    until(async || !app.db.run_ids().await.contains(&3)).await;
+    until("the task on demand goes", async || {
+        !app.db.run_ids().await.contains(&3)
+    })
+    .await;
     assert_eq!(app.db.run_ids().await, [1, 2]);
     app.db.set("UPDATE glpi_crontasks SET state = 0").await;
-    until(async || app.db.run_ids().await == [2]).await;
+    until("the old run goes", async || app.db.run_ids().await == [2]).await;
     // The next time is a day from now.
     app.db.run_of(5, 2, 1, 3).await;
     app.db
@@ -265,7 +260,7 @@ async fn serve_cleans_every_period() {
         .await;
     for _ in 0..3 {
         app.db.line(7, OLD).await;
-        until(async || app.db.strays().await == 0).await;
+        until("the line goes", async || app.db.strays().await == 0).await;
     }
     serving.stop().await.unwrap();
 }

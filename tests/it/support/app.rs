@@ -9,11 +9,13 @@ use fusion_sidecar::app::{self, Running};
 use fusion_sidecar::clock::{Clock as _, ManualClock};
 use fusion_sidecar::config::Settings;
 use fusion_sidecar::domain::cleaning::Duty;
+use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::clean::{Cleaning, Summary};
 use fusion_sidecar::work::prepare::Preparation;
 use tokio::net::TcpListener;
 
 use super::database::{self, TestDb};
+use super::wire::SOON;
 
 /// Noon of a Wednesday: no window of a day or week that a test opens around now crosses its border.
 const NOON: &str = "2026-03-04T12:00:00Z";
@@ -89,6 +91,18 @@ impl TestApp {
         self.documents.path().join("files")
     }
 
+    /// It as the one that a recording is replayed on.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject {
+            base_url: self.base_url(),
+            files: self.files(),
+            limits: Limits {
+                timeout: SOON,
+                answer: 1 << 20,
+            },
+        }
+    }
+
     /// What the clock says.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
@@ -119,12 +133,6 @@ impl TestApp {
 
     /// One cleaning pass, as `serve` or `once` makes it.
     pub(crate) async fn clean(&self, duty: Duty) -> Result<Summary, String> {
-        let summary = self.cleaning().pass(duty).await;
-        summary.map_err(|error| error.to_string())
-    }
-
-    /// What cleans with the sidecar's settings.
-    pub(crate) fn cleaning(&self) -> Cleaning {
         let Settings {
             timezone,
             dispatch,
@@ -132,6 +140,7 @@ impl TestApp {
             ..
         } = &self.settings;
         let (db, clock) = (self.running.db.clone(), self.clock.clone());
-        Cleaning::new(db, clock, *timezone, dispatch.policy, scheduler)
+        let summary = Cleaning::new(db, clock, *timezone, dispatch.policy, scheduler).pass(duty);
+        summary.await.map_err(|error| error.to_string())
     }
 }
