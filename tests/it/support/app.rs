@@ -140,7 +140,8 @@ impl TestApp {
             ..
         } = &self.settings;
         let (db, clock) = (self.running.db.clone(), self.clock.clone());
-        let summary = Cleaning::new(db, clock, *timezone, dispatch.policy, scheduler).pass(duty);
-        summary.await.map_err(|error| error.to_string())
+        let cleaning = Cleaning::new(db, clock, *timezone, dispatch.policy, scheduler);
+        let summary = cleaning.pass(duty).await;
+        summary.map_err(|error| error.to_string())
     }
 }
