@@ -223,11 +223,16 @@ pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
     let summary = preparation.pass().await?;
     cli::say(&summary.to_string());
     db.close().await;
-    Ok(if summary.has_failed() {
+    Ok(ended(summary.has_failed()))
+}
+
+/// The exit code of a pass.
+fn ended(has_failed: bool) -> ExitCode {
+    if has_failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
-    })
+    }
 }
 
 fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {
@@ -246,11 +251,7 @@ pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCo
     let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
     cli::say(&summary.to_string());
     db.close().await;
-    Ok(if summary.has_failed() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(ended(summary.has_failed()))
 }
 
 /// `migrate`: the sidecar's own tables, and with `standalone` the shared ones, in a database without GLPI.

@@ -1,8 +1,9 @@
 //! Tasks on demand.
 
 use fusion_sidecar::db::Db;
+use fusion_sidecar::domain::actors::Target;
 use fusion_sidecar::domain::cleaning::Duty;
-use fusion_sidecar::domain::ids::TaskId;
+use fusion_sidecar::domain::ids::{AgentId, JobId, TaskId};
 use fusion_sidecar::domain::policy::Policy;
 use rstest::rstest;
 
@@ -114,6 +115,26 @@ async fn a_task_is_looked_at_again_before_it_goes(#[case] change: &str, #[case] 
     assert_eq!(deleted, goes);
     let jobs: Vec<u32> = app.db.ask("SELECT id FROM {p}taskjobs").await;
     assert_eq!(jobs.contains(&1), !goes);
+    db.close().await;
+}
+
+/// As a preparation finds it that read the catalogue before the task went.
+#[tokio::test]
+async fn nothing_is_prepared_for_a_job_that_is_gone() {
+    let app = on_demand(Policy::Redux, 1000).await;
+    app.db.set("DELETE FROM {p}taskjobs WHERE id = 1").await;
+    let db = Db::new(&app.db.database, "").unwrap();
+    let target = Target {
+        itemtype: "PluginFusioninventoryDeployPackage".to_owned(),
+        items_id: 1,
+    };
+    let at = app.now().naive_utc();
+    for (job, created) in [(1, 0), (2, 1)] {
+        let (job, agents) = (JobId(job), [AgentId(2)]);
+        let targets = std::slice::from_ref(&target);
+        let prepared = db.prepare_job(job, targets, &agents, true, at).await;
+        assert_eq!(prepared.unwrap().created, created, "job {job}");
+    }
     db.close().await;
 }
 
