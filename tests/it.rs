@@ -24,6 +24,8 @@ mod bad_rows;
 mod check;
 #[path = "it/cleaning.rs"]
 mod cleaning;
+#[path = "it/clocks.rs"]
+mod clocks;
 #[path = "it/collect.rs"]
 mod collect;
 #[path = "it/concurrency.rs"]
@@ -60,7 +62,13 @@ mod redux;
 mod replay;
 #[path = "it/replay_command.rs"]
 mod replay_command;
+#[path = "it/retries.rs"]
+mod retries;
 #[path = "it/schema.rs"]
 mod schema;
+#[path = "it/starting.rs"]
+mod starting;
 #[path = "it/support/mod.rs"]
 mod support;
+#[path = "it/writer.rs"]
+mod writer;

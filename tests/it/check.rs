@@ -4,6 +4,8 @@
 mod maintenance;
 #[path = "check/rights.rs"]
 mod rights;
+#[path = "check/server.rs"]
+mod server_log;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
