@@ -17,10 +17,12 @@ use crate::db::{Db, schema};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
 use crate::domain::admission::Admission;
+use crate::domain::cleaning::Duty;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
 use crate::lifecycle::{Lifecycle, Outcome, Stop};
 use crate::upstream::{Upstream, install_crypto};
+use crate::work::clean::Cleaning;
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
 
@@ -173,6 +175,14 @@ pub async fn start(
         Ok::<(), std::convert::Infallible>(())
     });
     if settings.scheduler.enabled {
+        let cleaning = cleaning(settings, db.clone(), Arc::clone(&clock));
+        let scheduler = settings.scheduler.clone();
+        let soft = stop.soft.clone();
+        lifecycle.spawn("cleaning", async move {
+            let (period, look) = (scheduler.cleaning_period, scheduler.period);
+            work::clean::regularly(cleaning, period, look, soft).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
         let preparation = Arc::new(Preparation::new(
             db.clone(),
             clock,
@@ -235,11 +245,35 @@ pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
     let summary = preparation.pass().await?;
     cli::say(&summary.to_string());
     db.close().await;
-    Ok(if summary.has_failed() {
+    Ok(ended(summary.has_failed()))
+}
+
+/// The exit code of a pass.
+fn ended(has_failed: bool) -> ExitCode {
+    if has_failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
-    })
+    }
+}
+
+fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {
+    let policy = settings.dispatch.policy;
+    Cleaning::new(db, clock, settings.timezone, policy, &settings.scheduler)
+}
+
+/// `once clean` and `once cleanondemand`: one pass of cleaning, and what it did on standard output.
+///
+/// # Errors
+///
+/// When the database does not fit or fails.
+pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = open_database(&settings, &clock).await?;
+    let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
+    cli::say(&summary.to_string());
+    db.close().await;
+    Ok(ended(summary.has_failed()))
 }
 
 /// `migrate`: the sidecar's own tables, and with `standalone` the shared ones, in a database without GLPI.

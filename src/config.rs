@@ -253,10 +253,16 @@ impl Default for Dispatch {
 /// Work without a request.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    /// Whether `serve` prepares runs itself.
+    /// Whether `serve` prepares and cleans itself.
     pub enabled: bool,
     /// Time between two passes.
     pub period: Duration,
+    /// Time between two cleanings.
+    pub cleaning_period: Duration,
+    /// Most log lines that cleaning deletes in one transaction, and rows that it looks at in one statement.
+    pub cleaning_batch: u32,
+    /// Runs of each job, target and agent that cleaning keeps whatever their age (policy `redux`).
+    pub keep_runs: u32,
 }
 
 impl Default for Scheduler {
@@ -264,6 +270,9 @@ impl Default for Scheduler {
         Self {
             enabled: true,
             period: Duration::from_mins(1),
+            cleaning_period: Duration::from_hours(24),
+            cleaning_batch: 1000,
+            keep_runs: 1,
         }
     }
 }

@@ -24,6 +24,8 @@ mod bad_rows;
 mod bodies;
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/cleaning.rs"]
+mod cleaning;
 #[path = "it/clocks.rs"]
 mod clocks;
 #[path = "it/collect.rs"]

@@ -150,7 +150,15 @@ impl<'a> Reader<'a> {
             Key::Scheduler,
             value::switch,
         );
-        self.duration(&mut settings.scheduler.period, Key::SchedulerPeriod, 1);
+        let scheduler = &mut settings.scheduler;
+        self.duration(&mut scheduler.period, Key::SchedulerPeriod, 1);
+        self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod, 1);
+        self.set(&mut scheduler.cleaning_batch, Key::CleaningBatch, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut scheduler.keep_runs, Key::KeepRuns, |text| {
+            value::number(text, &1)
+        });
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
     }

@@ -71,7 +71,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 23);
+    assert_eq!(count, 26);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -98,6 +98,9 @@ fn every_option_reaches_its_setting() {
             (Key::MaxSends, "4"),
             (Key::Scheduler, "off"),
             (Key::SchedulerPeriod, "5"),
+            (Key::CleaningPeriod, "19"),
+            (Key::CleaningBatch, "20"),
+            (Key::KeepRuns, "21"),
             (Key::UpstreamUrl, "https://u.example/"),
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
@@ -177,6 +180,14 @@ fn every_option_reaches_its_setting() {
     );
     assert_eq!((scheduler.enabled, scheduler.period.as_secs()), (false, 5));
     assert_eq!(
+        (
+            scheduler.cleaning_period.as_secs(),
+            scheduler.cleaning_batch,
+            scheduler.keep_runs
+        ),
+        (19, 20, 21)
+    );
+    assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
         ("https://u.example/", Some("/spool".into()))
     );
@@ -236,6 +247,24 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
             "database-url: --database-url: names no database: it ends in /NAME",
             &format!("max-body: {path} line 2 column 1: 'x' is no whole number from 1 up"),
             "policy: FUSION_SIDECAR_POLICY: 'strict' is no policy: redux or plugin",
+        ]
+    );
+}
+
+#[test]
+fn bounds_of_cleaning() {
+    let values = [
+        (Key::DatabaseUrl, URL),
+        (Key::CleaningPeriod, "0"),
+        (Key::CleaningBatch, "0"),
+        (Key::KeepRuns, "0"),
+    ];
+    assert_eq!(
+        faults(values),
+        [
+            "cleaning-period: --cleaning-period: '0' is no whole number of seconds from 1 to 2592000",
+            "cleaning-batch: --cleaning-batch: '0' is no whole number from 1 up",
+            "keep-runs: --keep-runs: '0' is no whole number from 1 up",
         ]
     );
 }
