@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
@@ -169,7 +169,7 @@ pub async fn start(
         ));
         let (period, soft) = (settings.scheduler.period, stop.soft.clone());
         lifecycle.spawn("scheduler", async move {
-            work::prepare_regularly(preparation, Arc::new(Notify::new()), period, soft).await;
+            work::prepare_regularly(preparation, period, soft).await;
             Ok::<(), std::convert::Infallible>(())
         });
     }

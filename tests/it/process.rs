@@ -563,7 +563,7 @@ async fn once_prepare_says_what_it_did() {
     .await;
     for expected in [
         "job 1: 1 prepared, 0 cancelled\n1 jobs: 1 runs prepared, 0 cancelled\n",
-        "job 1: up to date\n1 jobs: 0 runs prepared, 0 cancelled\n",
+        "job 1: up to date, 1 under way\n1 jobs: 0 runs prepared, 0 cancelled\n",
     ] {
         let (code, out, log) = on(&url, &["once", "prepare"]);
         assert_eq!((code, out.as_str(), log.as_str()), (0, expected, ""));

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use fusion_sidecar::app::{self, Running};
 use fusion_sidecar::clock::{Clock as _, ManualClock};
 use fusion_sidecar::config::Settings;
+use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::work::prepare::Preparation;
 use tokio::net::TcpListener;
 
@@ -90,6 +91,12 @@ impl TestApp {
     /// What the clock says.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// What prepares on its database.
+    pub(crate) fn preparation(&self, policy: Policy) -> Preparation {
+        let db = self.running.db.clone();
+        Preparation::new(db, self.clock.clone(), self.settings.timezone, policy)
     }
 
     /// One preparation pass, as the scheduler or `once prepare` makes it.
