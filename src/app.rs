@@ -34,6 +34,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Its database.
     pub db: Db,
+    /// What prepares its jobs, and knows what became of each; none with the scheduler off.
+    pub preparation: Option<Arc<Preparation>>,
     lifecycle: Lifecycle,
 }
 
@@ -160,13 +162,11 @@ pub async fn start(
         soft.cancelled().await;
         Ok::<(), std::convert::Infallible>(())
     });
-    if settings.scheduler.enabled {
-        let preparation = Arc::new(Preparation::new(
-            db.clone(),
-            clock,
-            settings.timezone,
-            settings.dispatch.policy,
-        ));
+    let preparation = settings.scheduler.enabled.then(|| {
+        let (zone, policy) = (settings.timezone, settings.dispatch.policy);
+        Arc::new(Preparation::new(db.clone(), clock, zone, policy))
+    });
+    if let Some(preparation) = preparation.clone() {
         let (period, soft) = (settings.scheduler.period, stop.soft.clone());
         lifecycle.spawn("scheduler", async move {
             work::prepare_regularly(preparation, period, soft).await;
@@ -176,6 +176,7 @@ pub async fn start(
     Ok(Running {
         address,
         db,
+        preparation,
         lifecycle,
     })
 }
@@ -196,12 +197,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     Ok(running.until_stopped().await?.into())
 }
 
-/// `once prepare`: one pass of preparation, and what it did on standard output.
+/// `once prepare`: one pass of preparation, and what it did on standard output; or, without writing, what it would do.
 ///
 /// # Errors
 ///
 /// When the database does not fit or fails.
-pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
+pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(SystemClock);
     let db = open_database(&settings, clock.as_ref()).await?;
     let preparation = Preparation::new(
@@ -210,10 +211,17 @@ pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
         settings.timezone,
         settings.dispatch.policy,
     );
-    let summary = preparation.pass().await?;
-    cli::say(&summary.to_string());
+    let has_failed = if dry_run {
+        let outlook = preparation.outlook().await?;
+        cli::say(&outlook.to_string());
+        outlook.ours.has_failed()
+    } else {
+        let pass = preparation.pass().await?;
+        cli::say(&pass.to_string());
+        pass.has_failed()
+    };
     db.close().await;
-    Ok(if summary.has_failed() {
+    Ok(if has_failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

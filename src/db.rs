@@ -14,6 +14,7 @@ pub mod agents;
 pub mod catalogue;
 pub mod collect;
 pub mod demo;
+pub mod devices;
 pub mod diagnostics;
 pub mod esx;
 pub mod grants;

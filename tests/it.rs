@@ -46,6 +46,8 @@ mod nginx;
 mod outage;
 #[path = "it/plugin.rs"]
 mod plugin;
+#[path = "it/preparation.rs"]
+mod preparation;
 #[path = "it/preparation_speed.rs"]
 mod preparation_speed;
 #[path = "it/process.rs"]

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use super::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
 use super::{Db, DbError, OnLock};
@@ -110,7 +110,8 @@ impl Db {
         .await
     }
 
-    /// Creates the runs of a `piece` that nobody has created meanwhile, in one transaction: how many.
+    /// Creates the runs of a `piece` that nobody has created meanwhile, in one transaction: how many. `stamp` is now, and goes into
+    /// their names.
     ///
     /// # Errors
     ///
@@ -121,13 +122,14 @@ impl Db {
         piece: &[Step],
         reprepare: bool,
         at: NaiveDateTime,
+        stamp: DateTime<Utc>,
     ) -> Result<usize, DbError> {
         self.tx(
             "create_runs",
             OnLock::TryAgain,
-            (job, piece, reprepare, at),
-            |db, (job, piece, reprepare, at), tx| {
-                Box::pin(create(db, tx, *job, piece, *reprepare, *at))
+            (job, piece, reprepare, at, stamp),
+            |db, (job, piece, reprepare, at, stamp), tx| {
+                Box::pin(create(db, tx, *job, piece, *reprepare, *at, *stamp))
             },
         )
         .await
@@ -255,6 +257,14 @@ async fn taken_by(
         .await?)
 }
 
+/// The name of a new run, which its agent reports under: nobody guesses its 74 random bits, and names of one time lie side by side in
+/// the index, which names at random would touch all over.
+fn name(stamp: DateTime<Utc>) -> String {
+    let seconds = u64::try_from(stamp.timestamp()).unwrap_or_default();
+    let time = Timestamp::from_unix(NoContext, seconds, stamp.timestamp_subsec_nanos());
+    Uuid::new_v7(time).to_string()
+}
+
 async fn create(
     db: &Db,
     tx: &mut Transaction<'static>,
@@ -262,6 +272,7 @@ async fn create(
     piece: &[Step],
     reprepare: bool,
     at: NaiveDateTime,
+    stamp: DateTime<Utc>,
 ) -> Result<usize, DbError> {
     lock(db, tx, job).await?;
     let taken = taken(db, tx, job, piece, reprepare).await?;
@@ -270,7 +281,7 @@ async fn create(
     let mut runs: Vec<[Value; 6]> = Vec::with_capacity(count(&piece));
     for Step { target, agents } in &piece {
         for agent in agents {
-            let uniqid = Uuid::new_v4().to_string();
+            let uniqid = name(stamp);
             runs.push([
                 job.0.into(),
                 target.items_id.into(),

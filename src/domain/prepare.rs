@@ -142,33 +142,43 @@ pub fn count(steps: &[Step]) -> usize {
     steps.iter().map(|step| step.agents.len()).sum()
 }
 
-/// Cuts `steps` into pieces, in order: all agents of a piece times all its targets are at most `most`, so that one look at that
-/// rectangle is enough for it.
+/// Cuts `steps` into pieces: rectangles of some agents and all targets, or if those are too many some of them, of at most `most` runs.
+///
+/// Rows of one agent lie side by side in most indexes of the table. All targets of an agent in one piece touch each page of these once
+/// for a job, instead of once for each target; a piece goes target by target, as the plugin does, which small jobs are in whole.
 #[must_use]
-pub fn pieces(steps: Vec<Step>, most: usize) -> Vec<Vec<Step>> {
-    let mut pieces: Vec<Vec<Step>> = Vec::new();
-    let mut known: HashSet<AgentId> = HashSet::new();
-    for step in steps {
-        let more = step
-            .agents
-            .iter()
-            .filter(|agent| !known.contains(agent))
-            .count();
-        match pieces.last_mut() {
-            Some(piece) if (piece.len() + 1) * (known.len() + more) <= most => {
-                known.extend(&step.agents);
-                piece.push(step);
-            }
-            _ => {
-                for agents in step.agents.chunks(most) {
-                    known = agents.iter().copied().collect();
-                    pieces.push(vec![Step {
+pub fn pieces(steps: &[Step], most: usize) -> Vec<Vec<Step>> {
+    let mut once = HashSet::new();
+    let agents = steps.iter().flat_map(|step| step.agents.iter().copied());
+    let agents: Vec<AgentId> = agents.filter(|agent| once.insert(*agent)).collect();
+    let width = (most / steps.len().max(1)).max(1);
+    // By block of agents, then target.
+    let block_of: HashMap<AgentId, usize> = agents
+        .iter()
+        .zip(0..)
+        .map(|(agent, at): (_, usize)| (*agent, at / width))
+        .collect();
+    let blocks = agents.len().div_ceil(width);
+    let mut pieces = Vec::new();
+    for steps in steps.chunks(most) {
+        let mut rectangles: Vec<Vec<Step>> = vec![Vec::new(); blocks];
+        for step in steps {
+            for agent in &step.agents {
+                let rectangle = &mut rectangles[block_of[agent]];
+                match rectangle.last_mut() {
+                    Some(last) if last.target == step.target => last.agents.push(*agent),
+                    _ => rectangle.push(Step {
                         target: step.target.clone(),
-                        agents: agents.to_vec(),
-                    }]);
+                        agents: vec![*agent],
+                    }),
                 }
             }
         }
+        pieces.extend(
+            rectangles
+                .into_iter()
+                .filter(|rectangle| !rectangle.is_empty()),
+        );
     }
     pieces
 }

@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,14 +12,20 @@ use chrono_tz::Tz;
 use crate::clock::{Clock, local};
 use crate::db::preparation::{PIECE, Prepared};
 use crate::db::{Db, DbError};
-use crate::domain::actors::Actor;
+use crate::domain::actors::{Actor, Target};
 use crate::domain::catalogue::{Catalogue, Job};
 use crate::domain::opening::{Reason, opening};
 use crate::domain::policy::Policy;
 use crate::domain::prepare::{Step, Survey, count, pieces, without};
 use crate::proto::criteria;
 
-pub use report::{Outcome, Pass};
+pub use report::{Outcome, Outlook, Pass};
+
+/// Method whose jobs can have IP ranges as targets that stand for the devices in them.
+const INVENTORY: &str = "networkinventory";
+
+/// Kind of such a target.
+const IP_RANGE: &str = "PluginFusioninventoryIPRange";
 
 /// Prepares jobs.
 #[derive(Clone)]
@@ -86,13 +93,16 @@ impl Preparation {
         Ok(pass)
     }
 
-    /// What a pass would do now by the rules of `policy`, with nothing written.
+    /// What a pass would do now. Nothing is written.
     ///
     /// # Errors
     ///
     /// When the database is not there.
-    pub async fn look(&self, policy: Policy) -> Result<Pass, DbError> {
-        self.over_all_jobs(Mode::Look, policy).await
+    pub async fn outlook(&self) -> Result<Outlook, DbError> {
+        Ok(Outlook {
+            ours: self.over_all_jobs(Mode::Look, self.policy).await?,
+            plugin: self.over_all_jobs(Mode::Look, Policy::Plugin).await?,
+        })
     }
 
     async fn over_all_jobs(&self, mode: Mode, policy: Policy) -> Result<Pass, DbError> {
@@ -138,7 +148,7 @@ impl Preparation {
             Ok((task, module)) => (task.reprepare_if_successful, module),
             Err(reason) => return Ok(Outcome::Passed(reason)),
         };
-        self.evaluate_groups(catalogue, &job.actors).await?;
+        self.evaluate_groups(catalogue, &job.actors, mode).await?;
         let agents = self
             .db
             .agents_of(&job.actors, &catalogue.members, policy)
@@ -147,11 +157,11 @@ impl Preparation {
         if agents.is_empty() {
             return Ok(Outcome::Passed(Reason::NoAgents));
         }
-        let targets = &job.targets;
-        if targets.is_empty() || has_ip_ranges(job) {
+        let targets = self.targets(catalogue, job, policy).await?;
+        if targets.is_empty() {
             return Ok(Outcome::Passed(Reason::NoTargets));
         }
-        let mut survey = Survey::new(targets, &agents);
+        let mut survey = Survey::new(&targets, &agents);
         self.db
             .open_runs_of_job(job.id, |run| survey.see(&run))
             .await?;
@@ -174,8 +184,12 @@ impl Preparation {
                     let told = |cancelled| prepared.cancelled += cancelled;
                     self.db.cancel_runs(job.id, target, runs, at, told).await?;
                 }
-                for piece in pieces(missing, PIECE) {
-                    prepared.created += self.db.create_runs(job.id, &piece, reprepare, at).await?;
+                for piece in pieces(&missing, PIECE) {
+                    let stamp = self.clock.now();
+                    prepared.created += self
+                        .db
+                        .create_runs(job.id, &piece, reprepare, at, stamp)
+                        .await?;
                 }
             }
         }
@@ -191,10 +205,36 @@ impl Preparation {
         })
     }
 
+    /// The targets of `job`; a network inventory's IP ranges give way to the devices in them, behind the other targets.
+    async fn targets<'a>(
+        &self,
+        catalogue: &Catalogue,
+        job: &'a Job,
+        policy: Policy,
+    ) -> Result<Cow<'a, [Target]>, DbError> {
+        if job.method != INVENTORY {
+            return Ok(Cow::Borrowed(&job.targets));
+        }
+        let (ranges, mut targets): (Vec<Target>, Vec<Target>) = job
+            .targets
+            .iter()
+            .cloned()
+            .partition(|target| target.itemtype == IP_RANGE);
+        let ranges: Vec<u32> = ranges.iter().map(|range| range.items_id).collect();
+        if !ranges.is_empty() {
+            targets.extend(
+                self.db
+                    .devices_of_ranges(&ranges, &catalogue.entities, policy)
+                    .await?,
+            );
+        }
+        Ok(Cow::Owned(targets))
+    }
+
     /// `steps` without those that ended well.
     async fn without_the_done(&self, job: &Job, steps: Vec<Step>) -> Result<Vec<Step>, DbError> {
         let mut missing = Vec::new();
-        for piece in pieces(steps, PIECE) {
+        for piece in pieces(&steps, PIECE) {
             let taken = self.db.taken(job.id, &piece, false).await?;
             missing.extend(without(piece, &taken));
         }
@@ -206,6 +246,7 @@ impl Preparation {
         &self,
         catalogue: &mut Catalogue,
         actors: &[Actor],
+        mode: Mode,
     ) -> Result<(), DbError> {
         for actor in actors {
             let Actor::DeployGroup(group) = actor else {
@@ -216,7 +257,10 @@ impl Preparation {
             };
             match criteria::parse(&search) {
                 Ok(criteria) => {
-                    let computers = self.db.evaluate_group(*group, &criteria).await?;
+                    let computers = match mode {
+                        Mode::Write => self.db.evaluate_group(*group, &criteria).await?,
+                        Mode::Look => self.db.computers_that_fit(&criteria).await?,
+                    };
                     catalogue
                         .members
                         .computers
@@ -229,12 +273,4 @@ impl Preparation {
         }
         Ok(())
     }
-}
-
-/// Whether `job` is a network inventory of IP ranges, which no pass prepares.
-#[must_use]
-pub fn has_ip_ranges(job: &Job) -> bool {
-    let mut targets = job.targets.iter();
-    job.method == "networkinventory"
-        && targets.any(|target| target.itemtype == "PluginFusioninventoryIPRange")
 }

@@ -114,6 +114,35 @@ impl Pass {
     }
 }
 
+/// What a pass would do, and where the plugin's would do something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// By the rules that hold here.
+    pub ours: Pass,
+    /// By those of the plugin; GLPI's cron stops at about 500 runs a target and does the rest the next time.
+    pub plugin: Pass,
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "nothing was written; a pass would do this:\n{}",
+            self.ours
+        )?;
+        let both = self.ours.jobs.iter().zip(&self.plugin.jobs);
+        let mut differing = both.filter(|(ours, plugin)| ours != plugin).peekable();
+        if differing.peek().is_none() {
+            return f.write_str("GLPI's cron would do the same");
+        }
+        f.write_str("GLPI's cron would do otherwise:")?;
+        for (_, (job, outcome)) in differing {
+            write!(f, "\njob {job}: {outcome}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (job, outcome) in &self.jobs {
