@@ -22,6 +22,8 @@ mod bad_input;
 mod bad_rows;
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/clocks.rs"]
+mod clocks;
 #[path = "it/collect.rs"]
 mod collect;
 #[path = "it/concurrency.rs"]
@@ -64,5 +66,7 @@ mod replay;
 mod replay_command;
 #[path = "it/schema.rs"]
 mod schema;
+#[path = "it/starting.rs"]
+mod starting;
 #[path = "it/support/mod.rs"]
 mod support;

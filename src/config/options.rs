@@ -91,7 +91,7 @@ pub enum Key {
     MaxConnections,
     /// How long running requests may go on after the first stop signal [default: 30]
     ShutdownGrace,
-    /// What is logged, in tracing's words: `info`, or `warn,fusion_sidecar=debug` [default: info]
+    /// What is logged, in tracing's words: `info`, or `warn,fusion_sidecar=debug` [default: info; warn for check]
     Log,
     /// Shape of a log line: text or json [default: text]
     LogFormat,

@@ -43,7 +43,7 @@ const WRITTEN: [(&str, &[Privilege]); 11] = [
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
-const REFUSALS: [u16; 3] = [1044, 1142, 1143];
+pub(super) const REFUSALS: [u16; 3] = [1044, 1142, 1143];
 
 /// Rights on one table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -74,7 +74,7 @@ impl<'a> Survey<'a> {
         };
         match (self.agent_index.get(&run.agent), run.state) {
             (Some(agent), RunState::Prepared | RunState::Sent | RunState::Running) => {
-                self.busy[target * self.agents.len() + agent] = true
+                self.busy[target * self.agents.len() + agent] = true;
             }
             // Put off for good: the agent gets a new one. An ended one is none of the survey's.
             (Some(_), _) | (None, RunState::Finished | RunState::InError | RunState::Cancelled) => {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use fusion_sidecar::mariadb::{Durability, PrivateServer, Start};
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, OptsBuilder};
 use rstest::rstest;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::database::connect;
+use crate::support::wire::{MAIN, get};
 
 /// A demo takes seconds; a slow disk many.
 const LIMIT: Duration = Duration::from_secs(200);
@@ -150,7 +151,6 @@ async fn a_run_goes_from_prepared_to_finished() {
         "demo: a sample fleet is loaded: 20 computers",
         "demo: prepared once: 8 new runs",
         "demo: serving http://127.0.0.1:",
-        "fusioninventory-agent --server http://127.0.0.1:",
         "  state  prepared",
         "  log    prepared",
         "  state  sent",
@@ -164,6 +164,7 @@ async fn a_run_goes_from_prepared_to_finished() {
         "  log    ok        job successfully completed",
         "  state  finished",
         "demo: run 1 finished (",
+        "demo: stopped",
     ];
     in_order(&said, &[&before[..], &PARTS, &after].concat());
     in_order(
@@ -173,6 +174,11 @@ async fn a_run_goes_from_prepared_to_finished() {
     assert_eq!(
         said.iter().filter(|line| line.contains(PARTS[0])).count(),
         3
+    );
+    assert_eq!(said.last().unwrap(), "demo: stopped");
+    assert!(
+        !said.iter().any(|line| line.contains("still serving")),
+        "{said:#?}"
     );
 }
 
@@ -220,11 +226,7 @@ async fn kept_data_are_taken_up_again() {
     })
     .await
     .unwrap();
-    let opts = OptsBuilder::default()
-        .socket(Some(server.socket().to_string_lossy()))
-        .user(Some("root"))
-        .db_name(Some("glpi"));
-    let mut conn = Conn::new(opts).await.unwrap();
+    let mut conn = connect(server.socket(), Some("glpi")).await.unwrap();
     let counts: Option<(u32, u32, u32)> = conn
         .query_first(
             "SELECT (SELECT COUNT(*) FROM glpi_computers), (SELECT COUNT(*) FROM glpi_plugin_fusioninventory_agents), \
@@ -247,6 +249,26 @@ async fn keep_says_where() {
         .unwrap();
     assert!(dir.join("database").is_dir(), "{line}");
     assert!(dir.join("deployed/handbook.txt").is_file(), "{line}");
+    // The name alone would lead nowhere: the program is not in PATH.
+    let called = concat!("again: ", env!("CARGO_BIN_EXE_fusion-sidecar"), " demo ");
+    assert!(line.contains(called), "{line}");
+    demo.end().await;
+}
+
+#[tokio::test]
+async fn it_is_called_by_its_name_where_that_leads_to_it() {
+    let bin = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_fusion-sidecar");
+    std::os::unix::fs::symlink(program, bin.path().join("fusion-sidecar")).unwrap();
+    let path = format!(
+        "{}:{}",
+        bin.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let mut demo = Demo::start(&["--exit", "--keep"], |command| {
+        command.env("PATH", path);
+    });
+    demo.line("; again: fusion-sidecar demo --dir ").await;
     demo.end().await;
 }
 
@@ -288,6 +310,9 @@ async fn an_interrupt_while_it_starts_ends_everything(#[case] after: u64) {
 async fn killed_while_it_serves_it_leaves_nothing() {
     let mut demo = Demo::start(&[], |_| {});
     demo.line("finished (").await;
+    demo.line("comes here with: fusioninventory-agent --server http://127.0.0.1:")
+        .await;
+    demo.line("demo: still serving http://127.0.0.1:").await;
     demo.signal("KILL").await;
     let (_, status) = demo.end().await;
     assert!(!status.success());
@@ -318,18 +343,16 @@ async fn without_the_agent_it_says_how_to_get_it_and_goes_on() {
     let serving = demo.line("demo: serving http://").await;
     demo.line("apt-get install -y fusioninventory-agent fusioninventory-agent-task-deploy")
         .await;
+    demo.line("demo: still serving ").await;
 
     let address = serving
         .split(['/', ' '])
         .find(|word| word.starts_with("127."))
         .unwrap();
-    let mut connection = TcpStream::connect(address).await.unwrap();
-    let request = "GET /plugins/fusioninventory/?action=getConfig&machineid=desk-01-2026-01-05-08-02-00&task[Deploy]=2.8 HTTP/1.1\r\n\
-                   Host: demo\r\nConnection: close\r\n\r\n";
-    connection.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let config =
+        format!("{MAIN}?action=getConfig&machineid=desk-01-2026-01-05-08-02-00&task[Deploy]=2.8");
+    let answer = get(address.parse().unwrap(), &config).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 
     demo.signal("TERM").await;
     let (said, status) = demo.end().await;

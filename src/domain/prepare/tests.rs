@@ -22,7 +22,9 @@ fn survey(targets: &[u32], agents: &[u32], runs: &[OpenRun]) -> (Vec<RunId>, Vec
     let targets: Vec<Target> = targets.iter().copied().map(target).collect();
     let agents: Vec<AgentId> = agents.iter().copied().map(AgentId).collect();
     let mut survey = Survey::new(&targets, &agents);
-    runs.iter().for_each(|run| survey.see(run));
+    for run in runs {
+        survey.see(run);
+    }
     let left = survey.left().flat_map(|(_, runs)| runs.to_vec()).collect();
     (left, pairs(&survey.missing(|_| true)))
 }
