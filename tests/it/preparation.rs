@@ -296,14 +296,14 @@ async fn a_big_job_is_prepared_in_pieces() {
     assert_eq!(states, [(0, 1), (5, agents - 1)]);
 }
 
-/// Somebody holds the job's lock from the second piece on: the first one is kept, and told.
+/// The server refuses the second piece: the first one is kept, and told.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_prepared_before_a_failure_is_kept() {
     let app = site(Policy::Redux).await;
     many(&app, u32::try_from(PIECE).unwrap() + 19).await;
     app.db
         .set(
-            "CREATE TRIGGER lines_of_the_second BEFORE INSERT ON {p}taskjobstates FOR EACH ROW \
+            "CREATE TRIGGER the_second_piece BEFORE INSERT ON {p}taskjobstates FOR EACH ROW \
              IF NEW.{f}agents_id > 4105 THEN SIGNAL SQLSTATE '45000'; END IF",
         )
         .await;
@@ -315,7 +315,7 @@ async fn what_was_prepared_before_a_failure_is_kept() {
         },
     };
     assert_eq!(outcome(&app, Policy::Redux, 1).await, failed);
-    app.db.set("DROP TRIGGER lines_of_the_second").await;
+    app.db.set("DROP TRIGGER the_second_piece").await;
     assert_eq!(outcome(&app, Policy::Redux, 1).await, created(10));
 }
 
