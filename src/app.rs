@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
@@ -38,6 +38,8 @@ pub struct Running {
     pub ops_address: Option<SocketAddr>,
     /// Its database.
     pub db: Db,
+    /// What prepares its jobs, and knows what became of each; none with the scheduler off.
+    pub preparation: Option<Arc<Preparation>>,
     lifecycle: Lifecycle,
 }
 
@@ -183,15 +185,15 @@ pub async fn start(
             work::clean::regularly(cleaning, period, look, soft).await;
             Ok::<(), std::convert::Infallible>(())
         });
-        let preparation = Arc::new(Preparation::new(
-            db.clone(),
-            clock,
-            settings.timezone,
-            settings.dispatch.policy,
-        ));
+    }
+    let preparation = settings.scheduler.enabled.then(|| {
+        let (zone, policy) = (settings.timezone, settings.dispatch.policy);
+        Arc::new(Preparation::new(db.clone(), clock, zone, policy))
+    });
+    if let Some(preparation) = preparation.clone() {
         let (period, soft) = (settings.scheduler.period, stop.soft.clone());
         lifecycle.spawn("scheduler", async move {
-            work::prepare_regularly(preparation, Arc::new(Notify::new()), period, soft).await;
+            work::prepare_regularly(preparation, period, soft).await;
             Ok::<(), std::convert::Infallible>(())
         });
     }
@@ -199,6 +201,7 @@ pub async fn start(
         address,
         ops_address,
         db,
+        preparation,
         lifecycle,
     })
 }
@@ -228,12 +231,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     Ok(running.until_stopped().await?.into())
 }
 
-/// `once prepare`: one pass of preparation, and what it did on standard output.
+/// `once prepare`: one pass of preparation, and what it did on standard output; or, without writing, what it would do.
 ///
 /// # Errors
 ///
 /// When the database does not fit or fails.
-pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
+pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = open_database(&settings, &clock).await?;
     let preparation = Preparation::new(
@@ -242,10 +245,17 @@ pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
         settings.timezone,
         settings.dispatch.policy,
     );
-    let summary = preparation.pass().await?;
-    cli::say(&summary.to_string());
+    let has_failed = if dry_run {
+        let outlook = preparation.outlook().await?;
+        cli::say(&outlook.to_string());
+        outlook.ours.has_failed()
+    } else {
+        let pass = preparation.pass().await?;
+        cli::say(&pass.to_string());
+        pass.has_failed()
+    };
     db.close().await;
-    Ok(ended(summary.has_failed()))
+    Ok(ended(has_failed))
 }
 
 /// The exit code of a pass.

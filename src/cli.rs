@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Environment, LogFormat, Options, Settings};
 use crate::domain::cleaning::Duty;
@@ -37,12 +37,8 @@ enum Command {
     /// Answer agents until told to stop
     Serve(Configured),
     /// Do one piece of background work now
-    Once {
-        /// Which
-        work: Work,
-        #[command(flatten)]
-        configured: Configured,
-    },
+    #[command(subcommand)]
+    Once(Work),
     /// Create the sidecar's own tables
     Migrate {
         /// Create the tables shared with GLPI too, in a database without one
@@ -60,15 +56,21 @@ enum Command {
 }
 
 /// Background work that can be done by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Subcommand)]
 enum Work {
     /// Prepare the runs of all active tasks
-    Prepare,
+    Prepare {
+        /// Only say what would be prepared and cancelled, and what GLPI's cron would do otherwise
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        configured: Configured,
+    },
     /// Delete old runs with their log lines
-    Clean,
+    Clean(Configured),
     /// Delete tasks on demand that are done
-    #[value(name = "cleanondemand")]
-    CleanOnDemand,
+    #[command(name = "cleanondemand")]
+    CleanOnDemand(Configured),
 }
 
 /// The options that every command but `demo` and `replay` has.
@@ -139,13 +141,15 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
     };
     match command {
         Command::Serve(configured) => app::serve(settings(configured)?).await,
-        Command::Once { work, configured } => {
-            let settings = settings(configured)?;
-            match work {
-                Work::Prepare => app::once_prepare(settings).await,
-                Work::Clean => app::once_clean(settings, Duty::Runs).await,
-                Work::CleanOnDemand => app::once_clean(settings, Duty::OnDemand).await,
-            }
+        Command::Once(Work::Prepare {
+            dry_run,
+            configured,
+        }) => app::once_prepare(settings(configured)?, dry_run).await,
+        Command::Once(Work::Clean(configured)) => {
+            app::once_clean(settings(configured)?, Duty::Runs).await
+        }
+        Command::Once(Work::CleanOnDemand(configured)) => {
+            app::once_clean(settings(configured)?, Duty::OnDemand).await
         }
         Command::Migrate {
             standalone,
@@ -220,12 +224,12 @@ mod tests {
     #[test]
     fn the_help_of_every_configured_command_lists_every_option() {
         let mut command = Cli::command();
-        for name in ["serve", "once", "migrate", "check"] {
-            let help = command
-                .find_subcommand_mut(name)
-                .unwrap()
-                .render_help()
-                .to_string();
+        for name in ["serve", "once prepare", "migrate", "check"] {
+            let mut named = &mut command;
+            for word in name.split(' ') {
+                named = named.find_subcommand_mut(word).unwrap();
+            }
+            let help = named.render_help().to_string();
             for key in Key::all() {
                 assert!(
                     help.contains(&format!("--{} ", key.name())),
@@ -239,11 +243,15 @@ mod tests {
 
     #[test]
     fn commands_take_their_arguments() {
-        let cli = parse("fusion-sidecar once prepare --log-format json").unwrap();
-        let Command::Once { work, configured } = cli.command else {
+        let cli = parse("fusion-sidecar once prepare --dry-run --log-format json").unwrap();
+        let Command::Once(Work::Prepare {
+            dry_run,
+            configured,
+        }) = cli.command
+        else {
             panic!("{cli:?}")
         };
-        assert_eq!(work, Work::Prepare);
+        assert!(dry_run);
         assert_eq!(configured.options.get(Key::LogFormat).unwrap().text, "json");
 
         let cli = parse("fusion-sidecar migrate --standalone").unwrap();
@@ -285,10 +293,14 @@ mod tests {
                 "fusion-sidecar serve --listem x",
                 "unexpected argument '--listem'",
             ),
-            ("fusion-sidecar once", "required arguments"),
+            ("fusion-sidecar once", "Usage: "),
             (
                 "fusion-sidecar once everything",
-                "invalid value 'everything'",
+                "unrecognized subcommand 'everything'",
+            ),
+            (
+                "fusion-sidecar serve --dry-run",
+                "unexpected argument '--dry-run'",
             ),
             (
                 "fusion-sidecar demo --policy strict",

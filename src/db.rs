@@ -9,11 +9,13 @@
 //!
 //! Texts are written with `{p}` and `{f}` for the plugin's table prefix and foreign-key stem, see [`names`].
 
+pub mod actors;
 pub mod agents;
 pub mod catalogue;
 pub mod cleaning;
 pub mod collect;
 pub mod demo;
+pub mod devices;
 pub mod diagnostics;
 pub mod esx;
 pub mod grants;

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod interaction;
 pub mod mirrors;
 pub mod modules;
+pub mod opening;
 pub mod policy;
 pub mod prepare;
 pub mod report;

@@ -54,6 +54,10 @@ mod ops;
 mod outage;
 #[path = "it/plugin.rs"]
 mod plugin;
+#[path = "it/preparation.rs"]
+mod preparation;
+#[path = "it/preparation_speed.rs"]
+mod preparation_speed;
 #[path = "it/process.rs"]
 mod process;
 #[path = "it/queries.rs"]

@@ -7,7 +7,6 @@ use crate::db::DbError;
 use crate::db::diagnostics::{DynamicGroup, SiteFacts};
 use crate::domain::catalogue::Catalogue;
 use crate::proto::criteria;
-use crate::work::prepare::has_ip_ranges;
 
 /// The plugin's versions whose tables are known.
 const KNOWN_PLUGIN: &str = "10.0.";
@@ -24,16 +23,13 @@ pub(super) async fn examine(settings: &Settings, opened: &Opened, report: &mut R
             SEE_ABOVE,
         ),
     }
-    let cron = opened.db.plugin_scheduler_state().await;
-    let cron_is_on = match cron {
-        Ok(state) => Some(state.is_some_and(|state| state != 0)),
-        Err(error) => {
-            unread(&error, report);
-            None
-        }
-    };
-    if let Some(on) = cron_is_on {
-        schedulers(settings.scheduler.enabled, on, report);
+    match opened.db.plugin_scheduler_state().await {
+        Ok(state) => schedulers(
+            settings.scheduler.enabled,
+            state.is_some_and(|state| state != 0),
+            report,
+        ),
+        Err(error) => unread(&error, report),
     }
     match opened.db.dynamic_groups().await {
         Ok(groups) => searches(&groups, report),
@@ -41,7 +37,6 @@ pub(super) async fn examine(settings: &Settings, opened: &Opened, report: &mut R
     }
     if let Some(catalogue) = &opened.catalogue {
         plugin_tables(opened.site.as_ref(), catalogue, report);
-        passed_over(catalogue, cron_is_on == Some(true), report);
         encryption(settings, catalogue, report);
     }
 }
@@ -157,30 +152,6 @@ fn searches(groups: &[DynamicGroup], report: &mut Report) {
         report.fine(
             "groups",
             format!("{understood} dynamic groups are understood"),
-        );
-    }
-}
-
-fn passed_over(catalogue: &Catalogue, cron_is_on: bool, report: &mut Report) {
-    let mut jobs: Vec<_> = catalogue
-        .jobs
-        .values()
-        .filter(|job| has_ip_ranges(job))
-        .collect();
-    jobs.sort_unstable_by_key(|job| job.id);
-    for job in jobs {
-        let Some(task) = catalogue.tasks.get(&job.task).filter(|task| task.is_active) else {
-            continue;
-        };
-        let nobody = if cron_is_on {
-            ""
-        } else {
-            ", and GLPI's automatic action is off"
-        };
-        report.warning(
-            "preparation",
-            format!("job '{}' ({}) of task '{}': the sidecar prepares no network inventory of IP ranges{nobody}", job.name, job.id, task.name),
-            "leave GLPI's automatic action 'taskscheduler' on as long as such jobs are needed",
         );
     }
 }

@@ -11,7 +11,25 @@ use crate::domain::criteria::{Condition, Criterion, Link, Pattern, TextField};
 use crate::domain::ids::DeployGroupId;
 
 impl Db {
-    /// The computers that fit `criteria`, over all entities, without the trash and templates; stored as the group's cache.
+    /// The computers that fit `criteria`, over all entities, without the trash and templates.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn computers_that_fit(&self, criteria: &[Criterion]) -> Result<IdSet, DbError> {
+        self.timed("computers_that_fit", async {
+            let mut values = Vec::new();
+            let wanted = condition(criteria, &mut values);
+            let text = format!(
+                "/* computers_that_fit */ SELECT c.id FROM glpi_computers c WHERE c.is_deleted = 0 AND c.is_template = 0 AND ({wanted}) ORDER BY c.id"
+            );
+            let computers: Vec<u32> = self.conn().await?.exec(text, Params::Positional(values)).await?;
+            Ok(computers.into_iter().collect())
+        })
+        .await
+    }
+
+    /// The computers that fit `criteria`, stored as the group's cache, which PHP reads.
     ///
     /// # Errors
     ///
@@ -21,25 +39,19 @@ impl Db {
         group: DeployGroupId,
         criteria: &[Criterion],
     ) -> Result<IdSet, DbError> {
+        let computers = self.computers_that_fit(criteria).await?;
         self.timed("evaluate_group", async {
-            let mut values = Vec::new();
-            let wanted = condition(criteria, &mut values);
-            let text = format!(
-                "/* evaluate_group */ SELECT c.id FROM glpi_computers c WHERE c.is_deleted = 0 AND c.is_template = 0 AND ({wanted}) ORDER BY c.id"
-            );
-            let mut conn = self.conn().await?;
-            let computers: Vec<u32> = conn.exec(text, Params::Positional(values)).await?;
             let cache: serde_json::Map<String, serde_json::Value> =
-                computers.iter().map(|id| (id.to_string(), (*id).into())).collect();
+                computers.iter().map(|id| (id.to_string(), id.into())).collect();
             // PHP writes an empty group as a list.
             let cache = if cache.is_empty() { "[]".to_owned() } else { serde_json::Value::Object(cache).to_string() };
             let sql = self.sql(
                 "/* evaluate_group */ UPDATE {p}deploygroups_dynamicdatas SET computers_id_cache = ? WHERE {f}deploygroups_id = ?",
             );
-            conn.exec_drop(sql.as_ref(), (cache, group.0)).await?;
-            Ok(computers.into_iter().collect())
+            Ok(self.conn().await?.exec_drop(sql.as_ref(), (cache, group.0)).await?)
         })
-        .await
+        .await?;
+        Ok(computers)
     }
 }
 

@@ -4,7 +4,7 @@
 pub(super) type Need = (&'static str, &'static str);
 
 /// GLPI's and the plugin's.
-pub(super) const SHARED: [Need; 40] = [
+pub(super) const SHARED: [Need; 42] = [
     ("glpi_configs", "context name value"),
     ("glpi_plugins", "directory version state"),
     ("glpi_crontasks", "itemtype name state"),
@@ -102,6 +102,11 @@ pub(super) const SHARED: [Need; 40] = [
     ),
     ("glpi_networknames", "id items_id itemtype"),
     ("glpi_ipaddresses", "id items_id itemtype name"),
+    (
+        "glpi_networkequipments",
+        "id entities_id is_deleted is_template",
+    ),
+    ("glpi_printers", "id entities_id is_deleted is_template"),
 ];
 
 /// The sidecar's own.

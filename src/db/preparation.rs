@@ -1,22 +1,35 @@
-//! Preparation: which agents a job's actors are, and the runs that a job needs.
+//! Preparation: what a job has, and the runs that it needs.
+//!
+//! Reading takes pages, writing takes pieces: each is an operation of its own with all of the time allowed, and whoever is stopped
+//! between two has lost nothing of the first. A piece takes the job's lock row and looks again before it writes, so that nobody else
+//! creates the same runs: `taskjobstates` has no unique key that would refuse them.
 
 use std::collections::{BTreeSet, HashSet};
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Transaction, Value};
+use mysql_async::{Params, Transaction, Value};
 use uuid::Uuid;
 
 use super::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
 use super::{Db, DbError, OnLock};
-use crate::domain::actors::{Actor, Members, Target};
+use crate::domain::actors::Target;
 use crate::domain::ids::{AgentId, JobId, RunId};
-use crate::domain::policy::Policy;
-use crate::domain::prepare::{Existing, Step, plan};
+use crate::domain::prepare::{OpenRun, Pairs, Step, count, without};
 use crate::domain::run::{LogState, RunState};
 
 /// What the log of a run says whose agent left the actors before it ran.
 const LEFT: &str = "Cancelled: the agent's computer is no longer among the actors of the job.";
+
+/// Runs that are read at once.
+const PAGE: u32 = 10_000;
+
+/// Runs that are cancelled at once.
+const CANCELLED_AT_ONCE: usize = 1024;
+
+/// Most pairs of agent and target that are looked at and written at once: a good part of a second at the most, which another one who
+/// prepares the same job waits for.
+pub const PIECE: usize = 4096;
 
 /// What a preparation did for one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,83 +41,126 @@ pub struct Prepared {
 }
 
 impl Db {
-    /// The agents that `actors` stand for: those named themselves first, then those of computers by id, each once.
+    /// Shows every open run of `job` to `see`, also those put off, page by page. One that changes its state meanwhile may be missed.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn agents_of(
+    pub async fn open_runs_of_job(
         &self,
-        actors: &[Actor],
-        members: &Members,
-        policy: Policy,
-    ) -> Result<Vec<AgentId>, DbError> {
-        self.timed("agents_of", async {
+        job: JobId,
+        mut see: impl FnMut(OpenRun),
+    ) -> Result<(), DbError> {
+        // The index on job and state holds the row's id as its last part: each page begins where the one before ended.
+        let sql = self.sql(
+            "/* open_runs_of_job */ SELECT id, {f}agents_id, itemtype, items_id FROM {p}taskjobstates \
+             WHERE {f}taskjobs_id = ? AND state = ? AND id > ? ORDER BY id LIMIT ?",
+        );
+        for state in [
+            RunState::Prepared,
+            RunState::Sent,
+            RunState::Running,
+            RunState::Postponed,
+        ] {
+            let mut after = 0;
+            loop {
+                let page: Vec<(u64, u32, Option<String>, u32)> = self
+                    .timed("open_runs_of_job", async {
+                        let mut conn = self.conn().await?;
+                        let values = (job.0, state.code(), after, PAGE);
+                        Ok(conn.exec(sql.as_ref(), values).await?)
+                    })
+                    .await?;
+                let is_last = page.len() < PAGE as usize;
+                for (id, agent, itemtype, items_id) in page {
+                    after = id;
+                    see(OpenRun {
+                        id: RunId(id),
+                        agent: AgentId(agent),
+                        target: Target {
+                            itemtype: itemtype.unwrap_or_default(),
+                            items_id,
+                        },
+                        state,
+                    });
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The pairs of `piece` whose agent has an open run of `job`, or, unless they are `prepared again`, one that ended well.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn taken(
+        &self,
+        job: JobId,
+        piece: &[Step],
+        reprepare: bool,
+    ) -> Result<Pairs, DbError> {
+        self.timed("taken", async {
             let mut conn = self.conn().await?;
-            let (mut named, mut single, mut grouped, mut groups) =
-                (vec![], BTreeSet::new(), BTreeSet::new(), vec![]);
-            for actor in actors {
-                match actor {
-                    Actor::Agent(id) => named.push(id.0),
-                    Actor::Computer(id) => drop(single.insert(id.0)),
-                    Actor::DeployGroup(id) => grouped.extend(
-                        members
-                            .computers
-                            .get(id)
-                            .into_iter()
-                            .flat_map(|ids| ids.iter()),
-                    ),
-                    Actor::Group(id) if members.users.contains_key(id) => groups.push(id.0),
-                    Actor::Group(_) => {}
-                }
-            }
-            grouped.extend(computers_of_groups(&mut conn, &groups).await?);
-            let mut agents = existing_agents(self, &mut conn, &named).await?;
-            let all: Vec<u32> = single.union(&grouped).copied().collect();
-            let mut linked = BTreeSet::new();
-            for (agent, computer, exists, usable) in
-                agents_of_computers(self, &mut conn, &all).await?
-            {
-                // The plugin looks whether a computer that is named itself exists, but not at members of groups.
-                let fits = match policy {
-                    Policy::Plugin => exists || grouped.contains(&computer),
-                    Policy::Redux => usable,
-                };
-                if fits {
-                    linked.insert(agent);
-                }
-            }
-            let known: HashSet<u32> = agents.iter().copied().collect();
-            agents.extend(linked.into_iter().filter(|id| !known.contains(id)));
-            Ok(agents.into_iter().map(AgentId).collect())
+            taken(self, &mut conn, job, piece, reprepare).await
         })
         .await
     }
 
-    /// Creates the runs that `job` needs for `agents` and cancels those that it no longer does, in one transaction; whoever else
-    /// prepares the same job waits for it.
+    /// Creates the runs of a `piece` that nobody has created meanwhile, in one transaction: how many.
     ///
     /// # Errors
     ///
-    /// When the database fails; then nothing was prepared.
-    pub async fn prepare_job(
+    /// When the database fails; then none was created.
+    pub async fn create_runs(
         &self,
         job: JobId,
-        targets: &[Target],
-        agents: &[AgentId],
+        piece: &[Step],
         reprepare: bool,
         at: NaiveDateTime,
-    ) -> Result<Prepared, DbError> {
-        let input = (job, targets, agents, reprepare, at);
+    ) -> Result<usize, DbError> {
         self.tx(
-            "prepare_job",
+            "create_runs",
             OnLock::TryAgain,
-            input,
-            |db, (job, targets, agents, reprepare, at), tx| {
-                Box::pin(prepare(db, tx, *job, targets, agents, *reprepare, *at))
+            (job, piece, reprepare, at),
+            |db, (job, piece, reprepare, at), tx| {
+                Box::pin(create(db, tx, *job, piece, *reprepare, *at))
             },
         )
         .await
+    }
+
+    /// Cancels `runs` of `job` on `target` because their agents left, as far as they are still open; `done` is told how many with each
+    /// transaction.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; what `done` was told is cancelled all the same.
+    pub async fn cancel_runs(
+        &self,
+        job: JobId,
+        target: &Target,
+        runs: &[RunId],
+        at: NaiveDateTime,
+        mut done: impl FnMut(usize),
+    ) -> Result<(), DbError> {
+        for runs in runs.chunks(CANCELLED_AT_ONCE) {
+            let cancelled = self
+                .tx(
+                    "cancel_runs",
+                    OnLock::TryAgain,
+                    (job, target, runs, at),
+                    |db, (job, target, runs, at), tx| {
+                        Box::pin(cancel(db, tx, *job, target, runs, *at))
+                    },
+                )
+                .await?;
+            done(cancelled);
+        }
+        Ok(())
     }
 
     /// State of the plugin's own preparation in GLPI's cron (`taskscheduler`): 0 off, 1 on, 2 running; none when it is not there.
@@ -126,144 +182,167 @@ impl Db {
     }
 }
 
-/// Takes the lock row of `job`: whoever creates its runs, or deletes it, comes after this transaction.
+/// Takes the lock row of `job`: whoever creates or cancels its runs, or deletes it, comes after this transaction.
 pub(super) async fn lock_job(
     db: &Db,
     tx: &mut Transaction<'static>,
     job: JobId,
 ) -> Result<(), DbError> {
-    let sql = db.sql(
+    let lock = db.sql(
         "/* lock_job */ INSERT INTO {p}sidecar_locks (name, counter) VALUES (?, 1) ON DUPLICATE KEY UPDATE counter = counter + 1",
     );
-    Ok(tx.exec_drop(sql.as_ref(), (format!("job:{job}"),)).await?)
+    Ok(tx.exec_drop(lock.as_ref(), (format!("job:{job}"),)).await?)
 }
 
-async fn prepare(
+/// Looks at the whole rectangle of the piece's agents and targets, which is no larger than a piece.
+async fn taken(
+    db: &Db,
+    conn: &mut impl Queryable,
+    job: JobId,
+    piece: &[Step],
+    reprepare: bool,
+) -> Result<Pairs, DbError> {
+    let mut pairs = Pairs::new();
+    let itemtypes: BTreeSet<&str> = piece
+        .iter()
+        .map(|step| step.target.itemtype.as_str())
+        .collect();
+    for itemtype in itemtypes {
+        let steps = piece.iter().filter(|step| step.target.itemtype == itemtype);
+        let items: Vec<u32> = steps.clone().map(|step| step.target.items_id).collect();
+        let agents: BTreeSet<u32> = steps
+            .flat_map(|step| step.agents.iter().map(|agent| agent.0))
+            .collect();
+        let agents: Vec<u32> = agents.into_iter().collect();
+        for items in items.chunks(LIST_MAX) {
+            for agents in agents.chunks(LIST_MAX) {
+                let rows = taken_by(db, conn, job, itemtype, items, agents, reprepare).await?;
+                for (agent, items_id) in rows {
+                    let target = Target {
+                        itemtype: itemtype.to_owned(),
+                        items_id,
+                    };
+                    pairs.entry(target).or_default().insert(AgentId(agent));
+                }
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+/// (agent, target) of those that have such a run. The question is asked pair by pair, on the server, and each answered by the first run
+/// that says yes: an agent's history is not read.
+async fn taken_by(
+    db: &Db,
+    conn: &mut impl Queryable,
+    job: JobId,
+    itemtype: &str,
+    items: &[u32],
+    agents: &[u32],
+    reprepare: bool,
+) -> Result<Vec<(u32, u32)>, DbError> {
+    let states = if reprepare { "0, 1, 2" } else { "0, 1, 2, 3" };
+    let more = "UNION SELECT CAST(? AS UNSIGNED) ".repeat(pad(items).count() - 1);
+    let text = format!(
+        "/* taken */ SELECT a.id, t.items_id FROM (SELECT CAST(? AS UNSIGNED) AS items_id {more}) t JOIN {{p}}agents a \
+         WHERE a.id IN ({}) AND (SELECT 1 FROM {{p}}taskjobstates r WHERE r.{{f}}agents_id = a.id AND r.{{f}}taskjobs_id = ? \
+         AND r.items_id = t.items_id AND r.itemtype = ? AND r.state IN ({states}) LIMIT 1) IS NOT NULL",
+        marks(agents.len())
+    );
+    let values = pad(items)
+        .chain(pad(agents))
+        .map(Value::from)
+        .chain([job.0.into(), itemtype.into()]);
+    Ok(conn
+        .exec(
+            db.names.replace(&text),
+            Params::Positional(values.collect()),
+        )
+        .await?)
+}
+
+async fn create(
     db: &Db,
     tx: &mut Transaction<'static>,
     job: JobId,
-    targets: &[Target],
-    agents: &[AgentId],
+    piece: &[Step],
     reprepare: bool,
     at: NaiveDateTime,
-) -> Result<Prepared, DbError> {
+) -> Result<usize, DbError> {
     lock_job(db, tx, job).await?;
-    let sql = db.sql("/* prepare_job */ SELECT 1 FROM {p}taskjobs WHERE id = ?");
+    let sql = db.sql("/* create_runs */ SELECT 1 FROM {p}taskjobs WHERE id = ?");
     let job_is_there: Option<u8> = tx.exec_first(sql.as_ref(), (job.0,)).await?;
     if job_is_there.is_none() {
         // Deleted since the catalogue was read: a run of it would never end.
-        return Ok(Prepared::default());
+        return Ok(0);
     }
-    let existing = existing_runs(db, tx, job, reprepare).await?;
-    let mut prepared = Prepared::default();
-    for step in plan(targets, agents, &existing, reprepare) {
-        prepared.cancelled += cancel(db, tx, &step, at).await?;
-        create(db, tx, job, &step, at).await?;
-        prepared.created += step.create.len();
+    let taken = taken(db, tx, job, piece, reprepare).await?;
+    let piece = without(piece.to_vec(), &taken);
+    let mut uniqids: Vec<String> = Vec::with_capacity(count(&piece));
+    let mut runs: Vec<[Value; 6]> = Vec::with_capacity(count(&piece));
+    for Step { target, agents } in &piece {
+        for agent in agents {
+            // Its agent reports under this name: at random, so that nobody guesses it.
+            let uniqid = Uuid::new_v4().to_string();
+            runs.push([
+                job.0.into(),
+                target.items_id.into(),
+                target.itemtype.as_str().into(),
+                RunState::Prepared.code().into(),
+                agent.0.into(),
+                uniqid.as_str().into(),
+            ]);
+            uniqids.push(uniqid);
+        }
     }
-    Ok(prepared)
-}
-
-async fn existing_agents(db: &Db, conn: &mut Conn, named: &[u32]) -> Result<Vec<u32>, DbError> {
-    let mut found = HashSet::new();
-    for chunk in named.chunks(LIST_MAX) {
-        let text = format!(
-            "/* existing_agents */ SELECT id FROM {{p}}agents WHERE id IN ({})",
-            marks(chunk.len())
-        );
-        let ids: Vec<u32> = conn.exec(db.names.replace(&text), list(chunk)).await?;
-        found.extend(ids);
+    if runs.is_empty() {
+        return Ok(0);
     }
-    // `remove` keeps the order of the actors and each agent once.
-    Ok(named
+    let last =
+        db.sql("/* create_runs */ SELECT MAX(id) FROM {p}taskjobstates WHERE {f}taskjobs_id = ?");
+    let last: Option<Option<u64>> = tx.exec_first(last.as_ref(), (job.0,)).await?;
+    let head = "/* create_runs */ INSERT INTO {p}taskjobstates ({f}taskjobs_id, items_id, itemtype, state, {f}agents_id, uniqid)";
+    insert(db, tx, head, &runs, "").await?;
+    drop(runs);
+    // The ids of one insert are not consecutive on every server (Galera), and PHP may have inserted meanwhile: ours are the ones with
+    // our names.
+    let made = db.sql(
+        "/* create_runs */ SELECT id, uniqid FROM {p}taskjobstates WHERE {f}taskjobs_id = ? AND id > ? ORDER BY id",
+    );
+    let made: Vec<(u64, String)> = tx
+        .exec(made.as_ref(), (job.0, last.flatten().unwrap_or_default()))
+        .await?;
+    let ours: HashSet<&str> = uniqids.iter().map(String::as_str).collect();
+    let lines: Vec<[Value; 6]> = made
         .iter()
-        .copied()
-        .filter(|id| found.remove(id))
-        .collect())
-}
-
-/// Computers in GLPI groups, and those of the groups' members.
-async fn computers_of_groups(conn: &mut Conn, groups: &[u32]) -> Result<Vec<u32>, DbError> {
-    let mut computers = Vec::new();
-    for chunk in groups.chunks(LIST_MAX) {
-        let marks = marks(chunk.len());
-        let text = format!(
-            "/* computers_of_groups */ SELECT id FROM glpi_computers WHERE groups_id IN ({marks}) UNION SELECT c.id FROM glpi_groups_users u \
-             JOIN glpi_computers c ON c.users_id = u.users_id WHERE u.groups_id IN ({marks})"
-        );
-        let values = pad(chunk).chain(pad(chunk)).map(Value::from).collect();
-        computers.extend(
-            conn.exec::<u32, _, _>(text, Params::Positional(values))
-                .await?,
-        );
-    }
-    Ok(computers)
-}
-
-/// (agent, computer, the computer exists, it is neither in the trash nor a template).
-async fn agents_of_computers(
-    db: &Db,
-    conn: &mut Conn,
-    computers: &[u32],
-) -> Result<Vec<(u32, u32, bool, bool)>, DbError> {
-    let mut agents = Vec::new();
-    for chunk in computers.chunks(LIST_MAX) {
-        let text = format!(
-            "/* agents_of_computers */ SELECT a.id, a.computers_id, c.id IS NOT NULL, COALESCE(c.is_deleted = 0 AND c.is_template = 0, 0) \
-             FROM {{p}}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id WHERE a.computers_id IN ({})",
-            marks(chunk.len())
-        );
-        agents.extend(
-            conn.exec::<(u32, u32, bool, bool), _, _>(db.names.replace(&text), list(chunk))
-                .await?,
-        );
-    }
-    Ok(agents)
-}
-
-/// The runs of `job` that a preparation looks at; those that ended well only where it matters.
-async fn existing_runs(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    job: JobId,
-    reprepare: bool,
-) -> Result<Vec<Existing>, DbError> {
-    let sql = if reprepare {
-        db.sql(
-            "/* existing_runs */ SELECT id, {f}agents_id, itemtype, items_id, state FROM {p}taskjobstates \
-             WHERE {f}taskjobs_id = ? AND state IN (0, 1, 2, 6) ORDER BY id",
-        )
-    } else {
-        db.sql(
-            "/* existing_runs */ SELECT id, {f}agents_id, itemtype, items_id, state FROM {p}taskjobstates \
-             WHERE {f}taskjobs_id = ? AND state IN (0, 1, 2, 3, 6) ORDER BY id",
-        )
-    };
-    let rows: Vec<(u64, u32, Option<String>, u32, u32)> = tx.exec(sql.as_ref(), (job.0,)).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(id, agent, itemtype, items_id, state)| {
-            Some(Existing {
-                id: RunId(id),
-                agent: AgentId(agent),
-                target: Target {
-                    itemtype: itemtype.unwrap_or_default(),
-                    items_id,
-                },
-                state: RunState::from_code(state)?,
-            })
+        .filter(|(_, uniqid)| ours.contains(uniqid.as_str()))
+        .map(|(run, _)| {
+            let state = LogState::Prepared.code();
+            [
+                (*run).into(),
+                at.into(),
+                0.into(),
+                Value::NULL,
+                state.into(),
+                "".into(),
+            ]
         })
-        .collect())
+        .collect();
+    add_lines(db, tx, &lines).await?;
+    Ok(lines.len())
 }
 
 async fn cancel(
     db: &Db,
     tx: &mut Transaction<'static>,
-    step: &Step,
+    job: JobId,
+    target: &Target,
+    runs: &[RunId],
     at: NaiveDateTime,
 ) -> Result<usize, DbError> {
+    lock_job(db, tx, job).await?;
+    let wanted: Vec<u64> = runs.iter().map(|run| run.0).collect();
     let mut cancelled = 0;
-    let wanted: Vec<u64> = step.cancel.iter().map(|run| run.0).collect();
     for chunk in wanted.chunks(LIST_MAX) {
         // Locked and looked at again: a report may have ended one since it was read.
         let text = format!(
@@ -282,7 +361,7 @@ async fn cancel(
         let lines: Vec<[Value; 6]> = open
             .iter()
             .map(|run| {
-                let (items_id, itemtype) = (step.target.items_id, step.target.itemtype.as_str());
+                let (items_id, itemtype) = (target.items_id, target.itemtype.as_str());
                 let state = LogState::Info.code();
                 [
                     Value::from(*run),
@@ -298,58 +377,4 @@ async fn cancel(
         cancelled += open.len();
     }
     Ok(cancelled)
-}
-
-async fn create(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    job: JobId,
-    step: &Step,
-    at: NaiveDateTime,
-) -> Result<(), DbError> {
-    for agents in step.create.chunks(LIST_MAX) {
-        let uniqids: Vec<String> = agents.iter().map(|_| Uuid::new_v4().to_string()).collect();
-        let (items_id, itemtype) = (step.target.items_id, step.target.itemtype.as_str());
-        let state = RunState::Prepared.code();
-        let runs: Vec<[Value; 6]> = agents
-            .iter()
-            .zip(&uniqids)
-            .map(|(agent, uniqid)| {
-                let uniqid = uniqid.as_str();
-                [
-                    job.0.into(),
-                    items_id.into(),
-                    itemtype.into(),
-                    state.into(),
-                    agent.0.into(),
-                    uniqid.into(),
-                ]
-            })
-            .collect();
-        let head = "/* create_runs */ INSERT INTO {p}taskjobstates ({f}taskjobs_id, items_id, itemtype, state, {f}agents_id, uniqid)";
-        insert(db, tx, head, &runs, "").await?;
-        // Read back by uniqid: the ids of one insert are not consecutive on every server (Galera).
-        let text = format!(
-            "/* create_runs */ SELECT id FROM {{p}}taskjobstates WHERE uniqid IN ({}) ORDER BY id",
-            marks(uniqids.len())
-        );
-        let wanted: Vec<&str> = uniqids.iter().map(String::as_str).collect();
-        let ids: Vec<u64> = tx.exec(db.names.replace(&text), list(&wanted)).await?;
-        let state = LogState::Prepared.code();
-        let lines: Vec<[Value; 6]> = ids
-            .into_iter()
-            .map(|run| {
-                [
-                    run.into(),
-                    at.into(),
-                    0.into(),
-                    Value::NULL,
-                    state.into(),
-                    "".into(),
-                ]
-            })
-            .collect();
-        add_lines(db, tx, &lines).await?;
-    }
-    Ok(())
 }

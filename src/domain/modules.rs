@@ -37,6 +37,20 @@ impl Module {
             Self::WakeOnLan => "WAKEONLAN",
         }
     }
+
+    /// The module that an agent needs for jobs of a `method`; none for one that no agent is handed.
+    #[must_use]
+    pub fn of_method(method: &str) -> Option<Self> {
+        Some(match method {
+            "deployinstall" => Self::Deploy,
+            "collect" => Self::Collect,
+            "InventoryComputerESX" => Self::Esx,
+            "networkdiscovery" => Self::Discovery,
+            "networkinventory" => Self::NetworkInventory,
+            "wakeonlan" => Self::WakeOnLan,
+            _ => return None,
+        })
+    }
 }
 
 /// All modules: on or off, with the agents for which it is the contrary.

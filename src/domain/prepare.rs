@@ -1,4 +1,7 @@
 //! Which runs a job needs, and which it no longer does.
+//!
+//! A preparation first surveys the job without holding anything up, and then does what is missing in pieces, each of which looks again
+//! under the job's lock. The survey may therefore be wrong about what changes meanwhile: it only says where to look.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,9 +9,9 @@ use super::actors::Target;
 use super::ids::{AgentId, RunId};
 use super::run::RunState;
 
-/// A run of the job that exists.
+/// A run of the job that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Existing {
+pub struct OpenRun {
     /// Its row.
     pub id: RunId,
     /// Its agent.
@@ -19,163 +22,166 @@ pub struct Existing {
     pub state: RunState,
 }
 
-/// What to do for one target.
+/// Agents that need a run on a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The target.
     pub target: Target,
-    /// Open runs whose agent is no longer an actor, by row.
-    pub cancel: Vec<RunId>,
-    /// Agents that get a run, in order.
-    pub create: Vec<AgentId>,
+    /// The agents, in the order of the actors.
+    pub agents: Vec<AgentId>,
 }
 
-/// What a preparation of a job does, target by target, in the order of the job.
+/// What is known of a job's runs while they are read.
 ///
-/// An agent that has an open run on the target is passed over, and one that ended well, unless `reprepare`. Nothing is done without
-/// agents: a group that is empty for a moment must not cancel what is under way.
-#[must_use]
-pub fn plan(
-    targets: &[Target],
-    agents: &[AgentId],
-    existing: &[Existing],
-    reprepare: bool,
-) -> Vec<Step> {
-    if agents.is_empty() {
-        return Vec::new();
+/// Memory: a byte for each target and agent of the job, and eight for each run whose agent left.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    targets: Vec<&'a Target>,
+    agents: &'a [AgentId],
+    target_index: HashMap<&'a Target, usize>,
+    agent_index: HashMap<AgentId, usize>,
+    /// By target, then agent.
+    busy: Vec<bool>,
+    left: Vec<Vec<RunId>>,
+}
+
+impl<'a> Survey<'a> {
+    /// Of a job with these targets and agents, before any run was seen. A target that is listed twice counts once.
+    #[must_use]
+    pub fn new(targets: &'a [Target], agents: &'a [AgentId]) -> Self {
+        let mut target_index = HashMap::new();
+        let mut once = Vec::new();
+        for target in targets {
+            target_index.entry(target).or_insert_with(|| {
+                once.push(target);
+                once.len() - 1
+            });
+        }
+        Self {
+            busy: vec![false; once.len() * agents.len()],
+            left: vec![Vec::new(); once.len()],
+            targets: once,
+            agents,
+            target_index,
+            agent_index: agents.iter().copied().zip(0..).collect(),
+        }
     }
-    let members: HashSet<AgentId> = agents.iter().copied().collect();
-    let mut by_target: HashMap<&Target, Vec<&Existing>> = HashMap::new();
-    for run in existing {
-        by_target.entry(&run.target).or_default().push(run);
-    }
-    // A target that the job lists twice is prepared once: the second time every agent has its run.
-    let mut created: HashSet<&Target> = HashSet::new();
-    targets
-        .iter()
-        .filter(|target| created.insert(target))
-        .map(|target| {
-            let runs = by_target.get(target).map(Vec::as_slice).unwrap_or_default();
-            let busy: HashSet<AgentId> = runs
-                .iter()
-                .filter(|run| match run.state {
-                    RunState::Prepared | RunState::Sent | RunState::Running => true,
-                    RunState::Finished => !reprepare,
-                    RunState::InError | RunState::Cancelled | RunState::Postponed => false,
-                })
-                .map(|run| run.agent)
-                .collect();
-            let left = |run: &&&Existing| {
-                !members.contains(&run.agent)
-                    && !matches!(
-                        run.state,
-                        RunState::Finished | RunState::InError | RunState::Cancelled
-                    )
-            };
-            let mut cancel: Vec<RunId> = runs.iter().filter(left).map(|run| run.id).collect();
-            cancel.sort_unstable();
-            Step {
-                target: target.clone(),
-                cancel,
-                create: agents
-                    .iter()
-                    .copied()
-                    .filter(|agent| !busy.contains(agent))
-                    .collect(),
+
+    /// Takes a run into account. Runs on targets that the job no longer has stay as they are, as in the plugin.
+    pub fn see(&mut self, run: &OpenRun) {
+        let Some(target) = self.target_index.get(&run.target).copied() else {
+            return;
+        };
+        match (self.agent_index.get(&run.agent), run.state) {
+            (Some(agent), RunState::Prepared | RunState::Sent | RunState::Running) => {
+                self.busy[target * self.agents.len() + agent] = true;
             }
-        })
-        .collect()
+            // Put off for good: the agent gets a new one. An ended one is none of the survey's.
+            (Some(_), _) | (None, RunState::Finished | RunState::InError | RunState::Cancelled) => {
+            }
+            (
+                None,
+                RunState::Prepared | RunState::Sent | RunState::Running | RunState::Postponed,
+            ) => {
+                self.left[target].push(run.id);
+            }
+        }
+    }
+
+    /// How many agents have their run, over all targets.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.busy.iter().filter(|busy| **busy).count()
+    }
+
+    /// The runs whose agent is no longer an actor, by target.
+    pub fn left(&self) -> impl Iterator<Item = (&'a Target, &[RunId])> {
+        self.targets
+            .iter()
+            .copied()
+            .zip(self.left.iter().map(Vec::as_slice))
+            .filter(|(_, runs)| !runs.is_empty())
+    }
+
+    /// The agents without a run that `may` have one, target by target, in the order of the job.
+    pub fn missing(&self, may: impl Fn(AgentId) -> bool) -> Vec<Step> {
+        // Without agents there is nothing to do, and no chunk of zero.
+        let rows = self.busy.chunks(self.agents.len().max(1));
+        let steps = self.targets.iter().zip(rows).map(|(target, busy)| Step {
+            target: (*target).clone(),
+            agents: self
+                .agents
+                .iter()
+                .zip(busy)
+                .filter(|(agent, busy)| !**busy && may(**agent))
+                .map(|(agent, _)| *agent)
+                .collect(),
+        });
+        steps.filter(|step| !step.agents.is_empty()).collect()
+    }
+}
+
+/// Agents by target.
+pub type Pairs = HashMap<Target, HashSet<AgentId>>;
+
+/// `steps` without the pairs in `taken`.
+#[must_use]
+pub fn without(mut steps: Vec<Step>, taken: &Pairs) -> Vec<Step> {
+    for step in &mut steps {
+        if let Some(taken) = taken.get(&step.target) {
+            step.agents.retain(|agent| !taken.contains(agent));
+        }
+    }
+    steps.retain(|step| !step.agents.is_empty());
+    steps
+}
+
+/// How many runs `steps` are.
+#[must_use]
+pub fn count(steps: &[Step]) -> usize {
+    steps.iter().map(|step| step.agents.len()).sum()
+}
+
+/// Cuts `steps` into pieces: rectangles of some agents and all targets, or if those are too many some of them, of at most `most` runs.
+///
+/// Rows of one agent lie side by side in most indexes of the table. All targets of an agent in one piece touch each page of these once
+/// for a job, instead of once for each target; a piece goes target by target, as the plugin does, which small jobs are in whole.
+#[must_use]
+pub fn pieces(steps: &[Step], most: usize) -> Vec<Vec<Step>> {
+    let mut once = HashSet::new();
+    let agents = steps.iter().flat_map(|step| step.agents.iter().copied());
+    let agents: Vec<AgentId> = agents.filter(|agent| once.insert(*agent)).collect();
+    let width = (most / steps.len().max(1)).max(1);
+    // By block of agents, then target.
+    let block_of: HashMap<AgentId, usize> = agents
+        .iter()
+        .zip(0..)
+        .map(|(agent, at): (_, usize)| (*agent, at / width))
+        .collect();
+    let blocks = agents.len().div_ceil(width);
+    let mut pieces = Vec::new();
+    for steps in steps.chunks(most) {
+        let mut rectangles: Vec<Vec<Step>> = vec![Vec::new(); blocks];
+        for step in steps {
+            for agent in &step.agents {
+                let rectangle = &mut rectangles[block_of[agent]];
+                match rectangle.last_mut() {
+                    Some(last) if last.target == step.target => last.agents.push(*agent),
+                    _ => rectangle.push(Step {
+                        target: step.target.clone(),
+                        agents: vec![*agent],
+                    }),
+                }
+            }
+        }
+        pieces.extend(
+            rectangles
+                .into_iter()
+                .filter(|rectangle| !rectangle.is_empty()),
+        );
+    }
+    pieces
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn target(items_id: u32) -> Target {
-        Target {
-            itemtype: "PluginFusioninventoryDeployPackage".into(),
-            items_id,
-        }
-    }
-
-    fn run(id: u64, agent: u32, items_id: u32, state: RunState) -> Existing {
-        Existing {
-            id: RunId(id),
-            agent: AgentId(agent),
-            target: target(items_id),
-            state,
-        }
-    }
-
-    #[test]
-    fn by_state_of_what_exists() {
-        use RunState::{Cancelled, Finished, InError, Postponed, Prepared, Running, Sent};
-        for (state, reprepare, created) in [
-            (Prepared, true, false),
-            (Sent, true, false),
-            (Running, true, false),
-            (Finished, true, true),
-            (Finished, false, false),
-            (InError, false, true),
-            (Cancelled, false, true),
-            (Postponed, true, true),
-        ] {
-            let steps = plan(
-                &[target(1)],
-                &[AgentId(1)],
-                &[run(1, 1, 1, state)],
-                reprepare,
-            );
-            assert_eq!(
-                !steps[0].create.is_empty(),
-                created,
-                "{state:?} {reprepare}"
-            );
-            assert!(steps[0].cancel.is_empty());
-        }
-    }
-
-    #[test]
-    fn who_left_is_cancelled_while_open() {
-        let existing: Vec<Existing> = RunState::ALL
-            .into_iter()
-            .zip(1..)
-            .map(|(s, id)| run(id, 9, 1, s))
-            .collect();
-        let steps = plan(&[target(1)], &[AgentId(1)], &existing, true);
-        assert_eq!(steps[0].cancel, [RunId(1), RunId(2), RunId(3), RunId(7)]);
-        assert_eq!(plan(&[target(1)], &[], &existing, true), []);
-    }
-
-    #[test]
-    fn targets_in_the_order_of_the_job_each_once() {
-        let steps = plan(
-            &[target(2), target(1), target(2)],
-            &[AgentId(3), AgentId(1)],
-            &[],
-            true,
-        );
-        let order: Vec<u32> = steps.iter().map(|step| step.target.items_id).collect();
-        assert_eq!(order, [2, 1]);
-        assert_eq!(steps[0].create, [AgentId(3), AgentId(1)]);
-    }
-
-    proptest! {
-        #[test]
-        fn preparing_twice_creates_nothing_more(agents in prop::collection::hash_set(1u32..20, 1..10), targets in prop::collection::hash_set(1u32..5, 1..4)) {
-            let agents: Vec<AgentId> = agents.into_iter().map(AgentId).collect();
-            let targets: Vec<Target> = targets.into_iter().map(target).collect();
-            let mut existing = Vec::new();
-            for step in plan(&targets, &agents, &[], true) {
-                for agent in step.create {
-                    existing.push(Existing { id: RunId(existing.len() as u64), agent, target: step.target.clone(), state: RunState::Prepared });
-                }
-            }
-            prop_assert_eq!(existing.len(), agents.len() * targets.len());
-            for step in plan(&targets, &agents, &existing, true) {
-                prop_assert!(step.create.is_empty() && step.cancel.is_empty());
-            }
-        }
-    }
-}
+mod tests;

@@ -1,20 +1,31 @@
 //! Server-driven preparation: runs are created ahead, as GLPI's cron task `taskscheduler` does.
 
+mod report;
+
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 
 use crate::clock::{Clock, local};
-use crate::db::preparation::Prepared;
+use crate::db::preparation::{PIECE, Prepared};
 use crate::db::{Db, DbError};
-use crate::domain::actors::{Actor, Members};
-use crate::domain::catalogue::{Catalogue, Job, Task};
-use crate::domain::ids::{JobId, TimeslotId};
+use crate::domain::actors::{Actor, Target};
+use crate::domain::catalogue::{Catalogue, Job};
+use crate::domain::opening::{Reason, opening};
 use crate::domain::policy::Policy;
-use crate::domain::schedule::Phase;
+use crate::domain::prepare::{Step, Survey, count, pieces, without};
 use crate::proto::criteria;
+
+pub use report::{Outcome, Outlook, Pass};
+
+/// Method whose jobs can have IP ranges as targets that stand for the devices in them.
+const INVENTORY: &str = "networkinventory";
+
+/// Kind of such a target.
+const IP_RANGE: &str = "PluginFusioninventoryIPRange";
 
 /// Prepares jobs.
 #[derive(Clone)]
@@ -23,6 +34,7 @@ pub struct Preparation {
     clock: Arc<dyn Clock>,
     zone: Tz,
     policy: Policy,
+    last: Arc<Mutex<Option<Arc<Pass>>>>,
 }
 
 impl fmt::Debug for Preparation {
@@ -33,122 +45,13 @@ impl fmt::Debug for Preparation {
     }
 }
 
-/// What a pass did, job by job.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Summary(pub Vec<(JobId, Outcome)>);
-
-/// What a pass did for a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Runs were created or cancelled.
-    Prepared(Prepared),
-    /// Every agent has its run, or has ended it well.
-    UpToDate,
-    /// Nothing was done, for this reason.
-    Passed(Reason),
-    /// The database did not let it; the log has the error with this code.
-    Failed(&'static str),
-}
-
-/// Why nothing was prepared for a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// Its task does not exist.
-    NoTask,
-    /// Its task is switched off.
-    TaskInactive,
-    /// Its task's dates lie ahead, or behind.
-    OutsideDates,
-    /// The preparation slot is closed until then, or for good.
-    SlotClosed(Option<NaiveDateTime>),
-    /// The actors are no agent at all.
-    NoAgents,
-    /// A network inventory of IP ranges: which devices these are is not worked out here.
-    IpRangeTargets,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoTask => f.write_str("its task does not exist"),
-            Self::TaskInactive => f.write_str("its task is switched off"),
-            Self::OutsideDates => f.write_str("its task is outside its dates"),
-            Self::SlotClosed(Some(until)) => {
-                write!(f, "the preparation slot is closed until {until}")
-            }
-            Self::SlotClosed(None) => f.write_str("the preparation slot never opens"),
-            Self::NoAgents => f.write_str("its actors are no agent"),
-            Self::IpRangeTargets => f.write_str("devices of IP ranges are left to GLPI's cron"),
-        }
-    }
-}
-
-impl Summary {
-    /// Runs created and cancelled in all.
-    #[must_use]
-    pub fn total(&self) -> Prepared {
-        self.0
-            .iter()
-            .fold(Prepared::default(), |sum, (_, outcome)| match outcome {
-                Outcome::Prepared(p) => Prepared {
-                    created: sum.created + p.created,
-                    cancelled: sum.cancelled + p.cancelled,
-                },
-                Outcome::UpToDate | Outcome::Passed(_) | Outcome::Failed(_) => sum,
-            })
-    }
-
-    /// Whether a job failed.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        let mut outcomes = self.0.iter().map(|(_, outcome)| outcome);
-        outcomes.any(|outcome| matches!(outcome, Outcome::Failed(_)))
-    }
-
-    /// One line in the log for the pass, one at debug level for each job that was passed over.
-    pub fn log(&self) {
-        let total = self.total();
-        if total == Prepared::default() {
-            tracing::debug!(jobs = self.0.len(), "nothing to prepare");
-        } else {
-            tracing::info!(
-                jobs = self.0.len(),
-                runs.created = total.created,
-                runs.cancelled = total.cancelled,
-                "runs prepared"
-            );
-        }
-        for (job, outcome) in &self.0 {
-            if let Outcome::Passed(reason) = outcome {
-                tracing::debug!(job.id = job.0, reason = %reason, "job passed over");
-            }
-        }
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (job, outcome) in &self.0 {
-            match outcome {
-                Outcome::Prepared(p) => writeln!(
-                    f,
-                    "job {job}: {} prepared, {} cancelled",
-                    p.created, p.cancelled
-                )?,
-                Outcome::UpToDate => writeln!(f, "job {job}: up to date")?,
-                Outcome::Passed(reason) => writeln!(f, "job {job}: {reason}")?,
-                Outcome::Failed(code) => writeln!(f, "job {job}: failed ({code})")?,
-            }
-        }
-        let total = self.total();
-        write!(
-            f,
-            "{} jobs: {} runs prepared, {} cancelled",
-            self.0.len(),
-            total.created,
-            total.cancelled
-        )
-    }
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// All that follows.
+    Write,
+    /// Nothing.
+    Look,
 }
 
 impl Preparation {
@@ -160,6 +63,7 @@ impl Preparation {
             clock,
             zone,
             policy,
+            last: Arc::default(),
         }
     }
 
@@ -169,63 +73,168 @@ impl Preparation {
         &self.db
     }
 
-    /// One pass over all jobs, by id. Jobs are prepared each in a transaction of its own: the failure of one leaves the others prepared.
+    /// What the last pass did, if there was one.
+    #[must_use]
+    pub fn last(&self) -> Option<Arc<Pass>> {
+        let last = self.last.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One pass over all jobs, by id: the failure of one leaves the others prepared. It can be dropped at any time: what it has done
+    /// holds, and the next one does the rest.
     ///
     /// # Errors
     ///
     /// When the database is not there.
-    pub async fn pass(&self) -> Result<Summary, DbError> {
-        let mut catalogue = self.db.catalogue().await?;
-        let now = local(self.clock.as_ref(), self.zone);
-        let mut jobs: Vec<Job> = catalogue.jobs.values().cloned().collect();
-        jobs.sort_unstable_by_key(|job| job.id);
-        let mut summary = Summary::default();
-        for job in jobs {
-            let outcome = match self.job(&mut catalogue, &job, now).await {
-                Ok(outcome) => outcome,
-                Err(error) => {
-                    // One job's trouble (a locked row, too many runs for the time allowed) must not keep those behind it from being
-                    // prepared, pass after pass. Without a database there is no use in going on.
-                    if matches!(error, DbError::Unavailable(_)) {
-                        self.db.plugin_scheduler_state().await?;
-                    }
-                    tracing::error!(job.id = job.id.0, error = %error, code = error.code(), "a job could not be prepared");
-                    Outcome::Failed(error.code())
-                }
-            };
-            summary.0.push((job.id, outcome));
-        }
-        Ok(summary)
+    pub async fn pass(&self) -> Result<Arc<Pass>, DbError> {
+        let pass = Arc::new(self.over_all_jobs(Mode::Write, self.policy).await?);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Arc::clone(&pass));
+        Ok(pass)
     }
 
+    /// What a pass would do now. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// When the database is not there.
+    pub async fn outlook(&self) -> Result<Outlook, DbError> {
+        Ok(Outlook {
+            ours: self.over_all_jobs(Mode::Look, self.policy).await?,
+            plugin: self.over_all_jobs(Mode::Look, Policy::Plugin).await?,
+        })
+    }
+
+    async fn over_all_jobs(&self, mode: Mode, policy: Policy) -> Result<Pass, DbError> {
+        let mut catalogue = self.db.catalogue().await?;
+        let at = local(self.clock.as_ref(), self.zone);
+        let mut jobs: Vec<Job> = std::mem::take(&mut catalogue.jobs).into_values().collect();
+        jobs.sort_unstable_by_key(|job| job.id);
+        let mut pass = Pass { at, jobs: vec![] };
+        for job in &jobs {
+            let mut prepared = Prepared::default();
+            let outcome = self.job(&mut catalogue, job, at, mode, policy, &mut prepared);
+            let outcome = match outcome.await {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    // One job's trouble (a locked row, say) must not keep those behind it from being prepared, pass after pass.
+                    // Without a database there is no use in going on.
+                    if matches!(error, DbError::Unavailable(_)) {
+                        self.db.ping().await?;
+                    }
+                    tracing::error!(job.id = job.id.0, error = %error, code = error.code(), "a job could not be prepared");
+                    Outcome::Failed {
+                        code: error.code(),
+                        before: prepared,
+                    }
+                }
+            };
+            pass.jobs.push((job.id, outcome));
+        }
+        Ok(pass)
+    }
+
+    /// `prepared` is what was done, also when it ends in an error.
     async fn job(
         &self,
         catalogue: &mut Catalogue,
         job: &Job,
-        now: NaiveDateTime,
+        at: NaiveDateTime,
+        mode: Mode,
+        policy: Policy,
+        prepared: &mut Prepared,
     ) -> Result<Outcome, DbError> {
-        if let Err(reason) = opening(catalogue, job, now, self.policy) {
-            return Ok(Outcome::Passed(reason));
-        }
-        let reprepare = catalogue
-            .tasks
-            .get(&job.task)
-            .is_some_and(|task| task.reprepare_if_successful);
-        self.evaluate_groups(catalogue, &job.actors).await?;
-        let members: &Members = &catalogue.members;
-        let agents = self.db.agents_of(&job.actors, members, self.policy).await?;
+        let (reprepare, module) = match opening(catalogue, job, at, policy) {
+            Ok((task, module)) => (task.reprepare_if_successful, module),
+            Err(reason) => return Ok(Outcome::Passed(reason)),
+        };
+        self.evaluate_groups(catalogue, &job.actors, mode).await?;
+        let agents = self
+            .db
+            .agents_of(&job.actors, &catalogue.members, policy)
+            .await?;
+        // A group that is empty for a moment must not cancel what is under way.
         if agents.is_empty() {
             return Ok(Outcome::Passed(Reason::NoAgents));
         }
-        let prepared = self
-            .db
-            .prepare_job(job.id, &job.targets, &agents, reprepare, now)
+        let targets = self.targets(catalogue, job, policy).await?;
+        if targets.is_empty() {
+            return Ok(Outcome::Passed(Reason::NoTargets));
+        }
+        let mut survey = Survey::new(&targets, &agents);
+        self.db
+            .open_runs_of_job(job.id, |run| survey.see(&run))
             .await?;
-        Ok(if prepared == Prepared::default() {
-            Outcome::UpToDate
+        // For the plugin a module counts only when its agent asks; then the run is cancelled, and the next pass creates another.
+        let may = |agent| policy == Policy::Plugin || catalogue.modules.allows(module, agent);
+        let mut missing = survey.missing(may);
+        let mut done = 0;
+        if !reprepare {
+            let all = count(&missing);
+            missing = self.without_the_done(job, missing).await?;
+            done = all - count(&missing);
+        }
+        match mode {
+            Mode::Look => {
+                prepared.created = count(&missing);
+                prepared.cancelled = survey.left().map(|(_, runs)| runs.len()).sum();
+            }
+            Mode::Write => {
+                for (target, runs) in survey.left() {
+                    let told = |cancelled| prepared.cancelled += cancelled;
+                    self.db.cancel_runs(job.id, target, runs, at, told).await?;
+                }
+                for piece in pieces(&missing, PIECE) {
+                    prepared.created += self.db.create_runs(job.id, &piece, reprepare, at).await?;
+                }
+            }
+        }
+        Ok(if *prepared != Prepared::default() {
+            Outcome::Prepared(*prepared)
+        } else if !agents.iter().any(|agent| may(*agent)) {
+            Outcome::Passed(Reason::ModuleOff(module))
         } else {
-            Outcome::Prepared(prepared)
+            Outcome::UpToDate {
+                open: survey.busy(),
+                done,
+            }
         })
+    }
+
+    /// The targets of `job`; a network inventory's IP ranges give way to the devices in them, behind the other targets.
+    async fn targets<'a>(
+        &self,
+        catalogue: &Catalogue,
+        job: &'a Job,
+        policy: Policy,
+    ) -> Result<Cow<'a, [Target]>, DbError> {
+        if job.method != INVENTORY {
+            return Ok(Cow::Borrowed(&job.targets));
+        }
+        let (ranges, mut targets): (Vec<Target>, Vec<Target>) = job
+            .targets
+            .iter()
+            .cloned()
+            .partition(|target| target.itemtype == IP_RANGE);
+        let ranges: Vec<u32> = ranges.iter().map(|range| range.items_id).collect();
+        if !ranges.is_empty() {
+            targets.extend(
+                self.db
+                    .devices_of_ranges(&ranges, &catalogue.entities, policy)
+                    .await?,
+            );
+        }
+        Ok(Cow::Owned(targets))
+    }
+
+    /// `steps` without those that ended well.
+    async fn without_the_done(&self, job: &Job, steps: Vec<Step>) -> Result<Vec<Step>, DbError> {
+        let mut missing = Vec::new();
+        for piece in pieces(&steps, PIECE) {
+            let taken = self.db.taken(job.id, &piece, false).await?;
+            missing.extend(without(piece, &taken));
+        }
+        Ok(missing)
     }
 
     /// Evaluates the dynamic groups among `actors` anew, once a pass; one that is not understood keeps the members that PHP stored.
@@ -233,6 +242,7 @@ impl Preparation {
         &self,
         catalogue: &mut Catalogue,
         actors: &[Actor],
+        mode: Mode,
     ) -> Result<(), DbError> {
         for actor in actors {
             let Actor::DeployGroup(group) = actor else {
@@ -243,7 +253,10 @@ impl Preparation {
             };
             match criteria::parse(&search) {
                 Ok(criteria) => {
-                    let computers = self.db.evaluate_group(*group, &criteria).await?;
+                    let computers = match mode {
+                        Mode::Write => self.db.evaluate_group(*group, &criteria).await?,
+                        Mode::Look => self.db.computers_that_fit(&criteria).await?,
+                    };
                     catalogue
                         .members
                         .computers
@@ -256,41 +269,4 @@ impl Preparation {
         }
         Ok(())
     }
-}
-
-/// Whether `job` may be prepared at `now`.
-fn opening(
-    catalogue: &Catalogue,
-    job: &Job,
-    now: NaiveDateTime,
-    policy: Policy,
-) -> Result<(), Reason> {
-    let task: &Task = catalogue.tasks.get(&job.task).ok_or(Reason::NoTask)?;
-    if !task.is_active {
-        return Err(Reason::TaskInactive);
-    }
-    if !task.dates.prepares(now, policy) {
-        debug_assert!(policy == Policy::Plugin || task.dates.phase(now, policy) != Phase::Within);
-        return Err(Reason::OutsideDates);
-    }
-    if task.prep_slot != TimeslotId(0) {
-        let week = catalogue.timeslots.get(&task.prep_slot);
-        if !week.is_some_and(|week| week.is_open(now)) {
-            return Err(Reason::SlotClosed(
-                week.and_then(|week| week.next_open(now)),
-            ));
-        }
-    }
-    if has_ip_ranges(job) {
-        return Err(Reason::IpRangeTargets);
-    }
-    Ok(())
-}
-
-/// Whether `job` is a network inventory of IP ranges, which no pass prepares.
-#[must_use]
-pub fn has_ip_ranges(job: &Job) -> bool {
-    let mut targets = job.targets.iter();
-    job.method == "networkinventory"
-        && targets.any(|target| target.itemtype == "PluginFusioninventoryIPRange")
 }

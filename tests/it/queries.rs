@@ -11,9 +11,12 @@ use axum::http::Method;
 use fusion_sidecar::app::{self, Running};
 use fusion_sidecar::clock::ManualClock;
 use fusion_sidecar::config::Settings;
+use fusion_sidecar::db::preparation::Prepared;
 use fusion_sidecar::db::schema;
+use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::mariadb::{Durability, PrivateServer, Start};
 use fusion_sidecar::proto::envelope::{Coding, seal};
+use fusion_sidecar::work::prepare::Preparation;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use tokio::net::TcpListener;
@@ -360,6 +363,48 @@ async fn no_request_costs_a_statement_for_each_run() {
     assert!(
         costs["fifty jobs"].statements <= costs["one job"].statements + 8,
         "{costs:?}"
+    );
+}
+
+/// A pass of preparation reads of an agent's history no more than its first run that ended well, or nothing at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_does_not_read_what_has_ended() {
+    let mut site = Site::small().await;
+    site.agents(11, AGENTS).await;
+    site.past(AGENTS).await;
+    let running = site.sidecar().await;
+    let clock = Arc::new(ManualClock::new("2026-03-04T12:00:00Z".parse().unwrap()));
+    let (zone, policy) = (chrono_tz::UTC, Policy::Redux);
+    let preparation = Preparation::new(running.db.clone(), clock, zone, policy);
+    let runs = std::env::var(PAST).map_or(DEFAULT_PAST, |runs| runs.parse().unwrap());
+    let mut costs = BTreeMap::new();
+    for (name, more) in [("one run of each", 0), ("many of each", runs)] {
+        if more > 0 {
+            site.past(more).await;
+        }
+        site.set("ANALYZE TABLE {p}taskjobstates, {p}agents").await;
+        site.set("UPDATE {p}tasks SET reprepare_if_successful = 0")
+            .await;
+        let mut done = 0;
+        for _ in 0..2 {
+            let cost = site
+                .cost(async {
+                    let pass = preparation.pass().await.unwrap();
+                    assert_eq!(pass.total(), Prepared::default());
+                    done = pass.jobs.len();
+                })
+                .await;
+            costs.insert(name, cost);
+        }
+        assert_eq!(done, 1);
+    }
+    running.stop().await.unwrap();
+    show("a pass over 10,000 agents that are done", &costs);
+    let (few, many) = (costs["one run of each"], costs["many of each"]);
+    assert_eq!(few.statements, many.statements);
+    assert!(
+        many.read <= few.read + few.read / 100,
+        "{many:?}, at first {few:?}"
     );
 }
 

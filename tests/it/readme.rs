@@ -17,7 +17,7 @@ use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 5] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 6] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -46,6 +46,13 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 5] = [
         &[(
             "tests/it/fuzz.rs",
             "fn every_target_has_its_rule_here_and_is_run",
+        )],
+    ),
+    (
+        "RUNS_TO_PREPARE=1000000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture preparation_speed",
+        &[(
+            "tests/it/preparation_speed.rs",
+            "const RUNS: &str = \"RUNS_TO_PREPARE\"",
         )],
     ),
 ];

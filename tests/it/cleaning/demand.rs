@@ -5,6 +5,7 @@ use fusion_sidecar::domain::actors::Target;
 use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::domain::ids::{AgentId, JobId, TaskId};
 use fusion_sidecar::domain::policy::Policy;
+use fusion_sidecar::domain::prepare::Step;
 use rstest::rstest;
 
 use super::{OLD, YOUNG, site};
@@ -124,16 +125,17 @@ async fn nothing_is_prepared_for_a_job_that_is_gone() {
     let app = on_demand(Policy::Redux, 1000).await;
     app.db.set("DELETE FROM {p}taskjobs WHERE id = 1").await;
     let db = Db::new(&app.db.database, "").unwrap();
-    let target = Target {
-        itemtype: "PluginFusioninventoryDeployPackage".to_owned(),
-        items_id: 1,
-    };
+    let piece = [Step {
+        target: Target {
+            itemtype: "PluginFusioninventoryDeployPackage".to_owned(),
+            items_id: 1,
+        },
+        agents: vec![AgentId(2)],
+    }];
     let at = app.now().naive_utc();
     for (job, created) in [(1, 0), (2, 1)] {
-        let (job, agents) = (JobId(job), [AgentId(2)]);
-        let targets = std::slice::from_ref(&target);
-        let prepared = db.prepare_job(job, targets, &agents, true, at).await;
-        assert_eq!(prepared.unwrap().created, created, "job {job}");
+        let prepared = db.create_runs(JobId(job), &piece, true, at).await;
+        assert_eq!(prepared.unwrap(), created, "job {job}");
     }
     db.close().await;
 }

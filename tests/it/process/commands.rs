@@ -181,9 +181,13 @@ async fn once_prepare_says_what_it_did() {
            '[{\"PluginFusioninventoryAgent\":\"7\"}]')",
     )
     .await;
+    let would = "nothing was written; a pass would do this:\njob 1: 1 prepared, 0 cancelled\n\
+                 1 jobs: 1 runs prepared, 0 cancelled\nGLPI's cron would do the same\n";
+    let (code, out, log) = on(&url, &["once", "prepare", "--dry-run"]);
+    assert_eq!((code, out.as_str(), log.as_str()), (0, would, ""));
     for expected in [
         "job 1: 1 prepared, 0 cancelled\n1 jobs: 1 runs prepared, 0 cancelled\n",
-        "job 1: up to date\n1 jobs: 0 runs prepared, 0 cancelled\n",
+        "job 1: up to date, 1 under way\n1 jobs: 0 runs prepared, 0 cancelled\n",
     ] {
         let (code, out, log) = on(&url, &["once", "prepare"]);
         assert_eq!((code, out.as_str(), log.as_str()), (0, expected, ""));

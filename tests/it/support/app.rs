@@ -9,6 +9,7 @@ use fusion_sidecar::app::{self, Running};
 use fusion_sidecar::clock::{Clock as _, ManualClock};
 use fusion_sidecar::config::Settings;
 use fusion_sidecar::domain::cleaning::Duty;
+use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::clean::{Cleaning, Summary};
 use fusion_sidecar::work::prepare::Preparation;
@@ -106,6 +107,12 @@ impl TestApp {
     /// What the clock says.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// What prepares on its database.
+    pub(crate) fn preparation(&self, policy: Policy) -> Preparation {
+        let db = self.running.db.clone();
+        Preparation::new(db, self.clock.clone(), self.settings.timezone, policy)
     }
 
     /// One preparation pass, as the scheduler or `once prepare` makes it.

@@ -1,0 +1,202 @@
+//! Whether a job may be prepared now, and if not, why.
+
+use std::fmt;
+
+use chrono::NaiveDateTime;
+
+use super::catalogue::{Catalogue, Job, Task};
+use super::ids::TimeslotId;
+use super::modules::Module;
+use super::policy::Policy;
+use super::schedule::Phase;
+
+/// Why nothing is prepared for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Its task does not exist.
+    NoTask,
+    /// Its task is switched off.
+    TaskInactive,
+    /// No agent does work of this kind.
+    UnknownMethod(String),
+    /// Its task starts then.
+    NotYet(NaiveDateTime),
+    /// Its task's dates are over.
+    Over,
+    /// Its task has an end date and no start date (policy `plugin`).
+    EndAlone,
+    /// The preparation slot is closed until then, or for good.
+    SlotClosed(Option<NaiveDateTime>),
+    /// The actors are no agent at all.
+    NoAgents,
+    /// The module is off for all agents that the actors are (policy `redux`).
+    ModuleOff(Module),
+    /// It has no target, or its IP ranges hold no device that could be queried.
+    NoTargets,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTask => f.write_str("its task does not exist"),
+            Self::TaskInactive => f.write_str("its task is switched off"),
+            Self::UnknownMethod(method) => write!(f, "no agent does work of the kind '{method}'"),
+            Self::NotYet(start) => write!(f, "its task starts at {start}"),
+            Self::Over => f.write_str("its task's dates are over"),
+            Self::EndAlone => f.write_str("its task has an end date without a start date"),
+            Self::SlotClosed(Some(until)) => {
+                write!(f, "the preparation slot is closed until {until}")
+            }
+            Self::SlotClosed(None) => f.write_str("the preparation slot never opens"),
+            Self::NoAgents => f.write_str("its actors are no agent"),
+            Self::ModuleOff(module) => {
+                write!(f, "the module {} is off for its agents", module.name())
+            }
+            Self::NoTargets => f.write_str(
+                "it has no target, or no device in its IP ranges has an SNMP credential",
+            ),
+        }
+    }
+}
+
+/// The task of `job` and the module that its agents need, if `job` may be prepared at `now`.
+///
+/// # Errors
+///
+/// Why it may not.
+pub fn opening<'a>(
+    catalogue: &'a Catalogue,
+    job: &Job,
+    now: NaiveDateTime,
+    policy: Policy,
+) -> Result<(&'a Task, Module), Reason> {
+    let task = catalogue.tasks.get(&job.task).ok_or(Reason::NoTask)?;
+    if !task.is_active {
+        return Err(Reason::TaskInactive);
+    }
+    let module =
+        Module::of_method(&job.method).ok_or_else(|| Reason::UnknownMethod(job.method.clone()))?;
+    if !task.dates.prepares(now, policy) {
+        return Err(match task.dates.phase(now, policy) {
+            Phase::Before(start) => Reason::NotYet(start),
+            Phase::Over => Reason::Over,
+            Phase::Within => Reason::EndAlone,
+        });
+    }
+    if task.prep_slot != TimeslotId(0) {
+        let week = catalogue.timeslots.get(&task.prep_slot);
+        if !week.is_some_and(|week| week.is_open(now)) {
+            return Err(Reason::SlotClosed(
+                week.and_then(|week| week.next_open(now)),
+            ));
+        }
+    }
+    Ok((task, module))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{JobId, TaskId};
+    use crate::domain::schedule::Dates;
+    use crate::domain::timeslot::{Entry, Week};
+    use chrono::{Duration, NaiveDate};
+
+    /// Noon of a Tuesday.
+    fn noon() -> NaiveDateTime {
+        NaiveDate::from_ymd_opt(2026, 11, 24)
+            .unwrap()
+            .and_hms_opt(12, 0, 0)
+            .unwrap()
+    }
+
+    fn site() -> (Catalogue, Job) {
+        let task = Task {
+            id: TaskId(1),
+            name: "office".into(),
+            is_active: true,
+            dates: Dates::default(),
+            prep_slot: TimeslotId(0),
+            exec_slot: TimeslotId(0),
+            reprepare_if_successful: true,
+        };
+        let job = Job {
+            id: JobId(1),
+            task: TaskId(1),
+            name: "editor".into(),
+            method: "deployinstall".into(),
+            targets: vec![],
+            actors: vec![],
+        };
+        let mut catalogue = Catalogue::default();
+        catalogue.tasks.insert(TaskId(1), task);
+        let tomorrow = Entry {
+            day: 3,
+            begin: 3600,
+            end: 7200,
+        };
+        catalogue
+            .timeslots
+            .insert(TimeslotId(7), Week::from_entries([tomorrow]));
+        (catalogue, job)
+    }
+
+    /// A change, the reason by the rules of `plugin`, and by those of `redux`.
+    type Case = (fn(&mut Task, &mut Job), Option<Reason>, Option<Reason>);
+
+    fn same(change: fn(&mut Task, &mut Job), reason: Reason) -> Case {
+        (change, Some(reason.clone()), Some(reason))
+    }
+
+    #[test]
+    fn reasons() {
+        let soon = noon() + Duration::hours(1);
+        let tomorrow = noon() + Duration::hours(13);
+        let cases: [Case; 10] = [
+            (|_, _| {}, None, None),
+            same(|_, job| job.task = TaskId(9), Reason::NoTask),
+            same(|task, _| task.is_active = false, Reason::TaskInactive),
+            same(
+                |_, job| job.method = "tea".into(),
+                Reason::UnknownMethod("tea".into()),
+            ),
+            same(
+                |task, _| task.dates.start = Some(noon() + Duration::hours(1)),
+                Reason::NotYet(soon),
+            ),
+            same(
+                |task, _| {
+                    task.dates.start = Some(noon() - Duration::hours(2));
+                    task.dates.end = Some(noon() - Duration::hours(1));
+                },
+                Reason::Over,
+            ),
+            (
+                |task, _| task.dates.end = Some(noon() + Duration::hours(1)),
+                Some(Reason::EndAlone),
+                None,
+            ),
+            (
+                |task, _| task.dates.end = Some(noon() - Duration::hours(1)),
+                Some(Reason::EndAlone),
+                Some(Reason::Over),
+            ),
+            same(
+                |task, _| task.prep_slot = TimeslotId(7),
+                Reason::SlotClosed(Some(tomorrow)),
+            ),
+            same(
+                |task, _| task.prep_slot = TimeslotId(8),
+                Reason::SlotClosed(None),
+            ),
+        ];
+        for (change, plugin, redux) in cases {
+            let (mut catalogue, mut job) = site();
+            change(catalogue.tasks.get_mut(&TaskId(1)).unwrap(), &mut job);
+            for (policy, expected) in [(Policy::Plugin, plugin), (Policy::Redux, redux)] {
+                let answer = opening(&catalogue, &job, noon(), policy);
+                assert_eq!(answer.err(), expected, "{policy}");
+            }
+        }
+    }
+}

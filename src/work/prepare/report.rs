@@ -1,0 +1,160 @@
+//! What a pass of preparation did, job by job, and why nothing where nothing was done.
+
+use std::fmt;
+
+use chrono::NaiveDateTime;
+
+use crate::db::preparation::Prepared;
+use crate::domain::ids::JobId;
+use crate::domain::opening::Reason;
+
+/// A pass over all jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// When it began, local time.
+    pub at: NaiveDateTime,
+    /// Jobs by id, and what became of each.
+    pub jobs: Vec<(JobId, Outcome)>,
+}
+
+/// What a pass did for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Runs were created or cancelled.
+    Prepared(Prepared),
+    /// Nothing to do.
+    UpToDate {
+        /// Runs that are under way.
+        open: usize,
+        /// Runs that ended well and are not prepared again.
+        done: usize,
+    },
+    /// Nothing was done, for this reason.
+    Passed(Reason),
+    /// The database did not let it go on; the log has the error with this code.
+    Failed {
+        /// Code of the error.
+        code: &'static str,
+        /// What was done before.
+        before: Prepared,
+    },
+}
+
+impl Outcome {
+    /// Runs created and cancelled.
+    #[must_use]
+    pub fn prepared(&self) -> Prepared {
+        match self {
+            Self::Prepared(prepared)
+            | Self::Failed {
+                before: prepared, ..
+            } => *prepared,
+            Self::UpToDate { .. } | Self::Passed(_) => Prepared::default(),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prepared(prepared) => prepared.fmt(f),
+            Self::UpToDate { open, done: 0 } => write!(f, "up to date, {open} under way"),
+            Self::UpToDate { open: 0, done } => write!(f, "done, {done} ended well"),
+            Self::UpToDate { open, done } => {
+                write!(f, "up to date, {open} under way, {done} ended well")
+            }
+            Self::Passed(reason) => reason.fmt(f),
+            Self::Failed { code, before } => write!(f, "failed ({code}) after {before}"),
+        }
+    }
+}
+
+impl fmt::Display for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} prepared, {} cancelled", self.created, self.cancelled)
+    }
+}
+
+impl Pass {
+    /// Runs created and cancelled in all.
+    #[must_use]
+    pub fn total(&self) -> Prepared {
+        let outcomes = self.jobs.iter().map(|(_, outcome)| outcome.prepared());
+        outcomes.fold(Prepared::default(), |sum, p| Prepared {
+            created: sum.created + p.created,
+            cancelled: sum.cancelled + p.cancelled,
+        })
+    }
+
+    /// Whether a job failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let mut outcomes = self.jobs.iter().map(|(_, outcome)| outcome);
+        outcomes.any(|outcome| matches!(outcome, Outcome::Failed { .. }))
+    }
+
+    /// One line in the log for the pass, one at debug level for each job that was passed over.
+    pub fn log(&self) {
+        let total = self.total();
+        if total == Prepared::default() {
+            tracing::debug!(jobs = self.jobs.len(), "nothing to prepare");
+        } else {
+            tracing::info!(
+                jobs = self.jobs.len(),
+                runs.created = total.created,
+                runs.cancelled = total.cancelled,
+                "runs prepared"
+            );
+        }
+        for (job, outcome) in &self.jobs {
+            if let Outcome::Passed(reason) = outcome {
+                tracing::debug!(job.id = job.0, reason = %reason, "job passed over");
+            }
+        }
+    }
+}
+
+/// What a pass would do, and where the plugin's would do something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// By the rules that hold here.
+    pub ours: Pass,
+    /// By those of the plugin; GLPI's cron stops at about 500 runs a target and does the rest the next time.
+    pub plugin: Pass,
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "nothing was written; a pass would do this:\n{}",
+            self.ours
+        )?;
+        let both = self.ours.jobs.iter().zip(&self.plugin.jobs);
+        let mut differing = both.filter(|(ours, plugin)| ours != plugin).peekable();
+        if differing.peek().is_none() {
+            return f.write_str("GLPI's cron would do the same");
+        }
+        f.write_str("GLPI's cron would do otherwise:")?;
+        for (_, (job, outcome)) in differing {
+            write!(f, "\njob {job}: {outcome}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (job, outcome) in &self.jobs {
+            writeln!(f, "job {job}: {outcome}")?;
+        }
+        let total = self.total();
+        write!(
+            f,
+            "{} jobs: {} runs prepared, {} cancelled",
+            self.jobs.len(),
+            total.created,
+            total.cancelled
+        )
+    }
+}

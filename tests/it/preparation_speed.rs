@@ -1,0 +1,173 @@
+//! How long preparing takes, against the bare inserts of the same rows, and what a pass costs that finds everything done.
+//!
+//! The short form has 10,000 agents; the README has the command of the full one.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use fusion_sidecar::domain::policy::Policy;
+use fusion_sidecar::work::prepare::Outcome;
+use mysql_async::prelude::Queryable as _;
+
+use crate::support::app::{self, TestApp};
+use crate::support::site::expand;
+
+/// About how many runs are prepared in the full form, on 20,000 agents.
+const RUNS: &str = "RUNS_TO_PREPARE";
+
+const JOBS: u32 = 40;
+
+/// Rows of one bare insert.
+const ROWS: usize = 1000;
+
+/// The fleet: agents with computers, and jobs on static groups: each a slice of the fleet, every tenth all of it; each job has as many
+/// packages as make up `runs`.
+struct Fleet {
+    agents: u32,
+    packages: u32,
+}
+
+impl Fleet {
+    fn of(runs: Option<u32>) -> Self {
+        let agents = if runs.is_some() { 20_000 } else { 10_000 };
+        let packages = runs.map_or(1, |runs| runs.div_ceil(agents * 49 / 10));
+        Self { agents, packages }
+    }
+
+    /// Runs that its jobs need.
+    fn runs(&self) -> usize {
+        let full = JOBS / 10;
+        let in_groups = full * self.agents + (JOBS - full) * (self.agents / JOBS);
+        (in_groups * self.packages) as usize
+    }
+
+    async fn fill(&self, app: &TestApp) {
+        let Self { agents, packages } = self;
+        let targets: Vec<String> = (1..=*packages)
+            .map(|id| format!(r#"{{"PluginFusioninventoryDeployPackage":"{id}"}}"#))
+            .collect();
+        let targets = targets.join(",");
+        app.db
+            .exec(&expand(&format!(
+                "INSERT INTO glpi_computers (id, name, entities_id) SELECT seq, CONCAT('wks-', seq), 0 FROM seq_1_to_{agents};
+                 INSERT INTO {{p}}agents (id, name, device_id, computers_id) SELECT seq, CONCAT('wks-', seq), CONCAT('wks-', seq), seq FROM seq_1_to_{agents};
+                 INSERT INTO {{p}}deploygroups (id, name, type) SELECT seq, CONCAT('group ', seq), 'STATIC' FROM seq_1_to_{JOBS};
+                 INSERT INTO {{p}}deploygroups_staticdatas ({{f}}deploygroups_id, itemtype, items_id) \
+                 SELECT g.seq, 'Computer', c.seq FROM seq_1_to_{JOBS} g JOIN seq_1_to_{agents} c ON g.seq % 10 = 0 OR c.seq % {JOBS} = g.seq % {JOBS};
+                 INSERT INTO {{p}}tasks (id, name, is_active) SELECT seq, CONCAT('task ', seq), 1 FROM seq_1_to_{JOBS};
+                 INSERT INTO {{p}}taskjobs (id, {{f}}tasks_id, name, method, targets, actors) SELECT seq, seq, CONCAT('job ', seq), 'deployinstall', \
+                 '[{targets}]', CONCAT('[{{\"PluginFusioninventoryDeployGroup\":\"', seq, '\"}}]') FROM seq_1_to_{JOBS};
+                 ANALYZE TABLE {{p}}agents, {{p}}deploygroups_staticdatas"
+            )))
+            .await;
+    }
+}
+
+async fn empty(app: &TestApp) {
+    app.db
+        .exec(&expand(
+            "TRUNCATE {p}taskjobstates; TRUNCATE {p}taskjoblogs",
+        ))
+        .await;
+}
+
+/// The texts that insert what is in the two tables now.
+async fn bare_inserts(app: &TestApp) -> Vec<String> {
+    type Run = (u64, u32, u32, String, u32, u32, String);
+    let runs: Vec<Run> = app
+        .db
+        .rows(&expand(
+            "SELECT id, {f}taskjobs_id, items_id, itemtype, state, {f}agents_id, uniqid FROM {p}taskjobstates ORDER BY id",
+        ))
+        .await;
+    let lines: Vec<(u64, String, u32)> = app
+        .db
+        .rows(&expand(
+            "SELECT {f}taskjobstates_id, CAST(date AS CHAR), state FROM {p}taskjoblogs ORDER BY id",
+        ))
+        .await;
+    let mut texts = Vec::new();
+    for (runs, lines) in runs.chunks(ROWS).zip(lines.chunks(ROWS)) {
+        let mut text = expand(
+            "INSERT INTO {p}taskjobstates (id, {f}taskjobs_id, items_id, itemtype, state, {f}agents_id, uniqid) VALUES ",
+        );
+        for (id, job, item, itemtype, state, agent, uniqid) in runs {
+            write!(
+                text,
+                "({id},{job},{item},'{itemtype}',{state},{agent},'{uniqid}'),"
+            )
+            .unwrap();
+        }
+        text.pop();
+        texts.push(text);
+        let mut text = expand(
+            "INSERT INTO {p}taskjoblogs ({f}taskjobstates_id, date, items_id, itemtype, state, comment) VALUES ",
+        );
+        for (run, date, state) in lines {
+            write!(text, "({run},'{date}',0,NULL,{state},''),").unwrap();
+        }
+        text.pop();
+        texts.push(text);
+    }
+    texts
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "numbers for whoever runs this with --no-capture"
+)]
+fn show(line: &str) {
+    println!("{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preparing_takes_at_most_twice_the_time_of_the_bare_inserts() {
+    let wanted = std::env::var(RUNS).ok().map(|runs| runs.parse().unwrap());
+    let fleet = Fleet::of(wanted);
+    let app = app::start(|_| {}).await;
+    fleet.fill(&app).await;
+    let preparation = app.preparation(Policy::Redux);
+    let (mut preparing, mut inserting) = (Duration::MAX, Duration::MAX);
+    // The better of each: what else the machine does must not decide.
+    for _ in 0..if wanted.is_some() { 1 } else { 2 } {
+        empty(&app).await;
+        let begun = Instant::now();
+        let pass = preparation.pass().await.unwrap();
+        show(&format!(
+            "{} runs prepared: {:?}",
+            fleet.runs(),
+            begun.elapsed()
+        ));
+        preparing = preparing.min(begun.elapsed());
+        assert_eq!(pass.total().created, fleet.runs());
+
+        let begun = Instant::now();
+        let again = preparation.pass().await.unwrap();
+        show(&format!("a pass with nothing to do: {:?}", begun.elapsed()));
+        assert!(
+            again
+                .jobs
+                .iter()
+                .all(|(_, outcome)| matches!(outcome, Outcome::UpToDate { .. }))
+        );
+
+        let texts = bare_inserts(&app).await;
+        empty(&app).await;
+        let mut conn = app.db.conn().await;
+        let begun = Instant::now();
+        for text in &texts {
+            conn.query_drop(text).await.unwrap();
+        }
+        inserting = inserting.min(begun.elapsed());
+        conn.disconnect().await.unwrap();
+    }
+    show(&format!(
+        "{} runs: prepared in {preparing:?}, inserted in {inserting:?}, {:.2} times",
+        fleet.runs(),
+        preparing.as_secs_f64() / inserting.as_secs_f64()
+    ));
+    assert!(
+        preparing < inserting * 2,
+        "{preparing:?} against {inserting:?}"
+    );
+}
