@@ -10,7 +10,7 @@ use super::bulk::{LIST_MAX, list, marks};
 use super::row::{Columns, readable};
 use super::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, parse_actors, parse_targets};
-use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Site, Task};
+use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Search, Site, Task};
 use crate::domain::entities::{Entities, Entity};
 use crate::domain::ids::{
     DeployGroupId, EntityId, GroupId, JobId, LocationId, TaskId, TemplateId, TimeslotId, UserId,
@@ -273,15 +273,19 @@ impl Db {
                 statics.entry(group).or_default().extend(computer);
             }
             let text = self.names.replace(&format!(
-                "/* catalogue */ SELECT g.id, d.fields_array, d.computers_id_cache FROM {{p}}deploygroups g \
+                "/* catalogue */ SELECT g.id, g.name, d.fields_array, d.computers_id_cache FROM {{p}}deploygroups g \
                  JOIN {{p}}deploygroups_dynamicdatas d ON d.{{f}}deploygroups_id = g.id WHERE g.type <> 'STATIC' AND g.id IN ({marks})"
             ));
-            let rows: Vec<(u32, Option<Vec<u8>>, Option<String>)> =
+            let rows: Vec<(u32, Option<String>, Option<Vec<u8>>, Option<String>)> =
                 conn.exec(text, list(chunk)).await?;
-            for (group, criteria, cache) in rows {
+            for (group, name, criteria, cache) in rows {
                 let id = DeployGroupId(group);
                 let cached = cached_computers(cache.as_deref().unwrap_or_default());
-                catalogue.searches.insert(id, criteria.unwrap_or_default());
+                let search = Search {
+                    group: name.unwrap_or_default(),
+                    stored: criteria.unwrap_or_default(),
+                };
+                catalogue.searches.insert(id, search);
                 if !cached.is_empty() {
                     catalogue.members.computers.insert(id, Arc::new(cached));
                 }

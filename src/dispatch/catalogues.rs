@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use chrono::NaiveDateTime;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -171,7 +172,12 @@ impl Snapshot {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn members(&self, db: &Db, jobs: &[&Job]) -> Result<Members, DbError> {
+    pub async fn members(
+        &self,
+        db: &Db,
+        jobs: &[&Job],
+        now: NaiveDateTime,
+    ) -> Result<Members, DbError> {
         let catalogue = &self.catalogue;
         let mut members = Members::default();
         for actor in jobs.iter().flat_map(|job| &job.actors) {
@@ -188,7 +194,7 @@ impl Snapshot {
                 Actor::DeployGroup(id) => {
                     let computers = match catalogue.members.computers.get(id) {
                         Some(computers) => Some(Arc::clone(computers)),
-                        None => self.evaluate(db, *id).await?,
+                        None => self.evaluate(db, *id, now).await?,
                     };
                     members
                         .computers
@@ -200,7 +206,12 @@ impl Snapshot {
         Ok(members)
     }
 
-    async fn evaluate(&self, db: &Db, group: DeployGroupId) -> Result<Option<Arc<IdSet>>, DbError> {
+    async fn evaluate(
+        &self,
+        db: &Db,
+        group: DeployGroupId,
+        now: NaiveDateTime,
+    ) -> Result<Option<Arc<IdSet>>, DbError> {
         let Some(search) = self.catalogue.searches.get(&group) else {
             return Ok(None);
         };
@@ -208,13 +219,19 @@ impl Snapshot {
         if let Some(computers) = evaluated.get(&group) {
             return Ok(Some(Arc::clone(computers)));
         }
-        let computers = match criteria::parse(search) {
-            Ok(criteria) => Arc::new(db.evaluate_group(group, &criteria).await?),
-            Err(error) => {
-                tracing::warn!(deploygroup.id = group.0, error = %error, "the group has no members: GLPI stored none");
-                Arc::default()
-            }
+        let found = match criteria::parse(&search.stored) {
+            Ok(criteria) => db.evaluate_group(group, &criteria, now).await?,
+            Err(unsupported) => Err(unsupported),
         };
+        let computers = found.map(Arc::new).unwrap_or_else(|unsupported| {
+            tracing::warn!(
+                deploygroup.id = group.0,
+                deploygroup.name = search.group,
+                error = %unsupported,
+                "the group has no members: GLPI stored none"
+            );
+            Arc::default()
+        });
         evaluated.insert(group, Arc::clone(&computers));
         Ok(Some(computers))
     }

@@ -50,7 +50,8 @@ impl Dispatcher {
         placed.sort_by_key(|(position, ..)| *position);
 
         let jobs: Vec<&Job> = placed.iter().map(|(_, _, job, _)| *job).collect();
-        let members = snapshot.members(&self.db, &jobs).await?;
+        let now = self.now();
+        let members = snapshot.members(&self.db, &jobs, now).await?;
         // The plugin takes an agent that is an actor of any of these jobs for an actor of all.
         let all: Vec<Actor> = jobs
             .iter()
@@ -59,7 +60,6 @@ impl Dispatcher {
         let actor_of_any =
             self.policy == Policy::Plugin && is_actor(agent, &all, &members, self.policy);
         let closed = Week::default();
-        let now = self.now();
         let mut seen = HashSet::new();
         let judged = placed.into_iter().map(|(_, run, job, task)| {
             let exec_slot = (task.exec_slot != TimeslotId(0))

@@ -9,12 +9,12 @@ use chrono_tz::Tz;
 use crate::clock::{Clock, local};
 use crate::db::preparation::Prepared;
 use crate::db::{Db, DbError};
-use crate::domain::actors::{Actor, Members};
+use crate::domain::actors::Members;
 use crate::domain::catalogue::{Catalogue, Job, Task};
 use crate::domain::ids::{JobId, TimeslotId};
 use crate::domain::policy::Policy;
 use crate::domain::schedule::Phase;
-use crate::proto::criteria;
+use crate::work::groups::{Cache, Kept, evaluate};
 
 /// Prepares jobs.
 #[derive(Clone)]
@@ -35,7 +35,12 @@ impl fmt::Debug for Preparation {
 
 /// What a pass did, job by job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Summary(pub Vec<(JobId, Outcome)>);
+pub struct Summary {
+    /// Each job with what was done for it.
+    pub jobs: Vec<(JobId, Outcome)>,
+    /// Dynamic groups among their actors that were not evaluated.
+    pub kept: Vec<Kept>,
+}
 
 /// What a pass did for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +92,7 @@ impl Summary {
     /// Runs created and cancelled in all.
     #[must_use]
     pub fn total(&self) -> Prepared {
-        self.0
+        self.jobs
             .iter()
             .fold(Prepared::default(), |sum, (_, outcome)| match outcome {
                 Outcome::Prepared(p) => Prepared {
@@ -101,7 +106,7 @@ impl Summary {
     /// Whether a job failed.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        let mut outcomes = self.0.iter().map(|(_, outcome)| outcome);
+        let mut outcomes = self.jobs.iter().map(|(_, outcome)| outcome);
         outcomes.any(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
@@ -109,16 +114,16 @@ impl Summary {
     pub fn log(&self) {
         let total = self.total();
         if total == Prepared::default() {
-            tracing::debug!(jobs = self.0.len(), "nothing to prepare");
+            tracing::debug!(jobs = self.jobs.len(), "nothing to prepare");
         } else {
             tracing::info!(
-                jobs = self.0.len(),
+                jobs = self.jobs.len(),
                 runs.created = total.created,
                 runs.cancelled = total.cancelled,
                 "runs prepared"
             );
         }
-        for (job, outcome) in &self.0 {
+        for (job, outcome) in &self.jobs {
             if let Outcome::Passed(reason) = outcome {
                 tracing::debug!(job.id = job.0, reason = %reason, "job passed over");
             }
@@ -128,7 +133,10 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (job, outcome) in &self.0 {
+        for kept in &self.kept {
+            writeln!(f, "{kept}")?;
+        }
+        for (job, outcome) in &self.jobs {
             match outcome {
                 Outcome::Prepared(p) => writeln!(
                     f,
@@ -144,7 +152,7 @@ impl fmt::Display for Summary {
         write!(
             f,
             "{} jobs: {} runs prepared, {} cancelled",
-            self.0.len(),
+            self.jobs.len(),
             total.created,
             total.cancelled
         )
@@ -181,7 +189,8 @@ impl Preparation {
         jobs.sort_unstable_by_key(|job| job.id);
         let mut summary = Summary::default();
         for job in jobs {
-            let outcome = match self.job(&mut catalogue, &job, now).await {
+            let outcome = self.job(&mut catalogue, &job, now, &mut summary.kept);
+            let outcome = match outcome.await {
                 Ok(outcome) => outcome,
                 Err(error) => {
                     // One job's trouble (a locked row, too many runs for the time allowed) must not keep those behind it from being
@@ -193,7 +202,7 @@ impl Preparation {
                     Outcome::Failed(error.code())
                 }
             };
-            summary.0.push((job.id, outcome));
+            summary.jobs.push((job.id, outcome));
         }
         Ok(summary)
     }
@@ -203,6 +212,7 @@ impl Preparation {
         catalogue: &mut Catalogue,
         job: &Job,
         now: NaiveDateTime,
+        kept: &mut Vec<Kept>,
     ) -> Result<Outcome, DbError> {
         if let Err(reason) = opening(catalogue, job, now, self.policy) {
             return Ok(Outcome::Passed(reason));
@@ -211,7 +221,7 @@ impl Preparation {
             .tasks
             .get(&job.task)
             .is_some_and(|task| task.reprepare_if_successful);
-        self.evaluate_groups(catalogue, &job.actors).await?;
+        kept.extend(evaluate(&self.db, catalogue, &job.actors, now, Cache::Store).await?);
         let members: &Members = &catalogue.members;
         let agents = self.db.agents_of(&job.actors, members, self.policy).await?;
         if agents.is_empty() {
@@ -226,35 +236,6 @@ impl Preparation {
         } else {
             Outcome::Prepared(prepared)
         })
-    }
-
-    /// Evaluates the dynamic groups among `actors` anew, once a pass; one that is not understood keeps the members that PHP stored.
-    async fn evaluate_groups(
-        &self,
-        catalogue: &mut Catalogue,
-        actors: &[Actor],
-    ) -> Result<(), DbError> {
-        for actor in actors {
-            let Actor::DeployGroup(group) = actor else {
-                continue;
-            };
-            let Some(search) = catalogue.searches.remove(group) else {
-                continue;
-            };
-            match criteria::parse(&search) {
-                Ok(criteria) => {
-                    let computers = self.db.evaluate_group(*group, &criteria).await?;
-                    catalogue
-                        .members
-                        .computers
-                        .insert(*group, Arc::new(computers));
-                }
-                Err(error) => {
-                    tracing::warn!(deploygroup.id = group.0, error = %error, "the group keeps the members that GLPI stored");
-                }
-            }
-        }
-        Ok(())
     }
 }
 
