@@ -20,9 +20,6 @@ use crate::domain::ids::DeployGroupId;
 /// table, on the column, no such table.
 const NOT_THERE: [u16; 5] = [1044, 1054, 1142, 1143, 1146];
 
-/// What is looked for in a text that only is to be prepared.
-const NO_MOMENT: NaiveDateTime = NaiveDateTime::MIN;
-
 impl Db {
     /// [`Db::search_computers`], stored as the group's cache.
     ///
@@ -76,8 +73,8 @@ impl Db {
     /// When the database fails in another way.
     pub async fn lacks_for(&self, criteria: &[Criterion]) -> Result<Option<Unsupported>, DbError> {
         self.timed("lacks_for", async {
-            // Moments do not show in the text.
-            let Some(text) = Text::new(criteria, NO_MOMENT) else {
+            // Moments do not show in the statement, so that any will do.
+            let Some(text) = Text::new(criteria, NaiveDateTime::default()) else {
                 return Ok(None);
             };
             let mut conn = self.conn().await?;
@@ -139,7 +136,7 @@ async fn prepared(
             link: Link::And,
             condition: Condition::Field(comparison.clone()),
         };
-        let Some(text) = Text::new(&[alone], NO_MOMENT) else {
+        let Some(text) = Text::new(&[alone], NaiveDateTime::default()) else {
             continue;
         };
         if let Err(why) = tried(conn, &text).await? {

@@ -207,6 +207,39 @@ async fn tables_that_may_not_be_read_concern_only_the_groups_that_ask_about_them
     let statement = grant.statement(&test_db.database.name, &account.name);
     test_db.exec(&statement).await;
     assert_eq!(search(&of_user).await, Ok(1));
+
+    for table in [
+        "networks",
+        "autoupdatesystems",
+        "operatingsystemservicepacks",
+    ] {
+        let made =
+            format!("CREATE TABLE glpi_{table} (id INT UNSIGNED PRIMARY KEY, name VARCHAR(255))");
+        test_db.exec(&made).await;
+    }
+    for grant in &grants {
+        let statement = grant.statement(&test_db.database.name, &account.name);
+        test_db.exec(&statement).await;
+    }
+    let mut all = 0;
+    for (option, software) in (1..1000)
+        .zip(std::iter::repeat(false))
+        .chain([(1, true), (5, true)])
+    {
+        let mut asked = Leaf::new("OR", option, "empty", "null");
+        asked.software = software;
+        let stored = model::stored(&[Criterion::Leaf(asked)]);
+        let Ok(criteria) = criteria::parse(stored.as_bytes()) else {
+            continue;
+        };
+        all += 1;
+        assert_eq!(db.lacks_for(&criteria).await.unwrap(), None, "{option}");
+        assert!(db.search_computers(&criteria, now()).await.unwrap().is_ok());
+    }
+    // All but the id, which is never empty.
+    assert_eq!(all, 39);
+    let branches = [3, 31, 49, 71, 80].map(|option| leaf(option, "under", "1"));
+    assert_eq!(search(&branches).await, Ok(0));
     db.close().await;
 }
 

@@ -168,8 +168,12 @@ impl Writer {
 
     fn moment(&mut self, column: &str, than: char, when: &When, negated: bool) -> Option<String> {
         self.arguments.push(Argument::Text(when.resolve(self.now)?));
-        let not = if negated { "NOT " } else { "" };
-        Some(format!("{not}({column} {than} ?)"))
+        let compared = format!("{column} {than} ?");
+        Some(if negated {
+            format!("NOT ({compared})")
+        } else {
+            compared
+        })
     }
 
     fn fits(&mut self, text: &str, pattern: &Pattern, negated: bool) -> String {

@@ -66,15 +66,15 @@ pub(super) fn rows(computers: &[Computer]) -> String {
         for (system, version) in &computer.systems {
             write!(
                 sql,
-                "INSERT INTO glpi_items_operatingsystems (items_id, itemtype, operatingsystems_id, operatingsystemversions_id, license_number) \
-                 VALUES ({id}, 'Computer', {system}, {version}, UUID());"
+                "INSERT INTO glpi_items_operatingsystems (items_id, itemtype, operatingsystems_id, operatingsystemversions_id) \
+                 VALUES ({id}, 'Computer', {system}, {version});"
             )
             .unwrap();
         }
         for (version, deleted) in &computer.software {
             write!(
                 sql,
-                "INSERT IGNORE INTO glpi_items_softwareversions (items_id, itemtype, softwareversions_id, is_deleted) \
+                "INSERT INTO glpi_items_softwareversions (items_id, itemtype, softwareversions_id, is_deleted) \
                  VALUES ({id}, 'Computer', {version}, {deleted});"
             )
             .unwrap();
@@ -116,7 +116,7 @@ fn computer() -> impl Strategy<Value = Computer> {
     let own = (word(), word(), moment, proptest::bool::weighted(0.1));
     let links = (0..4_u32, 0..3_u32, 0..4_u32);
     let many = (
-        prop::collection::vec((0..4_u32, 0..4_u32), 0..3),
+        prop::collection::btree_map(0..4_u32, 0..4_u32, 0..3),
         prop::collection::btree_map(1..4_u32, any::<bool>(), 0..4),
         prop::collection::vec(
             select(vec!["10.0.0.1".to_owned(), "10.0.1.2".to_owned()]),
@@ -132,7 +132,7 @@ fn computer() -> impl Strategy<Value = Computer> {
         location: links.0,
         entity: links.1,
         user: links.2,
-        systems: many.0,
+        systems: many.0.into_iter().collect(),
         software: many.1.into_iter().collect(),
         ips: many.2,
     })
