@@ -276,15 +276,20 @@ impl Db {
                 "/* catalogue */ SELECT g.id, g.name, d.fields_array, d.computers_id_cache FROM {{p}}deploygroups g \
                  JOIN {{p}}deploygroups_dynamicdatas d ON d.{{f}}deploygroups_id = g.id WHERE g.type <> 'STATIC' AND g.id IN ({marks})"
             ));
-            let rows: Vec<(u32, Option<String>, Option<Vec<u8>>, Option<String>)> =
-                conn.exec(text, list(chunk)).await?;
-            for (group, name, criteria, cache) in rows {
-                let id = DeployGroupId(group);
-                let cached = cached_computers(cache.as_deref().unwrap_or_default());
+            let rows: Vec<Row> = conn.exec(text, list(chunk)).await?;
+            let dynamics = rows.into_iter().map(|row| {
+                let mut columns = Columns::new("deploygroups", row);
+                let id = DeployGroupId(columns.take("id")?);
+                let group: Option<String> = columns.take("name")?;
+                let stored: Option<Vec<u8>> = columns.take("fields_array")?;
+                let cache: Option<String> = columns.take("computers_id_cache")?;
                 let search = Search {
-                    group: name.unwrap_or_default(),
-                    stored: criteria.unwrap_or_default(),
+                    group: group.unwrap_or_default(),
+                    stored: stored.unwrap_or_default(),
                 };
+                Ok((id, search, cached_computers(&cache.unwrap_or_default())))
+            });
+            for (id, search, cached) in readable(dynamics) {
                 catalogue.searches.insert(id, search);
                 if !cached.is_empty() {
                     catalogue.members.computers.insert(id, Arc::new(cached));

@@ -3,7 +3,8 @@
 mod condition;
 mod place;
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
@@ -19,6 +20,9 @@ use crate::domain::ids::DeployGroupId;
 /// Errors of a server that lacks, or does not show, a table or column: no right on the database, no such column, no right on the
 /// table, on the column, no such table.
 const NOT_THERE: [u16; 5] = [1044, 1054, 1142, 1143, 1146];
+
+/// Rows by their parent.
+type Tree = HashMap<u32, Vec<u32>>;
 
 impl Db {
     /// [`Db::search_computers`], stored as the group's cache.
@@ -168,32 +172,39 @@ fn comparisons<'a>(criteria: &'a [Criterion], found: &mut Vec<&'a Comparison>) {
 
 async fn values(conn: &mut Conn, arguments: Vec<Argument>) -> Result<Vec<Value>, DbError> {
     let mut values = Vec::with_capacity(arguments.len());
-    let mut trees: HashMap<Field, HashMap<u32, Vec<u32>>> = HashMap::new();
+    let mut trees: HashMap<Field, Tree> = HashMap::new();
     for argument in arguments {
         values.push(match argument {
             Argument::Text(text) => text.into(),
             Argument::Id(id) => id.into(),
             Argument::Branch(field, id) => {
-                if !trees.contains_key(&field) {
-                    let rows: Vec<(u32, Option<u32>)> = conn.query(parents(field)).await?;
-                    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-                    for (row, parent) in rows {
-                        children.entry(parent.unwrap_or(row)).or_default().push(row);
-                    }
-                    trees.insert(field, children);
-                }
-                branch(trees.get(&field), id).into()
+                let tree = match trees.entry(field) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => unknown.insert(tree(conn, field).await?),
+                };
+                branch(tree, id).into()
             }
         });
     }
     Ok(values)
 }
 
-/// `id` and all rows below it, in the form of FIND_IN_SET: one parameter, and one text of the statement, however many they are.
-fn branch(children: Option<&HashMap<u32, Vec<u32>>>, id: u32) -> String {
-    let (mut found, mut next) = (std::collections::BTreeSet::from([id]), vec![id]);
+async fn tree(conn: &mut Conn, field: Field) -> Result<Tree, DbError> {
+    let rows: Vec<(u32, Option<u32>)> = conn.query(parents(field)).await?;
+    let mut tree = Tree::new();
+    for (row, parent) in rows {
+        if let Some(parent) = parent {
+            tree.entry(parent).or_default().push(row);
+        }
+    }
+    Ok(tree)
+}
+
+/// `id` and all rows below it, in the form of `FIND_IN_SET`: one parameter, and one text of the statement, however many they are.
+fn branch(tree: &Tree, id: u32) -> String {
+    let (mut found, mut next) = (BTreeSet::from([id]), vec![id]);
     while let Some(row) = next.pop() {
-        let below = children.and_then(|children| children.get(&row));
+        let below = tree.get(&row);
         // A row that was seen already would be one of a circle.
         next.extend(
             below
@@ -219,10 +230,9 @@ mod tests {
 
     #[test]
     fn branches_end_even_in_circles() {
-        let children = HashMap::from([(0, vec![0, 1, 2]), (1, vec![3]), (3, vec![1, 4])]);
+        let tree = Tree::from([(0, vec![0, 1, 2]), (1, vec![3]), (3, vec![1, 4])]);
         for (id, below) in [(0, "0,1,2,3,4"), (1, "1,3,4"), (2, "2"), (9, "9")] {
-            assert_eq!(branch(Some(&children), id), below);
+            assert_eq!(branch(&tree, id), below);
         }
-        assert_eq!(branch(None, 7), "7");
     }
 }

@@ -223,15 +223,18 @@ impl Snapshot {
             Ok(criteria) => db.evaluate_group(group, &criteria, now).await?,
             Err(unsupported) => Err(unsupported),
         };
-        let computers = found.map(Arc::new).unwrap_or_else(|unsupported| {
-            tracing::warn!(
-                deploygroup.id = group.0,
-                deploygroup.name = search.group,
-                error = %unsupported,
-                "the group has no members: GLPI stored none"
-            );
-            Arc::default()
-        });
+        let computers = found.map_or_else(
+            |unsupported| {
+                tracing::warn!(
+                    deploygroup.id = group.0,
+                    deploygroup.name = search.group,
+                    error = %unsupported,
+                    "the group has no members: GLPI stored none"
+                );
+                Arc::default()
+            },
+            Arc::new,
+        );
         evaluated.insert(group, Arc::clone(&computers));
         Ok(Some(computers))
     }

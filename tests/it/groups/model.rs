@@ -275,10 +275,10 @@ fn compare(leaf: &Leaf, row: &Row<'_>) -> Truth {
 
 fn same(leaf: &Leaf, id: Option<u32>, not_link: bool) -> Truth {
     let equal = id.map(|id| id.to_string() == leaf.value);
-    if not_link != (leaf.verb == "notequals") {
-        not(equal)
-    } else {
+    if not_link == (leaf.verb == "notequals") {
         equal
+    } else {
+        not(equal)
     }
 }
 
@@ -286,10 +286,10 @@ fn text(leaf: &Leaf, text: Option<&str>, not_link: bool) -> Truth {
     match leaf.verb.as_str() {
         "equals" | "notequals" => {
             let equal = text.map(|text| text.eq_ignore_ascii_case(&leaf.value));
-            if not_link != (leaf.verb == "notequals") {
-                not(equal)
-            } else {
+            if not_link == (leaf.verb == "notequals") {
                 equal
+            } else {
+                not(equal)
             }
         }
         verb => fits(&leaf.value, text, not_link != (verb == "notcontains")),
