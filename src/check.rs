@@ -1,7 +1,7 @@
 //! `check`: everything that is wrong, at once, and how to mend it.
 //!
 //! Each part looks at what it can: without a database the files, the listener and GLPI's own address are still looked at. Nothing is
-//! changed but one row, the nonce, which goes with the check.
+//! changed but one row, the nonce; it goes with the check, and so does the sidecar that listens meanwhile where nobody does.
 
 mod addresses;
 mod database;
@@ -40,7 +40,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     let mut report = Report::default();
     local::examine(settings, &mut report);
-    let opened = database::examine(settings, clock.as_ref(), &mut report).await;
+    let opened = database::examine(settings, &clock, &mut report).await;
     if let Some(opened) = &opened {
         glpi::examine(settings, opened, &mut report).await;
     }

@@ -5,6 +5,7 @@
 //! at once, each with the key it concerns.
 
 pub mod database_url;
+mod environment;
 mod fault;
 pub mod file;
 pub mod glpi;
@@ -19,9 +20,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 
+pub use self::environment::Environment;
 pub use self::fault::{Fault, Faults};
 pub use self::load::load;
-pub use self::options::{Environment, Options};
+pub use self::options::Options;
 use crate::domain::policy::Policy;
 
 /// Longest time that any option in seconds takes: 30 days. Longer is a slip of the keyboard, and sums of moments stay in range.
@@ -121,6 +123,15 @@ impl Database {
             timeout: Duration::from_secs(10),
         }
     }
+
+    /// Where the server is, for people: its socket, or host and port.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.socket {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// TLS towards the database.
@@ -148,6 +159,8 @@ pub enum SessionZone {
 pub struct Server {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// Address and port of a listener for health, readiness and metrics, which are then not on the one for agents; plain HTTP.
+    pub ops_listen: Option<SocketAddr>,
     /// Certificate chain and key (PEM), for TLS without a proxy.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Proxies whose X-Forwarded-For and X-Forwarded-Proto count.
@@ -184,6 +197,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)),
+            ops_listen: None,
             tls: None,
             trusted_proxies: Vec::new(),
             prefixes: DEFAULT_PREFIXES.map(str::to_owned).to_vec(),
@@ -255,21 +269,12 @@ impl Default for Scheduler {
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Log {
-    /// Filter in tracing's words: `info`, `warn,fusion_sidecar=debug`.
-    pub filter: String,
+    /// Filter in tracing's words: `info`, `warn,fusion_sidecar=debug`; if absent, each command has its own.
+    pub filter: Option<String>,
     /// Shape of a line.
     pub format: LogFormat,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-            format: LogFormat::default(),
-        }
-    }
 }
 
 /// Shape of a log line.
@@ -296,10 +301,22 @@ pub struct GlpiPlace {
 }
 
 /// The directory below GLPI's in which the plugin lies; part of every address handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PluginBase {
     /// `plugins/fusioninventory`.
+    #[default]
     Plugins,
     /// `marketplace/fusioninventory`.
     Marketplace,
+}
+
+impl PluginBase {
+    /// The directory's name.
+    #[must_use]
+    pub const fn directory(self) -> &'static str {
+        match self {
+            Self::Plugins => "plugins",
+            Self::Marketplace => "marketplace",
+        }
+    }
 }

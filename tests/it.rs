@@ -20,8 +20,12 @@ mod bad_connections;
 mod bad_input;
 #[path = "it/bad_rows.rs"]
 mod bad_rows;
+#[path = "it/bodies.rs"]
+mod bodies;
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/clocks.rs"]
+mod clocks;
 #[path = "it/collect.rs"]
 mod collect;
 #[path = "it/concurrency.rs"]
@@ -44,6 +48,8 @@ mod groups;
 mod network;
 #[path = "it/nginx.rs"]
 mod nginx;
+#[path = "it/ops.rs"]
+mod ops;
 #[path = "it/outage.rs"]
 mod outage;
 #[path = "it/plugin.rs"]
@@ -60,7 +66,13 @@ mod redux;
 mod replay;
 #[path = "it/replay_command.rs"]
 mod replay_command;
+#[path = "it/retries.rs"]
+mod retries;
 #[path = "it/schema.rs"]
 mod schema;
+#[path = "it/starting.rs"]
+mod starting;
 #[path = "it/support/mod.rs"]
 mod support;
+#[path = "it/writer.rs"]
+mod writer;

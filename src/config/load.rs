@@ -6,9 +6,12 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use secrecy::zeroize::Zeroizing;
 
-use super::options::{Environment, Given, Key, Options};
+use super::options::{Given, Key, Options};
 use super::value::{self, Refusal};
-use super::{Database, Fault, Faults, GlpiPlace, SessionZone, Settings, database_url, file, glpi};
+use super::{
+    Database, Environment, Fault, Faults, GlpiPlace, SessionZone, Settings, database_url, file,
+    glpi,
+};
 
 /// Reads everything an admin can set: `flags` over `environment` over the TOML file that one of the two names over the defaults.
 ///
@@ -17,13 +20,22 @@ use super::{Database, Fault, Faults, GlpiPlace, SessionZone, Settings, database_
 pub fn load(flags: &Options, environment: &Environment) -> Result<Settings, Faults> {
     let (variables, mut faults) = Options::from_environment(environment);
     let mut options = flags.clone().over(variables);
+    let mut complete = true;
     if let Some(given) = options.get(Key::Config) {
-        let (lower, more) = file::read(Path::new(&given.text));
-        faults.extend(more);
-        options = options.over(lower);
+        match file::read(Path::new(&given.text)) {
+            Ok((lower, more)) => {
+                faults.extend(more);
+                options = options.over(lower);
+            }
+            Err(fault) => {
+                faults.push(fault);
+                complete = false;
+            }
+        }
     }
     let mut reader = Reader {
         options: &options,
+        complete,
         faults,
     };
     let settings = reader.settings(environment);
@@ -34,6 +46,8 @@ pub fn load(flags: &Options, environment: &Environment) -> Result<Settings, Faul
 /// Reads options one by one and keeps their faults.
 struct Reader<'a> {
     options: &'a Options,
+    /// Whether every layer could be read, so that what is not there is missing.
+    complete: bool,
     faults: Vec<Fault>,
 }
 
@@ -47,7 +61,7 @@ impl<'a> Reader<'a> {
         self.server(&mut settings);
         self.dispatch(&mut settings);
         settings.timezone = timezone.unwrap_or_else(system_timezone);
-        self.set(&mut settings.log.filter, Key::Log, value::log_filter);
+        settings.log.filter = self.read(Key::Log, value::log_filter);
         self.set(&mut settings.log.format, Key::LogFormat, value::log_format);
 
         let (mut database, glpi, glpi_doc_dir) = place?;
@@ -68,6 +82,7 @@ impl<'a> Reader<'a> {
     fn server(&mut self, settings: &mut Settings) {
         let server = &mut settings.server;
         self.set(&mut server.listen, Key::Listen, value::listen);
+        server.ops_listen = self.read(Key::OpsListen, value::listen);
         let certificate = self.read(Key::TlsCert, value::path);
         let key = self.read(Key::TlsKey, value::path);
         for (have, lack) in [(Key::TlsCert, Key::TlsKey), (Key::TlsKey, Key::TlsCert)] {
@@ -156,6 +171,7 @@ impl<'a> Reader<'a> {
                 database_url::parse(text).map_err(refusal)
             }),
             [(key, _)] => self.read(key, database_url_in_file),
+            [] if !self.complete => None,
             [] => {
                 let message = "is missing: give database-url, database-url-file or glpi-dir";
                 self.faults

@@ -5,13 +5,13 @@
 //! first one it dislikes and forgets which layer a value came from.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, ValueEnum};
 
-use super::Fault;
+use super::{Environment, Fault};
 
 /// What every variable of ours begins with.
 pub const VARIABLE_PREFIX: &str = "FUSION_SIDECAR_";
@@ -36,6 +36,8 @@ pub enum Key {
     Timezone,
     /// Address to listen on [default: 127.0.0.1:8086]
     Listen,
+    /// Address for health, readiness and metrics (plain HTTP), instead of the one that agents reach
+    OpsListen,
     /// Certificate chain (PEM), to speak TLS without a proxy
     TlsCert,
     /// Key of the certificate (PEM)
@@ -51,7 +53,7 @@ pub enum Key {
     Policy,
     /// The plugin's document directory, with files/repository and files/manifests [default: GLPI's, with --glpi-dir]
     PluginDocDir,
-    /// Age at which tasks, groups and settings are read again; 0 = at every request [default: 5]
+    /// Age at which tasks, groups and settings are read again (up to five times it while that takes long); 0 = at every request [default: 5]
     CatalogueRefresh,
     /// How often a run is sent while its agent reports nothing, with policy redux [default: 3]
     MaxSends,
@@ -91,7 +93,7 @@ pub enum Key {
     MaxConnections,
     /// How long running requests may go on after the first stop signal [default: 30]
     ShutdownGrace,
-    /// What is logged, in tracing's words: `info`, or `warn,fusion_sidecar=debug` [default: info]
+    /// What is logged, in tracing's words: `info`, or `warn,fusion_sidecar=debug` [default: info; warn for check]
     Log,
     /// Shape of a log line: text or json [default: text]
     LogFormat,
@@ -157,7 +159,7 @@ impl Key {
             | Self::ShutdownGrace => "SECONDS",
             Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
             Self::Timezone => "ZONE",
-            Self::Listen => "ADDRESS:PORT",
+            Self::Listen | Self::OpsListen => "ADDRESS:PORT",
             Self::TrustedProxies => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
@@ -261,7 +263,7 @@ impl Options {
     pub fn from_environment(environment: &Environment) -> (Self, Vec<Fault>) {
         let mut options = Self::default();
         let mut faults = Vec::new();
-        for (name, value) in &environment.0 {
+        for (name, value) in environment.all() {
             let Some(name) = name
                 .to_str()
                 .filter(|name| name.starts_with(VARIABLE_PREFIX))
@@ -312,38 +314,6 @@ impl clap::Args for Options {
     }
 }
 
-/// The environment's variables, handed in so that a test can have its own.
-#[derive(Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
-
-impl Environment {
-    /// Those of this process.
-    #[must_use]
-    pub fn of_process() -> Self {
-        Self(std::env::vars_os().collect())
-    }
-
-    /// The value of `name`, if it is there and UTF-8.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<String> {
-        self.0
-            .get(OsStr::new(name))
-            .and_then(|value| value.to_str())
-            .map(str::to_owned)
-    }
-}
-
-impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt;
@@ -381,7 +351,7 @@ mod tests {
             );
 
             let (options, faults) =
-                super::super::file::parse(&format!("{name} = 'x'"), "a.toml".as_ref());
+                super::super::file::parse(&format!("{name} = 'x'"), "a.toml".as_ref()).unwrap();
             if *key == Key::Config {
                 assert_eq!(faults.len(), 1, "a file cannot name a file");
             } else {
@@ -406,7 +376,7 @@ mod tests {
     #[test]
     fn names_are_the_words_of_the_manual() {
         let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
-        let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
+        let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen ops-listen tls-cert \
             tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler scheduler-period \
             upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
             log log-format";

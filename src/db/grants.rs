@@ -8,7 +8,7 @@ use std::fmt;
 
 use mysql_async::prelude::Queryable;
 
-use super::names::Names;
+use super::names::{Names, quoted};
 use super::needs::{Need, OWN, SEARCHED, SHARED};
 use super::{Db, DbError};
 
@@ -43,7 +43,7 @@ const WRITTEN: [(&str, &[Privilege]); 11] = [
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
-const REFUSALS: [u16; 3] = [1044, 1142, 1143];
+pub(super) const REFUSALS: [u16; 3] = [1044, 1142, 1143];
 
 /// Passwords and tokens lie here too: rights are given on single columns.
 const SECRETIVE: &str = "glpi_users";
@@ -84,15 +84,15 @@ impl Grant {
     #[must_use]
     pub fn statement(&self, database: &str, account: &str) -> String {
         format!(
-            "GRANT {}{} ON `{}`.`{}` TO {account};",
+            "GRANT {}{} ON {}.{} TO {account};",
             self.list(),
             if self.by_column {
                 format!(" (`{}`)", self.columns.join("`, `"))
             } else {
                 String::new()
             },
-            database.replace('`', "``"),
-            self.table
+            quoted(database),
+            quoted(&self.table)
         )
     }
 

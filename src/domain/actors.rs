@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::ids::{AgentId, ComputerId, DeployGroupId, EntityId, GroupId, LocationId, UserId};
+use super::ids::{self, AgentId, ComputerId, DeployGroupId, EntityId, GroupId, LocationId, UserId};
 use super::policy::Policy;
 
 /// One entry of `taskjobs.actors`.
@@ -28,6 +28,9 @@ pub struct Target {
     pub items_id: u32,
 }
 
+/// The class of agents, as actors and as what log lines are filed under.
+pub const AGENT: &str = "PluginFusioninventoryAgent";
+
 /// Reads a job's `actors`; entries of kinds that the plugin does not know either are left out.
 #[must_use]
 pub fn parse_actors(json: &str) -> Vec<Actor> {
@@ -35,7 +38,7 @@ pub fn parse_actors(json: &str) -> Vec<Actor> {
         .into_iter()
         .filter_map(|Target { itemtype, items_id }| match itemtype.as_str() {
             "Computer" => Some(Actor::Computer(ComputerId(items_id))),
-            "PluginFusioninventoryAgent" => Some(Actor::Agent(AgentId(items_id))),
+            AGENT => Some(Actor::Agent(AgentId(items_id))),
             "Group" => Some(Actor::Group(GroupId(items_id))),
             "PluginFusioninventoryDeployGroup" => Some(Actor::DeployGroup(DeployGroupId(items_id))),
             _ => None,
@@ -52,11 +55,7 @@ pub fn parse_targets(json: &str) -> Vec<Target> {
         .into_iter()
         .filter_map(|entry| {
             let (itemtype, value) = entry.into_iter().next()?;
-            let items_id = match value {
-                serde_json::Value::Number(number) => u32::try_from(number.as_u64()?).ok()?,
-                serde_json::Value::String(text) => text.parse().ok()?,
-                _ => return None,
-            };
+            let items_id = ids::number(&value)?;
             Some(Target { itemtype, items_id })
         })
         .collect()

@@ -19,6 +19,7 @@ use crate::proto::charset::to_utf8;
 use crate::proto::envelope::{Coding, OpenError, open};
 use crate::proto::network::{self, Report};
 use crate::proto::xml::{Element, Reply, Request, XmlError, parse_request};
+use crate::telemetry::metrics::BODY_BYTES;
 
 /// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
 const SMALL: usize = 4 * 1024;
@@ -49,8 +50,7 @@ enum Unreadable {
 
 /// Answers the message in `body`.
 pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields) -> Response {
-    metrics::histogram!("fusion_sidecar_body_bytes")
-        .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    metrics::histogram!(BODY_BYTES).record(u32::try_from(body.len()).unwrap_or(u32::MAX));
     let message = match read(web, &head, body.clone()).await {
         Ok(message) => message,
         Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),
@@ -132,13 +132,16 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let len = body.len();
+    // With PHP behind, a message about a run is PHP's to understand.
+    let reports = web.upstream.is_none();
     let work = move || {
         let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed)?;
         let coding = opened.answer;
         let text = to_utf8(&opened.body);
         let request =
             parse_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
-        let about_run = request.query.as_deref().and_then(NetworkQuery::parse);
+        let query = request.query.as_deref().filter(|_| reports);
+        let about_run = query.and_then(NetworkQuery::parse);
         let report = about_run.map(|_| network::read(&text)).unwrap_or_default();
         Ok(Message {
             request,

@@ -4,6 +4,8 @@
 mod maintenance;
 #[path = "check/rights.rs"]
 mod rights;
+#[path = "check/server.rs"]
+mod server_log;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -204,7 +206,7 @@ async fn everything_is_looked_at_without_a_database() {
             "tls: ",
             "files/repository: ",
             "files/manifests: ",
-            "spool: ",
+            "/nowhere: entity not found",
             "the server cannot be reached",
             "another program listens",
             "upstream: http://127.0.0.1",

@@ -43,12 +43,13 @@ fn defaults() {
     assert_eq!(settings.scheduler.period, Duration::from_mins(1));
     assert_eq!(settings.database.session_zone, SessionZone::Server);
     assert_eq!(
-        (settings.log.filter.as_str(), settings.log.format),
-        ("info", LogFormat::Text)
+        (&settings.log.filter, settings.log.format),
+        (&None, LogFormat::Text)
     );
     assert!(
         settings.glpi.is_none()
             && settings.server.tls.is_none()
+            && settings.server.ops_listen.is_none()
             && settings.dispatch.public_url.is_none()
     );
     assert!(!format!("{settings:?}").contains("geheim"));
@@ -70,7 +71,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 24);
+    assert_eq!(count, 23);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -85,6 +86,7 @@ fn every_option_reaches_its_setting() {
             (Key::DatabaseTimeout, "3"),
             (Key::Timezone, "Europe/Berlin"),
             (Key::Listen, "127.0.0.2:1"),
+            (Key::OpsListen, "127.0.0.3:2"),
             (Key::TlsCert, "/c"),
             (Key::TlsKey, "/k"),
             (Key::TrustedProxies, "127.0.0.1"),
@@ -138,6 +140,7 @@ fn every_option_reaches_its_setting() {
         (SessionZone::Timezone, chrono_tz::Europe::Berlin)
     );
     assert_eq!(server.listen.to_string(), "127.0.0.2:1");
+    assert_eq!(server.ops_listen.unwrap().to_string(), "127.0.0.3:2");
     assert_eq!(server.tls, Some(("/c".into(), "/k".into())));
     assert_eq!(
         (server.trusted_proxies.len(), server.prefixes),
@@ -178,8 +181,8 @@ fn every_option_reaches_its_setting() {
         ("https://u.example/", Some("/spool".into()))
     );
     assert_eq!(
-        (log.filter.as_str(), log.format, glpi),
-        ("warn", LogFormat::Json, None)
+        (log.filter.as_deref(), log.format, glpi),
+        (Some("warn"), LogFormat::Json, None)
     );
 }
 
@@ -248,6 +251,31 @@ fn exactly_one_database() {
         [
             "database-url: only one can name the database, but there are database-url (--database-url) and glpi-dir (--glpi-dir)"
         ]
+    );
+}
+
+#[test]
+fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    fs::write(&path, "database-url").unwrap();
+    for (path, fault) in [
+        (path.to_str().unwrap(), "line 1 column 13: "),
+        ("/nonexistent/a.toml", "cannot be read: "),
+    ] {
+        let shown = faults([(Key::Config, path), (Key::MaxSends, "x")]);
+        assert!(shown[0].contains(fault), "{shown:?}");
+        assert_eq!(
+            shown[1..],
+            ["max-sends: --max-sends: 'x' is no whole number from 1 up"]
+        );
+    }
+    // One that can be read, and has no database in it.
+    fs::write(&path, "lisen = 1").unwrap();
+    let shown = faults([(Key::Config, path.to_str().unwrap())]);
+    assert!(
+        shown.len() == 2 && shown[1].starts_with("database-url: is missing"),
+        "{shown:?}"
     );
 }
 

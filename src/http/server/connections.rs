@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CONNECTIONS_EVICTED_TOTAL, CONNECTIONS_OPEN, CONNECTIONS_REFUSED_TOTAL};
+use crate::telemetry::metrics::{CONNECTIONS_EVICTED, CONNECTIONS_OPEN, CONNECTIONS_REFUSED};
 
 /// The open connections of a listener, bounded.
 #[derive(Debug)]
@@ -36,13 +36,13 @@ impl Connections {
     pub(super) fn admit(self: &Arc<Self>) -> Option<Arc<Slot>> {
         let mut table = self.table();
         if table.open >= self.limit && !table.evict() {
-            metrics::counter!(CONNECTIONS_REFUSED_TOTAL).increment(1);
+            metrics::counter!(CONNECTIONS_REFUSED).increment(1);
             return None;
         }
         table.open += 1;
+        metrics::gauge!(CONNECTIONS_OPEN).increment(1);
         let evicted = CancellationToken::new();
         let key = table.wait(evicted.clone());
-        table.publish();
         drop(table);
         Some(Arc::new(Slot {
             connections: Arc::clone(self),
@@ -68,7 +68,7 @@ impl Table {
             return false;
         };
         evicted.cancel();
-        metrics::counter!(CONNECTIONS_EVICTED_TOTAL).increment(1);
+        metrics::counter!(CONNECTIONS_EVICTED).increment(1);
         self.close();
         true
     }
@@ -82,16 +82,7 @@ impl Table {
 
     fn close(&mut self) {
         self.open -= 1;
-        self.publish();
-    }
-
-    fn publish(&self) {
-        // Exact up to 2^53.
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "no host has as many connections"
-        )]
-        metrics::gauge!(CONNECTIONS_OPEN).set(self.open as f64);
+        metrics::gauge!(CONNECTIONS_OPEN).decrement(1);
     }
 }
 

@@ -12,26 +12,18 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::http::client::Client;
-use crate::telemetry;
-
-/// Counter: requests by `route` and `status`; status `gone` when the client left before the answer began.
-pub const REQUESTS_TOTAL: &str = telemetry::metrics::REQUESTS;
-/// Histogram, seconds: time until the answer began, by `route`.
-pub const REQUEST_DURATION_SECONDS: &str = telemetry::metrics::REQUEST_DURATION;
+use crate::telemetry::metrics::{REQUEST_DURATION, REQUESTS};
 
 /// How much of a client's text goes into a line, bytes: enough to tell agents apart, too little to fill the disk with.
 const MAX_TEXT: usize = 200;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: in its answer's X-Request-Id and, as `request_id`, on all log lines that it causes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId(pub Uuid);
 
 /// What handlers add to the request line. Clones write to the same line; each field keeps its last value.
 ///
@@ -45,6 +37,7 @@ struct Fields {
     agent: Option<String>,
     query: Option<String>,
     error: Option<&'static str>,
+    expected: bool,
 }
 
 impl LineFields {
@@ -68,6 +61,11 @@ impl LineFields {
         self.set(|fields| fields.error = Some(code));
     }
 
+    /// An answer of 5xx is no failure of this request.
+    pub fn expected(&self) {
+        self.set(|fields| fields.expected = true);
+    }
+
     fn set(&self, change: impl FnOnce(&mut Fields)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -82,21 +80,13 @@ impl<S: Sync> FromRequestParts<S> for LineFields {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for RequestId {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let id = parts.extensions.get::<Self>().copied();
-        id.ok_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
 fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 /// Middleware: writes the line when the last byte of the answer is on its way, or the client is gone.
 pub(super) async fn write(mut request: Request, next: Next) -> Response {
+    // In the answer's X-Request-Id and, as `request_id`, on all log lines that the request causes.
     let id = Uuid::new_v4();
     let fields = LineFields::default();
     let mut line = Line {
@@ -113,14 +103,11 @@ pub(super) async fn write(mut request: Request, next: Next) -> Response {
         complete: false,
     };
     request.extensions_mut().insert(fields);
-    request.extensions_mut().insert(RequestId(id));
     let bytes_in = Arc::clone(&line.bytes_in);
-    let request = request.map(|body| {
-        Body::new(CountedIn {
-            body,
-            bytes: bytes_in,
-        })
-    });
+    let count = move |frame: &Frame<Bytes>| {
+        bytes_in.fetch_add(data_len(frame), Ordering::Relaxed);
+    };
+    let request = request.map(|body| Body::new(body.inspect_frame(count)));
 
     let span = tracing::info_span!("request", request_id = %id);
     let mut response = next.run(request).instrument(span).await;
@@ -152,8 +139,8 @@ impl Line {
     fn answered(&mut self, status: StatusCode) {
         let took = self.begun.elapsed();
         self.answer = Some((status, took));
-        metrics::histogram!(REQUEST_DURATION_SECONDS, "route" => self.route()).record(took);
-        metrics::counter!(REQUESTS_TOTAL, "route" => self.route(), "status" => status.as_str().to_owned()).increment(1);
+        metrics::histogram!(REQUEST_DURATION, "route" => self.route()).record(took);
+        metrics::counter!(REQUESTS, "route" => self.route(), "status" => status.as_str().to_owned()).increment(1);
     }
 
     /// The pattern, never the path: anybody can ask for any number of paths.
@@ -166,8 +153,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         if self.answer.is_none() {
-            metrics::counter!(REQUESTS_TOTAL, "route" => self.route(), "status" => "gone")
-                .increment(1);
+            metrics::counter!(REQUESTS, "route" => self.route(), "status" => "gone").increment(1);
         }
         let status = self.answer.map(|(status, _)| status.as_u16());
         let duration_ms = self
@@ -197,7 +183,7 @@ impl Drop for Line {
             };
         }
         match status {
-            Some(500..) => emit!(tracing::Level::WARN, "request failed"),
+            Some(500..) if !fields.expected => emit!(tracing::Level::WARN, "request failed"),
             Some(_) if self.complete => emit!(tracing::Level::INFO, "request"),
             _ => emit!(tracing::Level::INFO, "request, client gone"),
         }
@@ -206,36 +192,6 @@ impl Drop for Line {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The body of a request, counted.
-struct CountedIn {
-    body: Body,
-    bytes: Arc<AtomicU64>,
-}
-
-impl HttpBody for CountedIn {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if let Some(Ok(frame)) = &frame {
-            self.bytes.fetch_add(data_len(frame), Ordering::Relaxed);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// The body of an answer, counted; it ends with the request's line.
