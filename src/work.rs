@@ -3,6 +3,7 @@
 //! A pass takes no input: it reads the state, acts, and can be run again at any time. Inside `serve` it runs every period.
 
 pub mod clean;
+pub mod groups;
 pub mod prepare;
 
 use std::sync::Arc;

@@ -44,6 +44,8 @@ mod esx;
 mod fuzz;
 #[path = "it/glpi_dir.rs"]
 mod glpi_dir;
+#[path = "it/groups.rs"]
+mod groups;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/nginx.rs"]

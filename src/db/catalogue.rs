@@ -10,7 +10,7 @@ use super::bulk::{LIST_MAX, list, marks};
 use super::row::{Columns, readable};
 use super::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, parse_actors, parse_targets};
-use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Site, Task};
+use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Search, Site, Task};
 use crate::domain::entities::{Entities, Entity};
 use crate::domain::ids::{
     DeployGroupId, EntityId, GroupId, JobId, LocationId, TaskId, TemplateId, TimeslotId, UserId,
@@ -263,15 +263,24 @@ impl Db {
                 statics.entry(group).or_default().extend(computer);
             }
             let text = self.names.replace(&format!(
-                "/* catalogue */ SELECT g.id, d.fields_array, d.computers_id_cache FROM {{p}}deploygroups g \
+                "/* catalogue */ SELECT g.id, g.name, d.fields_array, d.computers_id_cache FROM {{p}}deploygroups g \
                  JOIN {{p}}deploygroups_dynamicdatas d ON d.{{f}}deploygroups_id = g.id WHERE g.type <> 'STATIC' AND g.id IN ({marks})"
             ));
-            let rows: Vec<(u32, Option<Vec<u8>>, Option<String>)> =
-                conn.exec(text, list(chunk)).await?;
-            for (group, criteria, cache) in rows {
-                let id = DeployGroupId(group);
-                let cached = cached_computers(cache.as_deref().unwrap_or_default());
-                catalogue.searches.insert(id, criteria.unwrap_or_default());
+            let rows: Vec<Row> = conn.exec(text, list(chunk)).await?;
+            let dynamics = rows.into_iter().map(|row| {
+                let mut columns = Columns::new("deploygroups", row);
+                let id = DeployGroupId(columns.take("id")?);
+                let group: Option<String> = columns.take("name")?;
+                let stored: Option<Vec<u8>> = columns.take("fields_array")?;
+                let cache: Option<String> = columns.take("computers_id_cache")?;
+                let search = Search {
+                    group: group.unwrap_or_default(),
+                    stored: stored.unwrap_or_default(),
+                };
+                Ok((id, search, cached_computers(&cache.unwrap_or_default())))
+            });
+            for (id, search, cached) in readable(dynamics) {
+                catalogue.searches.insert(id, search);
                 if !cached.is_empty() {
                     catalogue.members.computers.insert(id, Arc::new(cached));
                 }

@@ -9,7 +9,7 @@ use std::fmt;
 use mysql_async::prelude::Queryable;
 
 use super::names::{Names, quoted};
-use super::needs::{OWN, SHARED};
+use super::needs::{Need, OWN, SEARCHED, SHARED};
 use super::{Db, DbError};
 
 /// A right on a table.
@@ -47,6 +47,9 @@ const WRITTEN: [(&str, &[Privilege]); 13] = [
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
 pub(super) const REFUSALS: [u16; 3] = [1044, 1142, 1143];
 
+/// Passwords and tokens lie here too: rights are given on single columns.
+const SECRETIVE: &str = "glpi_users";
+
 /// Rights on one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -56,6 +59,8 @@ pub struct Grant {
     pub privileges: Vec<Privilege>,
     /// The columns that are read.
     columns: Vec<String>,
+    /// The rights are on these columns alone.
+    by_column: bool,
 }
 
 impl fmt::Display for Privilege {
@@ -81,8 +86,13 @@ impl Grant {
     #[must_use]
     pub fn statement(&self, database: &str, account: &str) -> String {
         format!(
-            "GRANT {} ON {}.{} TO {account};",
+            "GRANT {}{} ON {}.{} TO {account};",
             self.list(),
+            if self.by_column {
+                format!(" (`{}`)", self.columns.join("`, `"))
+            } else {
+                String::new()
+            },
             quoted(database),
             quoted(&self.table)
         )
@@ -107,28 +117,33 @@ impl Grant {
 /// Every right that `serve` needs, table by table: GLPI's and the plugin's, then the sidecar's own.
 #[must_use]
 pub fn needed() -> Vec<Grant> {
+    SHARED.iter().chain(&OWN).map(grant).collect()
+}
+
+/// The rights without which only dynamic groups that ask about these tables are not evaluated.
+#[must_use]
+pub fn for_groups() -> Vec<Grant> {
+    SEARCHED.iter().map(grant).collect()
+}
+
+fn grant((table, columns): &Need) -> Grant {
     let names = Names::fusioninventory();
-    SHARED
-        .iter()
-        .chain(&OWN)
-        .map(|(table, columns)| {
-            let written = WRITTEN.iter().find(|(written, _)| written == table);
-            let written = written
-                .map(|(_, privileges)| *privileges)
-                .unwrap_or_default();
-            Grant {
-                table: names.replace(table),
-                privileges: [Select]
-                    .into_iter()
-                    .chain(written.iter().copied())
-                    .collect(),
-                columns: columns
-                    .split_whitespace()
-                    .map(|column| names.replace(column))
-                    .collect(),
-            }
-        })
-        .collect()
+    let written = WRITTEN.iter().find(|(written, _)| written == table);
+    let written = written
+        .map(|(_, privileges)| *privileges)
+        .unwrap_or_default();
+    Grant {
+        table: names.replace(table),
+        privileges: [Select]
+            .into_iter()
+            .chain(written.iter().copied())
+            .collect(),
+        columns: columns
+            .split_whitespace()
+            .map(|column| names.replace(column))
+            .collect(),
+        by_column: *table == SECRETIVE,
+    }
 }
 
 impl Db {
@@ -187,6 +202,7 @@ mod tests {
             table: "glpi_plugin_x".into(),
             privileges: vec![Select, Insert],
             columns: vec!["a".into(), "lock".into()],
+            by_column: false,
         };
         assert_eq!(
             grant.statement("gl`pi", "'s'@'localhost'"),
@@ -195,6 +211,21 @@ mod tests {
         assert_eq!(
             grant.probe(Select),
             "SELECT `a`,`lock` FROM `glpi_plugin_x` LIMIT 0"
+        );
+    }
+
+    #[test]
+    fn of_users_only_what_groups_ask_about_is_read() {
+        let users: Vec<String> = for_groups()
+            .iter()
+            .filter(|grant| grant.table == "glpi_users")
+            .map(|grant| grant.statement("glpi", "'s'@'h'"))
+            .collect();
+        assert_eq!(
+            users,
+            [
+                "GRANT SELECT (`id`, `name`, `realname`, `firstname`) ON `glpi`.`glpi_users` TO 's'@'h';"
+            ]
         );
     }
 }

@@ -109,6 +109,35 @@ pub(super) const SHARED: [Need; 42] = [
     ("glpi_printers", "id entities_id is_deleted is_template"),
 ];
 
+/// GLPI's, read only where the criteria of a dynamic group ask about them: `serve` works without. Columns of tables that are needed anyway
+/// are not repeated.
+pub(super) const SEARCHED: [Need; 15] = [
+    (
+        "glpi_locations",
+        "id locations_id completename building room comment address postcode town state country",
+    ),
+    ("glpi_states", "id states_id completename"),
+    ("glpi_computertypes", "id name"),
+    ("glpi_computermodels", "id name"),
+    ("glpi_manufacturers", "id name"),
+    ("glpi_networks", "id name"),
+    ("glpi_autoupdatesystems", "id name"),
+    ("glpi_users", "id name realname firstname"),
+    (
+        "glpi_items_operatingsystems",
+        "items_id itemtype operatingsystems_id operatingsystemversions_id operatingsystemservicepacks_id license_number licenseid",
+    ),
+    ("glpi_operatingsystems", "id name"),
+    ("glpi_operatingsystemversions", "id name"),
+    ("glpi_operatingsystemservicepacks", "id name"),
+    (
+        "glpi_items_softwareversions",
+        "items_id itemtype softwareversions_id is_deleted",
+    ),
+    ("glpi_softwareversions", "id name softwares_id"),
+    ("glpi_softwares", "id name"),
+];
+
 /// The sidecar's own.
 pub(super) const OWN: [Need; 4] = [
     ("{p}sidecar_nonces", "id secret made_at"),

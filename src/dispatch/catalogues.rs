@@ -5,13 +5,15 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use chrono::NaiveDateTime;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, Members};
-use crate::domain::catalogue::{Catalogue, Job};
+use crate::domain::catalogue::{Catalogue, Job, Search};
+use crate::domain::criteria::Unsupported;
 use crate::domain::ids::{DeployGroupId, JobId};
 use crate::proto::criteria;
 
@@ -185,6 +187,7 @@ impl Snapshot {
         &self,
         db: &Db,
         jobs: impl Iterator<Item = &Job>,
+        now: NaiveDateTime,
     ) -> Result<Members, DbError> {
         let catalogue = &self.catalogue;
         let mut members = Members::default();
@@ -202,7 +205,7 @@ impl Snapshot {
                 Actor::DeployGroup(id) => {
                     let computers = match catalogue.members.computers.get(id) {
                         Some(computers) => Some(Arc::clone(computers)),
-                        None => self.evaluate(db, *id).await?,
+                        None => self.evaluate(db, *id, now).await?,
                     };
                     members
                         .computers
@@ -214,7 +217,12 @@ impl Snapshot {
         Ok(members)
     }
 
-    async fn evaluate(&self, db: &Db, group: DeployGroupId) -> Result<Option<Arc<IdSet>>, DbError> {
+    async fn evaluate(
+        &self,
+        db: &Db,
+        group: DeployGroupId,
+        now: NaiveDateTime,
+    ) -> Result<Option<Arc<IdSet>>, DbError> {
         let Some(search) = self.catalogue.searches.get(&group) else {
             return Ok(None);
         };
@@ -227,14 +235,27 @@ impl Snapshot {
             Arc::clone(evaluated.entry(group).or_default())
         };
         let computers = cell
-            .get_or_try_init(async || match criteria::parse(search) {
-                Ok(criteria) => Ok::<_, DbError>(Arc::new(db.evaluate_group(group, &criteria).await?)),
-                Err(error) => {
-                    tracing::warn!(deploygroup.id = group.0, error = %error, "the group has no members: GLPI stored none");
+            .get_or_try_init(async || match found(db, group, search, now).await {
+                Ok(Ok(computers)) => Ok::<_, DbError>(Arc::new(computers)),
+                Ok(Err(why)) => {
+                    tracing::warn!(deploygroup.id = group.0, deploygroup.name = search.group, error = %why, "the group has no members: GLPI stored none");
                     Ok(Arc::default())
                 }
+                Err(error) => Err(error),
             })
             .await?;
         Ok(Some(Arc::clone(computers)))
+    }
+}
+
+async fn found(
+    db: &Db,
+    group: DeployGroupId,
+    search: &Search,
+    now: NaiveDateTime,
+) -> Result<Result<IdSet, Unsupported>, DbError> {
+    match criteria::parse(&search.stored) {
+        Ok(criteria) => db.evaluate_group(group, &criteria, now).await,
+        Err(why) => Ok(Err(why)),
     }
 }

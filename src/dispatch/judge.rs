@@ -51,12 +51,14 @@ impl Dispatcher {
 
         let jobs: BTreeMap<JobId, &Job> =
             placed.iter().map(|(_, _, job, _)| (job.id, *job)).collect();
-        let members = snapshot.members(&self.db, jobs.values().copied()).await?;
+        let now = self.now();
+        let members = snapshot
+            .members(&self.db, jobs.values().copied(), now)
+            .await?;
         let is_actor = |job: &Job| is_actor(agent, &job.actors, &members, self.policy);
         // The plugin takes an agent that is an actor of any of these jobs for an actor of all.
         let actor_of_any = self.policy == Policy::Plugin && jobs.values().copied().any(is_actor);
         let closed = Week::default();
-        let now = self.now();
         let mut seen = HashSet::new();
         let judged = placed.into_iter().map(|(_, run, job, task)| {
             let exec_slot = (task.exec_slot != TimeslotId(0))

@@ -13,6 +13,15 @@ use super::modules::Modules;
 use super::schedule::Dates;
 use super::timeslot::Week;
 
+/// A dynamic group's search.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Search {
+    /// The group's name.
+    pub group: String,
+    /// The search as PHP stores it.
+    pub stored: Vec<u8>,
+}
+
 /// The snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
@@ -34,7 +43,7 @@ pub struct Catalogue {
     pub members: Members,
     /// Stored searches of the dynamic groups that jobs name. One without an entry in `members` has no cache: it is evaluated when a
     /// request needs it.
-    pub searches: HashMap<DeployGroupId, Vec<u8>>,
+    pub searches: HashMap<DeployGroupId, Search>,
     /// Mirrors that are switched on, the deepest entity first.
     pub mirrors: Vec<Mirror>,
     /// JSON of the user-interaction templates.

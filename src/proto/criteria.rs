@@ -1,163 +1,151 @@
-//! The plugin's stored searches (`deploygroups_dynamicdatas.fields_array`): PHP-serialized, in GLPI's notation.
+//! The plugin's stored searches (`deploygroups_dynamicdatas.fields_array`): PHP-serialized, in the notation of GLPI 10.0.
 
 use super::php::PhpValue;
-use crate::domain::criteria::{Condition, Criterion, Link, Pattern, TextField, Unsupported};
+use crate::domain::criteria::{Comparison, Condition, Criterion, Field, Link, Unsupported, Verb};
 
 /// Deepest nesting of brackets, and of PHP arrays.
 const MAX_DEPTH: usize = 16;
 
-/// Reads a stored search.
+/// Most characters of a value that a refusal repeats.
+const SHOWN: usize = 60;
+
+/// Reads a stored search. A criterion without a value does not count, as in GLPI; without any, every computer fits.
 ///
 /// # Errors
 ///
 /// When anything in it is not understood; then nothing of it may be used.
 pub fn parse(stored: &[u8]) -> Result<Vec<Criterion>, Unsupported> {
     let value = PhpValue::parse(stored, MAX_DEPTH)
-        .map_err(|error| Unsupported(format!("the stored search ({error})")))?;
-    if let Some(PhpValue::Array(meta)) = value.get("metacriteria")
-        && !meta.is_empty()
-    {
-        return Err(Unsupported("a search over linked items".to_owned()));
+        .map_err(|error| not_understood(format!("the stored search ({error})")))?;
+    if value.entries().is_none() {
+        return Err(not_understood("the stored search".to_owned()));
     }
-    let criteria = value
-        .get("criteria")
-        .ok_or_else(|| Unsupported("a search without criteria".to_owned()))?;
-    list(criteria)
-}
-
-fn list(value: &PhpValue) -> Result<Vec<Criterion>, Unsupported> {
-    match value {
-        PhpValue::Array(items) if !items.is_empty() => {
-            items.iter().map(|(_, item)| criterion(item)).collect()
+    if value.get("is_deleted").is_some_and(is_true) {
+        return Err(not_understood("a search in the trash".to_owned()));
+    }
+    let mut criteria = Vec::new();
+    for (key, linked) in [("criteria", false), ("metacriteria", true)] {
+        match value.get(key) {
+            None | Some(PhpValue::Null) => {}
+            Some(PhpValue::Array(items)) => {
+                for (_, item) in items {
+                    criteria.extend(criterion(item, linked)?);
+                }
+            }
+            // What the plugin writes when there are none.
+            Some(PhpValue::Str(text)) if linked && text.is_empty() => {}
+            Some(_) => return Err(not_understood(format!("the list of {key}"))),
         }
-        _ => Err(Unsupported("a search without criteria".to_owned())),
     }
+    Ok(criteria)
 }
 
-fn criterion(value: &PhpValue) -> Result<Criterion, Unsupported> {
-    let word = |key: &str| value.get(key).and_then(PhpValue::as_str);
-    let link = match word("link").unwrap_or("AND") {
-        "AND" => Link::And,
-        "OR" => Link::Or,
-        "AND NOT" => Link::AndNot,
-        "OR NOT" => Link::OrNot,
-        other => return Err(Unsupported(format!("the link '{other}'"))),
-    };
-    if let Some(nested) = value.get("criteria") {
-        return Ok(Criterion {
-            link,
-            condition: Condition::Group(list(nested)?),
-        });
+fn not_understood(what: String) -> Unsupported {
+    Unsupported::NotUnderstood(what)
+}
+
+/// None when it does not count. `linked`: it stands among those over linked items, as before GLPI 9.4.
+fn criterion(value: &PhpValue, linked: bool) -> Result<Option<Criterion>, Unsupported> {
+    if value.entries().is_none() {
+        return Err(not_understood("a criterion that is no list".to_owned()));
     }
-    let option = value.get("field").and_then(PhpValue::as_int);
-    let field = option.and_then(TextField::from_option).ok_or_else(|| {
-        Unsupported(format!(
-            "search option {}",
-            option.map_or_else(|| "of no number".to_owned(), |n| n.to_string())
+    let link = match value.get("link").and_then(PhpValue::as_str) {
+        Some("OR") => Link::Or,
+        Some("AND NOT") => Link::AndNot,
+        Some("OR NOT") => Link::OrNot,
+        // Other words are an AND to GLPI.
+        _ => Link::And,
+    };
+    if let Some(nested) = value.get("criteria").and_then(PhpValue::entries) {
+        let inner: Vec<Criterion> = nested
+            .iter()
+            .filter_map(|(_, item)| criterion(item, false).transpose())
+            .collect::<Result<_, _>>()?;
+        let condition = Condition::Group(inner);
+        return Ok(Some(Criterion { link, condition }));
+    }
+    let Some(text) = value.get("value").map(text).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    let option = option(value)?;
+    let field = if linked || value.get("meta").is_some_and(is_true) {
+        match value.get("itemtype").and_then(PhpValue::as_str) {
+            Some("Software") => Field::of_software,
+            other => {
+                let type_ = other.unwrap_or("none");
+                return Err(not_understood(format!(
+                    "a search over linked items of type '{type_}'"
+                )));
+            }
+        }
+    } else {
+        Field::of_computer
+    };
+    let number = option.parse().ok();
+    let field = number
+        .and_then(field)
+        .ok_or_else(|| not_understood(format!("search option {option}")))?;
+    let word = value.get("searchtype").and_then(PhpValue::as_str);
+    let comparison = word
+        .and_then(Verb::parse)
+        .and_then(|verb| Comparison::new(field, verb, &text, link));
+    let condition = comparison.map(Condition::Field).ok_or_else(|| {
+        let of = if field.is_software() {
+            "software's "
+        } else {
+            ""
+        };
+        let not = if link.negates() { " (not)" } else { "" };
+        let (word, text) = (word.unwrap_or("none"), shown(&text));
+        not_understood(format!(
+            "{of}search option {option}{not} with '{word}' '{text}'"
         ))
     })?;
-    let negated = match word("searchtype") {
-        Some("contains") => false,
-        Some("notcontains") => true,
-        other => {
-            return Err(Unsupported(format!(
-                "the comparison '{}'",
-                other.unwrap_or("none")
-            )));
+    Ok(Some(Criterion { link, condition }))
+}
+
+/// The text of a criterion's value; none when it is empty.
+fn text(value: &PhpValue) -> Result<Option<String>, Unsupported> {
+    let text = match value {
+        PhpValue::Null => String::new(),
+        PhpValue::Int(number) => number.to_string(),
+        PhpValue::Str(_) => value
+            .as_str()
+            .ok_or_else(|| not_understood("a value that is not UTF-8".to_owned()))?
+            .to_owned(),
+        PhpValue::Bool(_) | PhpValue::Float(_) | PhpValue::Array(_) => {
+            return Err(not_understood("a value that is no text".to_owned()));
         }
     };
-    let pattern = Pattern::parse(word("value").unwrap_or_default())?;
-    Ok(Criterion {
-        link,
-        condition: Condition::Text {
-            field,
-            negated,
-            pattern,
-        },
-    })
+    Ok((!text.is_empty()).then_some(text))
+}
+
+/// The number of a search option, or what stands in its place.
+fn option(criterion: &PhpValue) -> Result<String, Unsupported> {
+    match criterion.get("field") {
+        Some(PhpValue::Int(number)) => Ok(number.to_string()),
+        Some(field @ PhpValue::Str(_)) => Ok(shown(field.as_str().unwrap_or("of no number"))),
+        _ => Err(not_understood(
+            "a criterion without a search option".to_owned(),
+        )),
+    }
+}
+
+/// As PHP's `if`.
+fn is_true(value: &PhpValue) -> bool {
+    match value {
+        PhpValue::Null => false,
+        PhpValue::Bool(yes) => *yes,
+        PhpValue::Int(number) => *number != 0,
+        PhpValue::Float(number) => *number != 0.0,
+        PhpValue::Str(text) => !matches!(text.as_slice(), b"" | b"0"),
+        PhpValue::Array(entries) => !entries.is_empty(),
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// PHP-serializes `(key, value)` pairs of strings.
-    fn map(pairs: &[(&str, &str)]) -> String {
-        let items: Vec<String> = pairs
-            .iter()
-            .map(|(k, v)| format!("s:{}:\"{k}\";{v}", k.len()))
-            .collect();
-        let body = items.concat();
-        format!("a:{}:{{{body}}}", pairs.len())
-    }
-
-    fn text(value: &str) -> String {
-        format!("s:{}:\"{value}\";", value.len())
-    }
-
-    fn search(criteria: &[String]) -> Vec<u8> {
-        let items: Vec<String> = (0..)
-            .zip(criteria)
-            .map(|(i, c)| format!("i:{i};{c}"))
-            .collect();
-        let body = items.concat();
-        map(&[
-            ("criteria", &format!("a:{}:{{{body}}}", criteria.len())),
-            ("metacriteria", "a:0:{}"),
-        ])
-        .into_bytes()
-    }
-
-    fn one(link: &str, field: &str, how: &str, value: &str) -> String {
-        map(&[
-            ("link", &text(link)),
-            ("field", &text(field)),
-            ("searchtype", &text(how)),
-            ("value", &text(value)),
-        ])
-    }
-
-    #[test]
-    fn what_is_understood() {
-        let nested = map(&[
-            ("link", &text("OR NOT")),
-            (
-                "criteria",
-                &format!("a:1:{{i:0;{}}}", one("AND", "5", "notcontains", "x")),
-            ),
-        ]);
-        let read = parse(&search(&[one("AND", "1", "contains", "^wks"), nested])).unwrap();
-        assert_eq!(read.len(), 2);
-        assert_eq!(read[1].link, Link::OrNot);
-        let Condition::Group(inner) = &read[1].condition else {
-            unreachable!()
-        };
-        assert!(matches!(
-            inner[0].condition,
-            Condition::Text {
-                field: TextField::Serial,
-                negated: true,
-                ..
-            }
-        ));
-    }
-
-    #[test]
-    fn what_is_not_is_named() {
-        for (stored, named) in [
-            (search(&[one("AND", "3", "equals", "5")]), "search option 3"),
-            (
-                search(&[one("AND", "1", "equals", "5")]),
-                "comparison 'equals'",
-            ),
-            (search(&[one("XOR", "1", "contains", "5")]), "link 'XOR'"),
-            (search(&[one("AND", "1", "contains", "NULL")]), "'NULL'"),
-            (search(&[]), "without criteria"),
-            (b"a:0:{}".to_vec(), "without criteria"),
-            (b"garbage".to_vec(), "stored search"),
-        ] {
-            let said = parse(&stored).unwrap_err().to_string();
-            assert!(said.contains(named), "{said}");
-        }
-    }
-}
+mod tests;

@@ -6,18 +6,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 
 use crate::clock::{Clock, local};
 use crate::db::preparation::{PIECE, Prepared};
 use crate::db::{Db, DbError};
-use crate::domain::actors::{Actor, Target};
+use crate::domain::actors::Target;
 use crate::domain::catalogue::{Catalogue, Job};
 use crate::domain::opening::{Reason, opening};
 use crate::domain::policy::Policy;
 use crate::domain::prepare::{Step, Survey, count, pieces, without};
-use crate::proto::criteria;
+use crate::work::groups::{Cache, evaluate};
 
 pub use report::{Outcome, Outlook, Pass};
 
@@ -110,10 +109,14 @@ impl Preparation {
         let at = local(self.clock.as_ref(), self.zone);
         let mut jobs: Vec<Job> = std::mem::take(&mut catalogue.jobs).into_values().collect();
         jobs.sort_unstable_by_key(|job| job.id);
-        let mut pass = Pass { at, jobs: vec![] };
+        let mut pass = Pass {
+            at,
+            jobs: vec![],
+            kept: vec![],
+        };
         for job in &jobs {
             let mut prepared = Prepared::default();
-            let outcome = self.job(&mut catalogue, job, at, mode, policy, &mut prepared);
+            let outcome = self.job(&mut catalogue, job, mode, policy, &mut pass, &mut prepared);
             let outcome = match outcome.await {
                 Ok(outcome) => outcome,
                 Err(error) => {
@@ -139,16 +142,22 @@ impl Preparation {
         &self,
         catalogue: &mut Catalogue,
         job: &Job,
-        at: NaiveDateTime,
         mode: Mode,
         policy: Policy,
+        pass: &mut Pass,
         prepared: &mut Prepared,
     ) -> Result<Outcome, DbError> {
+        let at = pass.at;
         let (reprepare, module) = match opening(catalogue, job, at, policy) {
             Ok((task, module)) => (task.reprepare_if_successful, module),
             Err(reason) => return Ok(Outcome::Passed(reason)),
         };
-        self.evaluate_groups(catalogue, &job.actors, mode).await?;
+        let cache = match mode {
+            Mode::Write => Cache::Store,
+            Mode::Look => Cache::Leave,
+        };
+        pass.kept
+            .extend(evaluate(&self.db, catalogue, &job.actors, at, cache).await?);
         let agents = self
             .db
             .agents_of(&job.actors, &catalogue.members, policy)
@@ -235,38 +244,5 @@ impl Preparation {
             missing.extend(without(piece, &taken));
         }
         Ok(missing)
-    }
-
-    /// Evaluates the dynamic groups among `actors` anew, once a pass; one that is not understood keeps the members that PHP stored.
-    async fn evaluate_groups(
-        &self,
-        catalogue: &mut Catalogue,
-        actors: &[Actor],
-        mode: Mode,
-    ) -> Result<(), DbError> {
-        for actor in actors {
-            let Actor::DeployGroup(group) = actor else {
-                continue;
-            };
-            let Some(search) = catalogue.searches.remove(group) else {
-                continue;
-            };
-            match criteria::parse(&search) {
-                Ok(criteria) => {
-                    let computers = match mode {
-                        Mode::Write => self.db.evaluate_group(*group, &criteria).await?,
-                        Mode::Look => self.db.computers_that_fit(&criteria).await?,
-                    };
-                    catalogue
-                        .members
-                        .computers
-                        .insert(*group, Arc::new(computers));
-                }
-                Err(error) => {
-                    tracing::warn!(deploygroup.id = group.0, error = %error, "the group keeps the members that GLPI stored");
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -302,16 +302,17 @@ async fn what_is_peculiar_in_glpi_is_named() {
     site.db
         .exec(
             "INSERT INTO glpi_crontasks (itemtype, name, frequency, state) VALUES ('PluginFusioninventoryTask', 'taskscheduler', 60, 1); \
-             INSERT INTO glpi_plugin_fusioninventory_deploygroups (id, name, type) VALUES (5, 'Lab', 'DYNAMIC'); \
+             INSERT INTO glpi_plugin_fusioninventory_deploygroups (id, name, type) VALUES (5, 'Lab', 'DYNAMIC'), (6, 'Old', 'DYNAMIC'); \
              INSERT INTO glpi_plugin_fusioninventory_deploygroups_dynamicdatas (plugin_fusioninventory_deploygroups_id, fields_array) \
-             VALUES (5, 'a:1:{s:8:\"criteria\";a:1:{i:0;a:3:{s:5:\"field\";s:1:\"3\";s:10:\"searchtype\";s:6:\"equals\";s:5:\"value\";s:1:\"4\";}}}'); \
+             VALUES (6, 'garbage'), (5, 'a:1:{s:8:\"criteria\";a:1:{i:0;a:3:{s:5:\"field\";s:2:\"32\";s:10:\"searchtype\";s:6:\"equals\";s:5:\"value\";s:1:\"4\";}}}'); \
              UPDATE glpi_plugins SET version = '10.0.7+1.0'",
         )
         .await;
     let report = site.check().await;
     for line in [
         "warning: preparation: GLPI's automatic action 'taskscheduler' is on",
-        "warning: groups: of the dynamic group 'Lab' (5) search option 3 is not understood",
+        "warning: groups: of the dynamic group 'Lab' (5) search option 32 cannot be searched: Table",
+        "warning: groups: of the dynamic group 'Old' (6) the stored search (",
         "warning: plugin: GLPI has FusionInventory 10.0.7+1.0, its tables say 10.0.6+1.1",
     ] {
         assert_says(&report, line);

@@ -7,6 +7,7 @@ use chrono::NaiveDateTime;
 use crate::db::preparation::Prepared;
 use crate::domain::ids::JobId;
 use crate::domain::opening::Reason;
+use crate::work::groups::Kept;
 
 /// A pass over all jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Pass {
     pub at: NaiveDateTime,
     /// Jobs by id, and what became of each.
     pub jobs: Vec<(JobId, Outcome)>,
+    /// Dynamic groups among their actors that were not evaluated.
+    pub kept: Vec<Kept>,
 }
 
 /// What a pass did for a job.
@@ -145,6 +148,9 @@ impl fmt::Display for Outlook {
 
 impl fmt::Display for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for kept in &self.kept {
+            writeln!(f, "{kept}")?;
+        }
         for (job, outcome) in &self.jobs {
             writeln!(f, "job {job}: {outcome}")?;
         }

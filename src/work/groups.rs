@@ -1,0 +1,91 @@
+//! Members of dynamic groups, worked out anew by each pass.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::NaiveDateTime;
+
+use crate::db::{Db, DbError};
+use crate::domain::actors::Actor;
+use crate::domain::catalogue::Catalogue;
+use crate::domain::criteria::Unsupported;
+use crate::domain::ids::DeployGroupId;
+use crate::proto::criteria;
+
+/// A dynamic group that is not evaluated here: it keeps the members that GLPI stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The group.
+    pub group: DeployGroupId,
+    /// Its name.
+    pub name: String,
+    /// The criterion that stands in the way.
+    pub why: Unsupported,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "group '{}' ({}) keeps the members that GLPI stored: {}",
+            self.name, self.group, self.why
+        )
+    }
+}
+
+/// What becomes of members that were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// They are stored for PHP.
+    Store,
+    /// They are used and not written.
+    Leave,
+}
+
+/// Puts the members of the dynamic groups among `actors`, as they are at `now`, into `catalogue`, and takes their searches out of it, so
+/// that a pass evaluates each group once. Returns those that keep what was there.
+///
+/// # Errors
+///
+/// When the database fails; the groups that are left are evaluated when the next job names them.
+pub async fn evaluate(
+    db: &Db,
+    catalogue: &mut Catalogue,
+    actors: &[Actor],
+    now: NaiveDateTime,
+    cache: Cache,
+) -> Result<Vec<Kept>, DbError> {
+    let mut kept = Vec::new();
+    for actor in actors {
+        let Actor::DeployGroup(group) = *actor else {
+            continue;
+        };
+        let Some(search) = catalogue.searches.get(&group) else {
+            continue;
+        };
+        let found = match criteria::parse(&search.stored) {
+            Ok(criteria) => match cache {
+                Cache::Store => db.evaluate_group(group, &criteria, now).await?,
+                Cache::Leave => db.search_computers(&criteria, now).await?,
+            },
+            Err(unsupported) => Err(unsupported),
+        };
+        let name = catalogue.searches.remove(&group).unwrap_or_default().group;
+        match found {
+            Ok(computers) => {
+                let members = &mut catalogue.members.computers;
+                members.insert(group, Arc::new(computers));
+            }
+            Err(why) => {
+                tracing::warn!(
+                    deploygroup.id = group.0,
+                    deploygroup.name = name,
+                    error = %why,
+                    "the group keeps the members that GLPI stored"
+                );
+                kept.push(Kept { group, name, why });
+            }
+        }
+    }
+    Ok(kept)
+}
