@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use super::catalogues::Snapshot;
 use super::{DispatchError, Dispatcher, line};
+use crate::clock::moment;
 use crate::db::writer::{Change, Step};
 use crate::domain::actors::{Actor, Agent, is_actor};
 use crate::domain::catalogue::{Job, Task};
 use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
-use crate::domain::ids::TimeslotId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
-use crate::domain::timeslot::Week;
 
 /// A run, its job, and what was decided.
 #[derive(Debug)]
@@ -58,12 +57,9 @@ impl Dispatcher {
             .collect();
         let actor_of_any =
             self.policy == Policy::Plugin && is_actor(agent, &all, &members, self.policy);
-        let closed = Week::default();
-        let now = self.now();
+        let now = moment(self.clock.as_ref(), self.zone);
         let mut seen = HashSet::new();
         let judged = placed.into_iter().map(|(_, run, job, task)| {
-            let exec_slot = (task.exec_slot != TimeslotId(0))
-                .then(|| catalogue.timeslots.get(&task.exec_slot).unwrap_or(&closed));
             // Runs on different parts of a target are no duplicates.
             let key = (
                 run.job,
@@ -81,7 +77,7 @@ impl Dispatcher {
                 max_sends: self.max_sends,
                 task_active: task.is_active,
                 dates: task.dates,
-                exec_slot,
+                exec_slot: catalogue.execution_week(task),
                 is_actor: actor_of_any
                     || self.policy == Policy::Redux
                         && is_actor(agent, &job.actors, &members, self.policy),

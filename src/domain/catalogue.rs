@@ -41,6 +41,26 @@ pub struct Catalogue {
     pub templates: HashMap<TemplateId, Arc<str>>,
 }
 
+impl Catalogue {
+    /// When runs of `task` are prepared; none = any time.
+    #[must_use]
+    pub fn preparation_week(&self, task: &Task) -> Option<&Week> {
+        self.slot(task.prep_slot)
+    }
+
+    /// When runs of `task` are handed out; none = any time.
+    #[must_use]
+    pub fn execution_week(&self, task: &Task) -> Option<&Week> {
+        self.slot(task.exec_slot)
+    }
+
+    /// A slot without entries, or that does not exist, is closed for good, as in the plugin.
+    fn slot(&self, id: TimeslotId) -> Option<&Week> {
+        static CLOSED: Week = Week::CLOSED;
+        (id != TimeslotId(0)).then(|| self.timeslots.get(&id).unwrap_or(&CLOSED))
+    }
+}
+
 /// A task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {

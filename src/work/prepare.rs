@@ -3,15 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
-use crate::clock::{Clock, local};
+use crate::clock::{Clock, moment};
 use crate::db::preparation::Prepared;
 use crate::db::{Db, DbError};
 use crate::domain::actors::{Actor, Members};
 use crate::domain::catalogue::{Catalogue, Job, Task};
-use crate::domain::ids::{JobId, TimeslotId};
+use crate::domain::ids::JobId;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::Phase;
 use crate::proto::criteria;
@@ -176,7 +176,7 @@ impl Preparation {
     /// When the database is not there.
     pub async fn pass(&self) -> Result<Summary, DbError> {
         let mut catalogue = self.db.catalogue().await?;
-        let now = local(self.clock.as_ref(), self.zone);
+        let now = moment(self.clock.as_ref(), self.zone);
         let mut jobs: Vec<Job> = catalogue.jobs.values().cloned().collect();
         jobs.sort_unstable_by_key(|job| job.id);
         let mut summary = Summary::default();
@@ -202,7 +202,7 @@ impl Preparation {
         &self,
         catalogue: &mut Catalogue,
         job: &Job,
-        now: NaiveDateTime,
+        now: DateTime<Tz>,
     ) -> Result<Outcome, DbError> {
         if let Err(reason) = opening(catalogue, job, now, self.policy) {
             return Ok(Outcome::Passed(reason));
@@ -219,7 +219,7 @@ impl Preparation {
         }
         let prepared = self
             .db
-            .prepare_job(job.id, &job.targets, &agents, reprepare, now)
+            .prepare_job(job.id, &job.targets, &agents, reprepare, now.naive_local())
             .await?;
         Ok(if prepared == Prepared::default() {
             Outcome::UpToDate
@@ -262,24 +262,23 @@ impl Preparation {
 fn opening(
     catalogue: &Catalogue,
     job: &Job,
-    now: NaiveDateTime,
+    now: DateTime<Tz>,
     policy: Policy,
 ) -> Result<(), Reason> {
     let task: &Task = catalogue.tasks.get(&job.task).ok_or(Reason::NoTask)?;
     if !task.is_active {
         return Err(Reason::TaskInactive);
     }
-    if !task.dates.prepares(now, policy) {
-        debug_assert!(policy == Policy::Plugin || task.dates.phase(now, policy) != Phase::Within);
+    let local = now.naive_local();
+    if !task.dates.prepares(local, policy) {
+        debug_assert!(policy == Policy::Plugin || task.dates.phase(local, policy) != Phase::Within);
         return Err(Reason::OutsideDates);
     }
-    if task.prep_slot != TimeslotId(0) {
-        let week = catalogue.timeslots.get(&task.prep_slot);
-        if !week.is_some_and(|week| week.is_open(now)) {
-            return Err(Reason::SlotClosed(
-                week.and_then(|week| week.next_open(now)),
-            ));
-        }
+    if let Some(week) = catalogue.preparation_week(task)
+        && !week.is_open(local)
+    {
+        let opens = week.next_open(now).map(|opens| opens.naive_local());
+        return Err(Reason::SlotClosed(opens));
     }
     if has_ip_ranges(job) {
         return Err(Reason::IpRangeTargets);
