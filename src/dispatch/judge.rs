@@ -77,7 +77,7 @@ impl Dispatcher {
                 max_sends: self.max_sends,
                 task_active: task.is_active,
                 dates: task.dates,
-                exec_slot: catalogue.execution_week(task),
+                exec_slot: catalogue.execution_week(task, self.policy),
                 is_actor: actor_of_any
                     || self.policy == Policy::Redux
                         && is_actor(agent, &job.actors, &members, self.policy),
