@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::agent::{Answer, prolog, send};
 use crate::support::app::{self, TestApp};
+use crate::support::listen;
 use crate::support::php::{FakePhp, NOT_GZIP};
 use crate::support::site::office;
 use crate::support::wire;
@@ -469,9 +470,7 @@ mod upstream {
 
     #[tokio::test]
     async fn a_php_that_is_down_is_a_bad_gateway() {
-        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/glpi", gone.local_addr().unwrap());
-        drop(gone);
+        let url = format!("http://{}/glpi", listen::free());
         let app = app::start(|settings| settings.upstream_url = Some(url.parse().unwrap())).await;
         office(&app.db).await;
         assert_eq!(

@@ -18,12 +18,12 @@ use fusion_sidecar::check::{self, Report};
 use fusion_sidecar::clock::SystemClock;
 use fusion_sidecar::config::{Database, Settings};
 use fusion_sidecar::db::{grants, schema};
-use fusion_sidecar::upstream::client;
 use tokio::net::TcpListener;
 
 use crate::support::account::{self, PASSWORD};
-use crate::support::app::{self, TestApp};
+use crate::support::app;
 use crate::support::database::{TestDb, empty, fresh};
+use crate::support::listen::{free, serving};
 
 /// An installation in which nothing is wrong.
 struct Site {
@@ -40,7 +40,7 @@ impl Site {
             std::fs::create_dir_all(documents.path().join("files").join(part)).unwrap();
         }
         let mut settings = Settings::for_database(database);
-        settings.server.listen = free_address().await;
+        settings.server.listen = free();
         settings.dispatch.plugin_doc_dir = Some(documents.path().to_owned());
         settings.upstream_url = Some(format!("http://{}", plugin().await).parse().unwrap());
         let site = Self {
@@ -70,26 +70,9 @@ impl Site {
     }
 }
 
-/// An address on which nobody listens.
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
-/// A server that ends with the test.
-async fn server(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
 /// PHP with the plugin, as far as `check` asks it.
 async fn plugin() -> SocketAddr {
-    server(Router::new().fallback(async |uri: Uri| -> Response {
+    serving(Router::new().fallback(async |uri: Uri| -> Response {
         let php = [("x-powered-by", "PHP/8.2.7")];
         match (uri.path(), uri.query()) {
             ("/plugins/fusioninventory/", Some(query)) if query.contains("action=getConfig") => (
@@ -213,9 +196,9 @@ async fn everything_is_looked_at_without_a_database() {
     site.settings.server.tls = Some((nowhere.join("cert.pem"), nowhere.join("key.pem")));
     site.settings.dispatch.plugin_doc_dir = Some(nowhere.clone());
     site.settings.spool_dir = Some(nowhere);
-    site.settings.upstream_url = Some(format!("http://{}", free_address().await).parse().unwrap());
+    site.settings.upstream_url = Some(format!("http://{}", free()).parse().unwrap());
     drop(occupied);
-    let occupied = server(Router::new()).await;
+    let occupied = serving(Router::new()).await;
     site.settings.server.listen = occupied;
     assert_errors(
         &site.check().await,
@@ -352,9 +335,9 @@ async fn what_is_peculiar_in_glpi_is_named() {
 async fn each_address_is_asked_and_told_what_is_wrong_with_it() {
     let site = Site::new().await;
     let redirecting =
-        server(Router::new().fallback(async || Redirect::permanent("https://elsewhere/"))).await;
+        serving(Router::new().fallback(async || Redirect::permanent("https://elsewhere/"))).await;
     let other = app::start(|_| {}).await;
-    let nobody = free_address().await;
+    let nobody = free();
     let urls = [
         (1, format!("http://{nobody}")),
         (2, format!("http://{}", plugin().await)),
@@ -446,7 +429,7 @@ async fn the_upstream_has_to_be_the_plugin() {
     site.settings.upstream_url = Some(format!("http://{}", other.address()).parse().unwrap());
     assert_errors(&site.check().await, &["is a sidecar on another database"]);
 
-    let unrelated = server(Router::new().fallback(async || "hello")).await;
+    let unrelated = serving(Router::new().fallback(async || "hello")).await;
     site.settings.upstream_url = Some(format!("http://{unrelated}").parse().unwrap());
     assert_errors(
         &site.check().await,
@@ -458,29 +441,6 @@ async fn the_upstream_has_to_be_the_plugin() {
         &site.check().await,
         "warning: upstream: no address of GLPI is given",
     );
-}
-
-/// GETs `path` of the plugin's addresses as text.
-async fn get(app: &TestApp, path: &str) -> (StatusCode, String) {
-    let url = format!("{}{path}", app.base_url());
-    let response = client().build().unwrap().get(url).send().await.unwrap();
-    (response.status(), response.text().await.unwrap())
-}
-
-/// A PROLOG of `device`.
-async fn prolog(app: &TestApp, device: &str) -> (StatusCode, String) {
-    let body = format!(
-        "<REQUEST><DEVICEID>{device}</DEVICEID><QUERY>PROLOG</QUERY><TOKEN>12345678</TOKEN></REQUEST>"
-    );
-    let url = format!("{}/", app.base_url());
-    let request = client()
-        .build()
-        .unwrap()
-        .post(url)
-        .header("content-type", "application/xml")
-        .body(body);
-    let response = request.send().await.unwrap();
-    (response.status(), response.text().await.unwrap())
 }
 
 const DEVICE: &str = "wks-1-2026-03-01-09-30-00";

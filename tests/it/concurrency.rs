@@ -16,7 +16,8 @@ use crate::support::app::{self, TestApp};
 use crate::support::database;
 use crate::support::fleet::{self, EMPTY, lines, state};
 use crate::support::process::Sidecar;
-use crate::support::wire::{Answer, DEPLOY, MAIN, SOON, get, post, prolog, request};
+use crate::support::until::{until, until_waiting};
+use crate::support::wire::{Answer, DEPLOY, MAIN, get, post, prolog, request};
 
 const STATES: &str = "glpi_plugin_fusioninventory_taskjobstates";
 
@@ -261,7 +262,7 @@ async fn a_full_queue_refuses_and_keeps_what_it_took() {
         .map(|index| report(2, &format!("status=ok&msg=m{index}")))
         .collect();
     let (blocked, answers) = join(get(address, &blocked), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        until_waiting(&app.db).await;
         let answers = join_all(targets.iter().map(|target| get(address, target))).await;
         holder.query_drop("ROLLBACK").await.unwrap();
         answers
@@ -321,7 +322,7 @@ async fn slow_clients_do_not_hold_the_others() {
         assert_eq!(hello(app.address(), "wks-1").await.status, 200);
     }
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(5),
         "{:?}",
         begun.elapsed()
     );
@@ -361,13 +362,10 @@ async fn a_client_that_leaves_amid_get_jobs_gets_them_again() {
         .write_all(&request("GET", &jobs(1), &[], b""))
         .await
         .unwrap();
-    tokio::time::timeout(SOON, async {
-        while state(&app.db, "run-1-1").await != 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    until("the run is sent", async || {
+        state(&app.db, "run-1-1").await == 1
     })
-    .await
-    .unwrap();
+    .await;
     drop(stream);
     assert_eq!(delivered(&[get(app.address(), &jobs(1)).await]).len(), 1);
 }

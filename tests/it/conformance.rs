@@ -1,11 +1,10 @@
 //! Every recording of the reference, one test each: under policy `plugin` the sidecar answers and writes what the plugin did.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono_tz::Tz;
 use fusion_sidecar::domain::policy::Policy;
-use fusion_sidecar::replay::{self, Base, Job, Limits, Moment, Recording, Subject};
+use fusion_sidecar::replay::{self, Base, Job, Moment, Recording};
 use rstest::rstest;
 
 use crate::support::app;
@@ -22,14 +21,6 @@ async fn conforms(
         Base::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings/base.json"))
             .unwrap();
     let app = app::start(|settings| settings.dispatch.policy = Policy::Plugin).await;
-    let subject = Subject {
-        base_url: app.base_url(),
-        files: app.files(),
-        limits: Limits {
-            timeout: Duration::from_secs(20),
-            answer: 1 << 20,
-        },
-    };
     let job = async |job| match job {
         Job::Prepare => app.prepare().await,
         Job::Clean | Job::CleanOnDemand => Err("no recording of cleaning is here".to_owned()),
@@ -38,7 +29,7 @@ async fn conforms(
     let outcome = replay::play(
         &recording,
         &base,
-        &subject,
+        &app.subject(),
         &Moment::new(app.now(), Tz::UTC),
         &mut conn,
         job,

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use fusion_sidecar::mariadb::{Durability, PrivateServer, Start};
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, OptsBuilder};
 use rstest::rstest;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::database::connect;
+use crate::support::wire::{MAIN, get};
 
 /// A demo takes seconds; a slow disk many.
 const LIMIT: Duration = Duration::from_secs(200);
@@ -220,11 +221,7 @@ async fn kept_data_are_taken_up_again() {
     })
     .await
     .unwrap();
-    let opts = OptsBuilder::default()
-        .socket(Some(server.socket().to_string_lossy()))
-        .user(Some("root"))
-        .db_name(Some("glpi"));
-    let mut conn = Conn::new(opts).await.unwrap();
+    let mut conn = connect(server.socket(), Some("glpi")).await.unwrap();
     let counts: Option<(u32, u32, u32)> = conn
         .query_first(
             "SELECT (SELECT COUNT(*) FROM glpi_computers), (SELECT COUNT(*) FROM glpi_plugin_fusioninventory_agents), \
@@ -323,13 +320,10 @@ async fn without_the_agent_it_says_how_to_get_it_and_goes_on() {
         .split(['/', ' '])
         .find(|word| word.starts_with("127."))
         .unwrap();
-    let mut connection = TcpStream::connect(address).await.unwrap();
-    let request = "GET /plugins/fusioninventory/?action=getConfig&machineid=desk-01-2026-01-05-08-02-00&task[Deploy]=2.8 HTTP/1.1\r\n\
-                   Host: demo\r\nConnection: close\r\n\r\n";
-    connection.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let config =
+        format!("{MAIN}?action=getConfig&machineid=desk-01-2026-01-05-08-02-00&task[Deploy]=2.8");
+    let answer = get(address.parse().unwrap(), &config).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 
     demo.signal("TERM").await;
     let (said, status) = demo.end().await;

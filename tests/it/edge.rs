@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono_tz::Tz;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::proto::envelope::{Coding, seal};
-use fusion_sidecar::replay::{self, Answer, Base, Limits, Moment, Recording, Subject};
+use fusion_sidecar::replay::{self, Answer, Base, Moment, Recording};
 use rstest::rstest;
 use serde::Deserialize;
 use serde_json::Value;
@@ -138,18 +138,10 @@ fn every_request_has_one_decision_with_its_reason() {
 async fn load(app: &TestApp) {
     let site = Recording::read(&fixture("edge/site.json")).unwrap();
     let base = Base::read(&fixture("recordings/base.json")).unwrap();
-    let subject = Subject {
-        base_url: app.base_url(),
-        files: app.files(),
-        limits: Limits {
-            timeout: std::time::Duration::from_secs(20),
-            answer: 1 << 20,
-        },
-    };
     let mut conn = app.db.conn().await;
     let moment = Moment::new(app.now(), Tz::UTC);
     let job = async |_| Err("no step".to_owned());
-    replay::play(&site, &base, &subject, &moment, &mut conn, job)
+    replay::play(&site, &base, &app.subject(), &moment, &mut conn, job)
         .await
         .unwrap();
     conn.disconnect().await.unwrap();

@@ -1,22 +1,17 @@
 //! `--glpi-dir`: from the directories that GLPI and its packagers make to a sidecar at work, with the built program.
 
 use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use fusion_sidecar::upstream::client;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rstest::rstest;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader, copy_bidirectional};
-use tokio::net::{TcpListener, UnixStream};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
 
 use crate::support::account::{self, PASSWORD};
+use crate::support::cut::Cut;
 use crate::support::database::{self, TestDb, fresh};
+use crate::support::listen;
+use crate::support::process::{Sidecar, run, told};
 
 /// What PHP's rawurlencode leaves alone besides letters and digits.
 const RAW: &AsciiSet = &NON_ALPHANUMERIC
@@ -25,12 +20,9 @@ const RAW: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// Longest wait for the program to say or do something.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 const DEVICE: &str = "wks-1-2026-03-01-09-30-00";
 
-const PART: &[u8] = b"one part of a file";
+const PART: &str = "one part of a file";
 
 /// A package for the agent itself.
 const PACKAGE: &str = r#"
@@ -71,7 +63,7 @@ impl Glpi {
             db,
         };
         let host = match layout {
-            Layout::Port => forwarded(database::socket()).await.to_string(),
+            Layout::Port => Cut::start(database::socket()).await.address().to_string(),
             _ => format!("localhost:{}", database::socket().display()),
         };
         let password = utf8_percent_encode(PASSWORD, RAW);
@@ -113,10 +105,7 @@ impl Glpi {
         };
         let files = format!("{documents}/fusioninventory/files");
         fs::create_dir_all(glpi.path(&files).join("manifests")).unwrap();
-        glpi.write(
-            &format!("{files}/repository/{}", part()),
-            std::str::from_utf8(PART).unwrap(),
-        );
+        glpi.write(&format!("{files}/repository/{}", part()), PART);
         glpi
     }
 
@@ -130,18 +119,28 @@ impl Glpi {
         fs::write(path, content).unwrap();
     }
 
-    /// The built program with `arguments`, told of this directory, and of nothing else by its environment.
-    fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fusion-sidecar"));
-        command
-            .args(arguments)
-            .arg("--glpi-dir")
-            .arg(self.path("glpi"));
-        command
-            .args(["--timezone", "UTC", "--log-format", "json"])
-            .env_clear();
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        command
+    /// Gives `act` the program's `arguments` and those that tell of this directory; its environment tells nothing.
+    fn told_of<T>(&self, arguments: &[&str], act: impl FnOnce(&[&str]) -> T) -> T {
+        let dir = self.path("glpi");
+        let dir = dir.to_str().unwrap();
+        let more = [
+            "--glpi-dir",
+            dir,
+            "--timezone",
+            "UTC",
+            "--log-format",
+            "json",
+        ];
+        act(&[arguments, &more].concat())
+    }
+
+    /// Runs a command: exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        self.told_of(arguments, |all| told(&run(all, &[])))
+    }
+
+    fn serve(&self) -> Sidecar {
+        self.told_of(&["--scheduler", "off"], |all| Sidecar::serve(all, &[]))
     }
 }
 
@@ -151,86 +150,29 @@ fn part() -> String {
     format!("a/ab/{digest}")
 }
 
-/// A port from which connections go to `socket`.
-async fn forwarded(socket: &'static Path) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut server = UnixStream::connect(socket).await.unwrap();
-                // Either side may go first.
-                let _ = copy_bidirectional(&mut client, &mut server).await;
-            });
-        }
-    });
-    address
-}
-
-/// Starts `serve`; the process, which ends with the value, and its address.
-async fn serve(glpi: &Glpi) -> (Child, SocketAddr) {
-    let mut child = glpi
-        .program(&["serve", "--listen", "127.0.0.1:0", "--scheduler", "off"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let address = timeout(PATIENCE, async {
-        let mut said = String::new();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            let value: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if let Some(address) = value["address"].as_str() {
-                return address.parse().unwrap();
-            }
-            said.push_str(&line);
-        }
-        panic!("serve ended: {said}")
-    });
-    let address = address.await.unwrap();
-    // Somebody has to read on, or the program could not write.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, address)
-}
-
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn glpis_directory_is_all_that_is_needed(
     #[values(Layout::Socket, Layout::Port, Layout::Moved, Layout::Marketplace)] layout: Layout,
 ) {
     let glpi = Glpi::new(layout).await;
-    let once = timeout(PATIENCE, glpi.program(&["once", "prepare"]).output())
-        .await
-        .unwrap()
-        .unwrap();
-    let (said, complaints) = (
-        String::from_utf8_lossy(&once.stdout),
-        String::from_utf8_lossy(&once.stderr),
-    );
-    assert!(once.status.success(), "{complaints}");
+    let (code, said, complaints) = glpi.run(&["once", "prepare"]);
+    assert_eq!(code, 0, "{complaints}");
     assert!(
         said.contains("1 jobs: 1 runs prepared, 0 cancelled"),
         "{said}"
     );
 
-    let (_child, address) = serve(&glpi).await;
-    let get = async |path: String| {
-        let url = format!("http://{address}/glpi/plugins/fusioninventory{path}");
-        let response = client()
-            .build()
-            .unwrap()
-            .get(url)
-            .timeout(PATIENCE)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(response.status().as_u16(), 200, "{path}");
-        response.bytes().await.unwrap()
+    let sidecar = glpi.serve();
+    let get = |path: String| {
+        let (status, body) = sidecar.get(&format!("/glpi/plugins/fusioninventory{path}"));
+        assert_eq!(status, 200, "{path}");
+        body
     };
     let config = get(format!(
         "/?action=getConfig&machineid={DEVICE}&task[Deploy]=2.8"
-    ))
-    .await;
-    let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    ));
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
     let place = if layout == Layout::Marketplace {
         "marketplace"
     } else {
@@ -240,27 +182,21 @@ async fn glpis_directory_is_all_that_is_needed(
         config["schedule"][0]["remote"],
         format!("http://glpi.example/glpi/{place}/fusioninventory/b/deploy/")
     );
-    let file = get(format!("/b/deploy/?action=getFilePart&file={}", part())).await;
+    let file = get(format!("/b/deploy/?action=getFilePart&file={}", part()));
     assert_eq!(file, PART);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_says_all_on_glpis_directory_and_ends_as_it_says() {
     let glpi = Glpi::new(Layout::Moved).await;
-    let listen = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
-    let url = format!("http://{listen}");
-    let run = async |public: &str| {
-        let mut program = glpi.program(&["check", "--listen", &listen, "--public-url", public]);
-        timeout(PATIENCE, program.output()).await.unwrap().unwrap()
+    let listen = listen::free().to_string();
+    let check = |public: &str| {
+        let arguments = ["check", "--listen", &listen, "--public-url", public];
+        let (code, said, _) = glpi.run(&arguments);
+        (code, said)
     };
-    let output = run(&url).await;
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let (code, said) = check(&format!("http://{listen}"));
+    assert_eq!(code, 0, "{said}");
     for line in [
         "ok: glpi-dir: ",
         "ok: documents: ",
@@ -272,9 +208,8 @@ async fn check_says_all_on_glpis_directory_and_ends_as_it_says() {
     }
 
     fs::remove_dir_all(glpi.path("var/lib/glpi/_plugins/fusioninventory/files/manifests")).unwrap();
-    let output = run("http://127.0.0.1:9").await;
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let (code, said) = check("http://127.0.0.1:9");
+    assert_eq!(code, 1, "{said}");
     assert!(said.ends_with("2 errors, 1 warning\n"), "{said}");
     assert!(
         said.contains("error: documents: ")
@@ -287,12 +222,8 @@ async fn check_says_all_on_glpis_directory_and_ends_as_it_says() {
 async fn a_directory_that_says_nothing_is_refused_with_its_name() {
     let glpi = Glpi::new(Layout::Socket).await;
     fs::remove_file(glpi.path("glpi/config/config_db.php")).unwrap();
-    let output = timeout(PATIENCE, glpi.program(&["check"]).output())
-        .await
-        .unwrap()
-        .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let (code, _, said) = glpi.run(&["check"]);
+    assert_eq!(code, 2, "{said}");
     assert!(
         said.contains("glpi-dir") && said.contains("config/config_db.php does not exist"),
         "{said}"

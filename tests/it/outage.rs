@@ -13,6 +13,7 @@ use crate::support::app::{self, TestApp};
 use crate::support::cut::{Cut, Mode};
 use crate::support::database;
 use crate::support::fleet::{self, EMPTY, lines, state, sums};
+use crate::support::listen;
 use crate::support::process::run;
 use crate::support::wire::{Answer, DEPLOY, MAIN, get, post, prolog};
 
@@ -154,7 +155,7 @@ async fn a_restart_between_requests_is_not_noticed() {
     let warm = join_all((0..20).map(|_| hello(address))).await;
     assert!(warm.iter().all(|answer| answer.status == 200));
     cut.set(Mode::Cut);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    cut.is_empty().await;
     cut.set(Mode::Open);
     for count in 0..5 {
         let answer = hello(address).await;
@@ -329,12 +330,7 @@ async fn a_locked_row_does_not_stop_the_others() {
 
 #[test]
 fn starting_without_a_database_says_so() {
-    // Bound and dropped: nobody listens there.
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let address = listen::free();
     let begun = Instant::now();
     let output = run(
         &[
@@ -346,7 +342,7 @@ fn starting_without_a_database_says_so() {
             "--database-timeout",
             "2",
             "--database-url",
-            &format!("mysql://glpi:hush@127.0.0.1:{port}/glpi"),
+            &format!("mysql://glpi:hush@{address}/glpi"),
         ],
         &[],
     );

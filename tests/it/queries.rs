@@ -14,11 +14,12 @@ use fusion_sidecar::config::Settings;
 use fusion_sidecar::db::schema;
 use fusion_sidecar::mariadb::{Durability, PrivateServer, Start};
 use fusion_sidecar::proto::envelope::{Coding, seal};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, OptsBuilder};
 use tokio::net::TcpListener;
 
 use crate::support::agent::{prolog, send};
+use crate::support::database::connect;
 use crate::support::site::{expand, package, text};
 
 /// A number of finished runs other than the default, for one who has the time: `RUNS_OF_THE_PAST=1000000`.
@@ -62,10 +63,7 @@ impl Site {
             dir: None,
         };
         let server = PrivateServer::start(start).await.unwrap();
-        let opts = OptsBuilder::default()
-            .socket(Some(server.socket().to_string_lossy()))
-            .user(Some("root"));
-        let mut conn = Conn::new(opts).await.unwrap();
+        let mut conn = connect(server.socket(), None).await.unwrap();
         conn.query_drop(
             "CREATE DATABASE site CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci; USE site",
         )

@@ -18,8 +18,7 @@ use fusion_sidecar::telemetry::metrics;
 
 use crate::support::database::{TestDb, fresh, socket};
 use crate::support::process::{Sidecar, url, url_as};
-
-pub(crate) const README: &str = include_str!("../../README.md");
+use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
 const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 5] = [
@@ -54,28 +53,6 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 5] = [
         )],
     ),
 ];
-
-/// The fenced blocks of `language`, without the indentation of their fences.
-pub(crate) fn blocks(language: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut lines = README.lines();
-    while let Some(line) = lines.next() {
-        let Some(opened) = line.trim_start().strip_prefix("```") else {
-            continue;
-        };
-        let indent = line.len() - line.trim_start().len();
-        let block: Vec<&str> = lines
-            .by_ref()
-            .take_while(|line| line.trim() != "```")
-            .map(|line| line.get(indent..).unwrap_or_default())
-            .collect();
-        if opened == language {
-            found.push(block.join("\n") + "\n");
-        }
-    }
-    assert!(!found.is_empty(), "no block of {language}");
-    found
-}
 
 fn commands() -> Vec<String> {
     let lines = blocks("sh").concat();
@@ -273,6 +250,10 @@ async fn every_other_command_runs() {
         // What `check` finds on this stage is no matter here, only that it looks.
         let fine = code == Some(0) || words[1] == "check" && code == Some(1);
         assert!(fine, "{line}: {code:?}\n{said}");
+        assert!(
+            words[1] != "check" || said.contains("ok: database: "),
+            "{said}"
+        );
     }
     stage
         .db

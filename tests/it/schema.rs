@@ -7,7 +7,7 @@ use fusion_sidecar::db::schema::{self, Report, SchemaError, SharedTables, VERSIO
 use fusion_sidecar::mariadb::{self, Durability, PrivateServer, Start};
 use mysql_async::prelude::Queryable as _;
 
-use crate::support::database::{self, empty, fresh};
+use crate::support::database::{self, connect, empty, fresh};
 
 const COLUMNS: &str = include_str!("../../fixtures/schema/columns.tsv");
 const INDEXES: &str = include_str!("../../fixtures/schema/indexes.tsv");
@@ -300,10 +300,7 @@ async fn a_later_version_is_left_alone() {
 
 #[tokio::test]
 async fn a_connection_without_database_is_told_so() {
-    let opts = mysql_async::OptsBuilder::default()
-        .socket(Some(database::socket().to_string_lossy()))
-        .user(Some("root"));
-    let mut conn = mysql_async::Conn::new(opts).await.unwrap();
+    let mut conn = connect(database::socket(), None).await.unwrap();
     let error = schema::migrate(&mut conn, false, now()).await.unwrap_err();
     assert!(matches!(error, SchemaError::NoDatabase), "{error}");
 }
@@ -333,12 +330,7 @@ async fn a_private_server_keeps_its_directory_and_nothing_else() {
     std::fs::create_dir_all(home.path().join("kept/data.part/mysql")).unwrap();
     let server = PrivateServer::start(start.clone()).await.unwrap();
     let socket = server.socket().to_owned();
-    let opts = |socket: &std::path::Path| {
-        mysql_async::OptsBuilder::default()
-            .socket(Some(socket.to_string_lossy()))
-            .user(Some("root"))
-    };
-    let mut conn = mysql_async::Conn::new(opts(&socket)).await.unwrap();
+    let mut conn = connect(&socket, None).await.unwrap();
     conn.query_drop("CREATE DATABASE kept; CREATE TABLE kept.t (id int) ENGINE=InnoDB; INSERT INTO kept.t VALUES (1)").await.unwrap();
     conn.disconnect().await.unwrap();
     server.load_time_zones().await.unwrap();
@@ -350,7 +342,7 @@ async fn a_private_server_keeps_its_directory_and_nothing_else() {
         server.database("kept").socket.as_deref(),
         Some(server.socket())
     );
-    let mut conn = mysql_async::Conn::new(opts(server.socket())).await.unwrap();
+    let mut conn = connect(server.socket(), None).await.unwrap();
     let row: Option<(u32, String, String)> = conn
         .query_first("SELECT (SELECT COUNT(*) FROM kept.t), @@time_zone, CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')")
         .await
@@ -362,7 +354,7 @@ async fn a_private_server_keeps_its_directory_and_nothing_else() {
     let socket = server.socket().to_owned();
     drop(server);
     assert!(!socket.parent().unwrap().exists());
-    assert!(mysql_async::Conn::new(opts(&socket)).await.is_err());
+    assert!(connect(&socket, None).await.is_err());
 }
 
 #[tokio::test]

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use axum::http::StatusCode;
 use fusion_sidecar::db::{Db, grants, schema};
 use fusion_sidecar::domain::policy::Policy;
 use rstest::rstest;
 
-use super::{DEVICE, Site, assert_errors, get, prolog};
+use super::{DEVICE, Site, assert_errors};
 use crate::support::account::{self, revoke};
 use crate::support::app;
 use crate::support::database::fresh;
@@ -106,30 +105,25 @@ async fn these_rights_are_enough(#[values(Policy::Plugin, Policy::Redux)] policy
     .await;
 
     for _ in ["new", "known"] {
-        let (status, reply) = prolog(&app, DEVICE).await;
-        assert_eq!(status, StatusCode::OK, "{reply}");
+        let reply = app.prolog(DEVICE).await;
         assert!(reply.contains("<PROLOG_FREQ>24</PROLOG_FREQ>"), "{reply}");
     }
     app.db.exec(PACKAGE).await;
     app.prepare().await.unwrap();
 
-    let (status, config) = get(
-        &app,
-        &format!("/?action=getConfig&machineid={DEVICE}&task[Deploy]=2.8"),
-    )
-    .await;
-    assert_eq!(status, StatusCode::OK, "{config}");
+    let config = app
+        .get(&format!(
+            "/?action=getConfig&machineid={DEVICE}&task[Deploy]=2.8"
+        ))
+        .await;
+    assert_eq!(config.status, 200, "{config:?}");
     assert!(
-        config.contains("http://glpi.example/plugins/fusioninventory/b/deploy/"),
-        "{config}"
+        config
+            .text()
+            .contains("http://glpi.example/plugins/fusioninventory/b/deploy/"),
+        "{config:?}"
     );
-    let (status, order) = get(
-        &app,
-        &format!("/b/deploy/?action=getJobs&machineid={DEVICE}&version=2.8"),
-    )
-    .await;
-    assert_eq!(status, StatusCode::OK, "{order}");
-    let order: serde_json::Value = serde_json::from_str(&order).unwrap();
+    let order = app.jobs(DEVICE).await;
     let uuid = order["jobs"][0]["uuid"]
         .as_str()
         .expect("a job is handed out");
@@ -145,12 +139,8 @@ async fn these_rights_are_enough(#[values(Policy::Plugin, Policy::Redux)] policy
             0,
         ),
     ] {
-        let (status, said) = get(
-            &app,
-            &format!("/b/deploy/?machineid={DEVICE}&uuid={uuid}&{report}"),
-        )
-        .await;
-        assert_eq!((status, said.as_str()), (StatusCode::OK, "{}"), "{report}");
+        app.tell(&format!("machineid={DEVICE}&uuid={uuid}&{report}"))
+            .await;
         let states: Vec<u32> = app
             .db
             .rows("SELECT state FROM glpi_plugin_fusioninventory_taskjobstates")

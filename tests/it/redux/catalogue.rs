@@ -5,16 +5,7 @@ use std::time::Duration;
 use super::HOUR;
 use crate::support::app;
 use crate::support::site::office;
-
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..200 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it did not come about within ten seconds");
-}
+use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_php_changes_is_seen_after_the_refresh() {
@@ -22,11 +13,20 @@ async fn what_php_changes_is_seen_after_the_refresh() {
     let app = app::start(|settings| settings.dispatch.catalogue_refresh = refresh).await;
     office(&app.db).await;
     app.db.run(1, 1, 0).await;
-    until(async || app.config("wks-1").await == ["Deploy"]).await;
+    until("the run is seen", async || {
+        app.config("wks-1").await == ["Deploy"]
+    })
+    .await;
     app.db.set("UPDATE {p}tasks SET is_active = 0").await;
-    until(async || app.config("wks-1").await.is_empty()).await;
+    until("the task is off", async || {
+        app.config("wks-1").await.is_empty()
+    })
+    .await;
     app.db.set("UPDATE {p}tasks SET is_active = 1").await;
-    until(async || app.config("wks-1").await == ["Deploy"]).await;
+    until("the task is on again", async || {
+        app.config("wks-1").await == ["Deploy"]
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,10 +8,12 @@ use chrono::{DateTime, Utc};
 use fusion_sidecar::app::{self, Running};
 use fusion_sidecar::clock::{Clock as _, ManualClock};
 use fusion_sidecar::config::Settings;
+use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::prepare::Preparation;
 use tokio::net::TcpListener;
 
 use super::database::{self, TestDb};
+use super::wire::SOON;
 
 /// Noon of a Wednesday: no window of a day or week that a test opens around now crosses its border.
 const NOON: &str = "2026-03-04T12:00:00Z";
@@ -85,6 +87,18 @@ impl TestApp {
     /// The plugin's `files` directory.
     pub(crate) fn files(&self) -> PathBuf {
         self.documents.path().join("files")
+    }
+
+    /// It as the one that a recording is replayed on.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject {
+            base_url: self.base_url(),
+            files: self.files(),
+            limits: Limits {
+                timeout: SOON,
+                answer: 1 << 20,
+            },
+        }
     }
 
     /// What the clock says.

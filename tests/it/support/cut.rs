@@ -75,6 +75,11 @@ impl Cut {
         Self { address, wire }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Makes `database` be reached through the proxy.
     pub(crate) fn in_front_of(&self, database: &mut Database) {
         database.socket = None;
@@ -90,6 +95,12 @@ impl Cut {
     /// Cuts when a client first says `word`; the server still hears it if `heard`, but its answer is lost.
     pub(crate) fn cut_at(&self, word: &'static str, heard: bool) {
         *self.wire.trap.lock().unwrap() = Some(Trap { word, heard });
+    }
+
+    /// Waits until no connection is left.
+    pub(crate) async fn is_empty(&self) {
+        // Each connection watches the mode as long as it lasts.
+        self.wire.mode.closed().await;
     }
 
     /// Waits until it is cut.

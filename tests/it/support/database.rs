@@ -63,7 +63,7 @@ pub(crate) async fn empty() -> TestDb {
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     );
-    let mut conn = connect(None).await.unwrap();
+    let mut conn = connect(socket(), None).await.unwrap();
     conn.query_drop(format!(
         "CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
     ))
@@ -78,7 +78,7 @@ pub(crate) async fn empty() -> TestDb {
 impl TestDb {
     /// A new connection of its own, outside any pool.
     pub(crate) async fn conn(&self) -> Conn {
-        connect(Some(&self.database.name)).await.unwrap()
+        connect(socket(), Some(&self.database.name)).await.unwrap()
     }
 
     /// Runs one or more statements.
@@ -110,7 +110,7 @@ impl Drop for TestDb {
         );
         let _ = std::thread::spawn(move || {
             block_on(async move {
-                if let Ok(mut conn) = connect(None).await {
+                if let Ok(mut conn) = connect(socket(), None).await {
                     let _ = conn.query_drop(sql).await;
                 }
             });
@@ -119,9 +119,10 @@ impl Drop for TestDb {
     }
 }
 
-async fn connect(name: Option<&str>) -> mysql_async::Result<Conn> {
+/// A connection of root to the server on `socket`, to its database `name` if one is named.
+pub(crate) async fn connect(socket: &Path, name: Option<&str>) -> mysql_async::Result<Conn> {
     let opts = OptsBuilder::default()
-        .socket(Some(socket().to_string_lossy()))
+        .socket(Some(socket.to_string_lossy()))
         .user(Some("root"))
         .db_name(name);
     Conn::new(opts).await

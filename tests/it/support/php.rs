@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use fusion_sidecar::proto::envelope::{open, seal};
 use fusion_sidecar::proto::xml::{Limits, parse_request};
 
+use super::listen::serving;
+
 /// A request as PHP got it.
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
@@ -52,9 +54,7 @@ impl FakePhp {
         let router = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&memory));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/glpi", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = format!("http://{}/glpi", serving(router).await);
         Self {
             url: url.parse().unwrap(),
             memory,
