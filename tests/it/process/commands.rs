@@ -2,6 +2,8 @@
 
 use super::{RUN, comments, with_sent_run};
 
+use fusion_sidecar::db::schema::VERSION;
+
 use crate::support::database::{empty, fresh};
 use crate::support::process::{Sidecar, run, told, url};
 
@@ -90,7 +92,11 @@ async fn without_the_own_tables_it_asks_for_migrate() {
     );
     assert_eq!(
         on(&url, &["migrate"]),
-        (0, "own tables are at version 1\n".into(), String::new())
+        (
+            0,
+            format!("own tables are at version {VERSION}\n"),
+            String::new()
+        )
     );
     Sidecar::on(&db, &[]);
 }
@@ -117,12 +123,14 @@ async fn migrate_makes_only_what_it_is_asked_for() {
             .await
     };
     for expected in [
-        "shared tables created; own tables created, version 1\n",
-        "shared tables are complete, left as they are; own tables are at version 1\n",
+        format!("shared tables created; own tables created, version {VERSION}\n"),
+        format!(
+            "shared tables are complete, left as they are; own tables are at version {VERSION}\n"
+        ),
     ] {
         assert_eq!(
             on(&url, &["migrate", "--standalone"]),
-            (0, expected.to_owned(), String::new())
+            (0, expected, String::new())
         );
     }
     let all = tables().await;
@@ -132,7 +140,7 @@ async fn migrate_makes_only_what_it_is_asked_for() {
         on(&url, &["migrate"]),
         (
             0,
-            "own tables created, version 1\n".to_owned(),
+            format!("own tables created, version {VERSION}\n"),
             String::new()
         )
     );
