@@ -73,8 +73,8 @@ impl Running {
 /// # Errors
 ///
 /// When it cannot be reached, or lacks something: all that is missing is named.
-pub async fn open_database(settings: &Settings, clock: &dyn Clock) -> anyhow::Result<Db> {
-    let db = Db::open(&settings.database, settings.timezone, clock.now()).await?;
+pub async fn open_database(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Db> {
+    let db = Db::open(&settings.database, settings.timezone, clock).await?;
     let mut conn = db.conn().await?;
     schema::verify(&mut conn, db.name()).await?;
     Ok(db)
@@ -102,7 +102,7 @@ pub async fn start(
         // Read again by the listener's task, where a fault would come after the word that agents are answered.
         server::tls::acceptor(chain, key).context("the certificate for TLS")?;
     }
-    let db = open_database(settings, clock.as_ref()).await?;
+    let db = open_database(settings, &clock).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
     let (writer, writing) =
@@ -192,6 +192,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
+    if let Some(zone) = running.db.zone_by_offset() {
+        tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \
+            change of the clocks are an hour off until then; `fusion-sidecar check` says how to load the server's time zones");
+    }
     tracing::info!(address = %running.address, policy = %settings.dispatch.policy, "answering agents");
     Ok(running.until_stopped().await?.into())
 }
@@ -202,8 +206,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 ///
 /// When the database does not fit or fails.
 pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
-    let clock = Arc::new(SystemClock);
-    let db = open_database(&settings, clock.as_ref()).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = open_database(&settings, &clock).await?;
     let preparation = Preparation::new(
         db.clone(),
         clock,
@@ -226,8 +230,8 @@ pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
 ///
 /// When the database refuses, or holds something else.
 pub async fn migrate(settings: Settings, standalone: bool) -> anyhow::Result<ExitCode> {
-    let clock = SystemClock;
-    let db = Db::open(&settings.database, settings.timezone, clock.now()).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = Db::open(&settings.database, settings.timezone, &clock).await?;
     let mut conn = db.conn().await?;
     let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
     cli::say(&report.to_string());

@@ -41,7 +41,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     let mut report = Report::default();
     local::examine(settings, &mut report);
-    let opened = database::examine(settings, clock.as_ref(), &mut report).await;
+    let opened = database::examine(settings, &clock, &mut report).await;
     if let Some(opened) = &opened {
         glpi::examine(settings, opened, &mut report).await;
     }

@@ -117,14 +117,20 @@ async fn run_with(
             } else {
                 ExitCode::FAILURE
             };
-            complain(&format!("{error:#}"));
+            complain(&reasons(&error));
             code
         }
     }
 }
 
 async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result<ExitCode> {
-    let settings = |configured: Configured| start(&configured.options, environment);
+    let settings = |configured: Configured| {
+        start(&configured.options, environment, "info").inspect(|settings| {
+            for note in settings.glpi.iter().flat_map(|glpi| &glpi.notes) {
+                tracing::warn!("{note}");
+            }
+        })
+    };
     match command {
         Command::Serve(configured) => app::serve(settings(configured)?).await,
         Command::Once {
@@ -135,7 +141,10 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
             standalone,
             configured,
         } => app::migrate(settings(configured)?, standalone).await,
-        Command::Check(configured) => check::run(settings(configured)?).await,
+        // What it finds is in its report, and its own listener comes and goes unsaid.
+        Command::Check(configured) => {
+            check::run(start(&configured.options, environment, "warn")?).await
+        }
         Command::Replay(arguments) => {
             telemetry::init("warn", LogFormat::Text).context("logging")?;
             replay::run(arguments).await
@@ -147,19 +156,31 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
     }
 }
 
-/// Reads the configuration and starts logging as it says.
-fn start(options: &Options, environment: &Environment) -> anyhow::Result<Settings> {
+/// Reads the configuration and starts logging as it says, or by `filter` where it says nothing.
+fn start(options: &Options, environment: &Environment, filter: &str) -> anyhow::Result<Settings> {
     let settings = config::load(options, environment)?;
-    telemetry::init(&settings.log.filter, settings.log.format).context("logging")?;
-    for note in settings.glpi.iter().flat_map(|glpi| &glpi.notes) {
-        tracing::warn!("{note}");
-    }
+    let filter = settings.log.filter.as_deref().unwrap_or(filter);
+    telemetry::init(filter, settings.log.format).context("logging")?;
     Ok(settings)
 }
 
 /// Writes to standard output what a command was asked for. A reader who has gone away is no error.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// An error with its causes, but for those that its text has already: many errors of libraries repeat theirs.
+#[must_use]
+pub fn reasons(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 /// Writes to standard error why a command failed, each line with the program's name.
@@ -270,6 +291,28 @@ mod tests {
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_reason_is_given_twice() {
+        let io = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let repeating = crate::mariadb::StartError::Io {
+            what: "creating a directory in /x".to_owned(),
+            source: io(),
+        };
+        for (error, said) in [
+            (
+                anyhow::Error::from(repeating),
+                "creating a directory in /x: entity not found",
+            ),
+            (
+                anyhow::Error::from(io()).context("opening /y"),
+                "opening /y: entity not found",
+            ),
+            (anyhow::anyhow!("no more"), "no more"),
+        ] {
+            assert_eq!(reasons(&error), said);
         }
     }
 

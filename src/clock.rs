@@ -3,6 +3,7 @@
 //! Everything else gets a [`Clock`] handed in, so that a test can stand at any moment of any year. Durations between two
 //! points of one process may use [`std::time::Instant`].
 
+use std::fmt::Debug;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 
 /// Says what time it is.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: Debug + Send + Sync + 'static {
     /// The current moment, UTC.
     fn now(&self) -> DateTime<Utc>;
 }

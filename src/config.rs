@@ -121,6 +121,15 @@ impl Database {
             timeout: Duration::from_secs(10),
         }
     }
+
+    /// Where the server is, for people: its socket, or host and port.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.socket {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// TLS towards the database.
@@ -255,21 +264,12 @@ impl Default for Scheduler {
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Log {
-    /// Filter in tracing's words: `info`, `warn,fusion_sidecar=debug`.
-    pub filter: String,
+    /// Filter in tracing's words: `info`, `warn,fusion_sidecar=debug`; if absent, each command has its own.
+    pub filter: Option<String>,
     /// Shape of a line.
     pub format: LogFormat,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-            format: LogFormat::default(),
-        }
-    }
 }
 
 /// Shape of a log line.

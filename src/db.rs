@@ -1,7 +1,7 @@
 //! The only place with SQL.
 //!
-//! One [`Db`] is one pool of connections to GLPI's database. Reads take a connection for one statement each; what must hold together
-//! runs in a transaction that is retried on deadlocks and lock waits. Changes that concurrent requests make to runs go through
+//! One [`Db`] is one pool of connections to GLPI's database. A read takes a connection for its one or few statements; what must hold
+//! together runs in a transaction that is retried on deadlocks and lock waits. Changes that concurrent requests make to runs go through
 //! [`writer`], which commits them together. Every operation has a name, under which its duration and failures are counted.
 //!
 //! Connections are not reset when they return to the pool (their prepared statements would be lost), so nothing here may change a
@@ -30,22 +30,24 @@ pub mod writer;
 
 mod bulk;
 mod needs;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use futures_util::future::BoxFuture;
 use mysql_async::prelude::Queryable;
-use mysql_async::{
-    Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts, Transaction, TxOpts,
-};
+use mysql_async::{Conn, OptsBuilder, PoolConstraints, PoolOpts, SslOpts, Transaction, TxOpts};
 use rand::Rng;
 use secrecy::ExposeSecret;
 
+use crate::clock::Clock;
 use crate::config::{Database, SessionZone};
+use crate::telemetry::metrics::{DB_DURATION, DB_ERRORS};
+use diagnostics::OpenError;
 use names::Names;
+use sessions::Sessions;
 
 /// More statements than this program has: a smaller cache would prepare some of them again and again.
 const STATEMENT_CACHE: usize = 256;
@@ -96,7 +98,9 @@ impl From<mysql_async::Error> for DbError {
                 1213 => Self::Conflict(error.to_string()),
                 1205 => Self::Locked(error.to_string()),
                 // Too many connections, shutdown in progress, connection killed, read-only server.
-                1040 | 1053 | 1927 | 1290 | 1836 => Self::Unavailable(error.to_string()),
+                1040 | 1053 | 1927 | 1290 | 1836
+                // A login refused: password, database, host, TLS.
+                | 1045 | 1698 | 1049 | 1129 | 1130 | 3159 => Self::Unavailable(error.to_string()),
                 _ => Self::Refused(error.to_string()),
             },
             _ => Self::Unavailable(error.to_string()),
@@ -131,7 +135,7 @@ enum OnLock {
 /// GLPI's database.
 #[derive(Debug, Clone)]
 pub struct Db {
-    pool: Pool,
+    sessions: Arc<Sessions>,
     names: &'static Names,
     name: Arc<str>,
     timeout: Duration,
@@ -144,6 +148,15 @@ impl Db {
     ///
     /// When the settings make no pool.
     pub fn new(settings: &Database, session_zone: &str) -> Result<Self, DbError> {
+        Self::with(settings, |opts, setup| {
+            Sessions::in_zone(opts, setup, session_zone)
+        })
+    }
+
+    fn with(
+        settings: &Database,
+        sessions: impl FnOnce(OptsBuilder, Vec<String>) -> Sessions,
+    ) -> Result<Self, DbError> {
         let constraints =
             PoolConstraints::new(1.min(settings.max_connections), settings.max_connections)
                 .ok_or_else(|| {
@@ -152,64 +165,65 @@ impl Db {
         let pool_opts = PoolOpts::new()
             .with_constraints(constraints)
             .with_reset_connection(false);
-        let mut setup = vec![
+        let opts = connection(settings)
+            .pool_opts(pool_opts)
+            .stmt_cache_size(STATEMENT_CACHE);
+        let setup = vec![
             "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'".to_owned(),
             // Row locks without gaps: requests of different agents must not wait for each other.
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
             format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}"),
         ];
-        if !session_zone.is_empty() {
-            setup.push(format!("SET SESSION time_zone = '{session_zone}'"));
-        }
-        let opts = connection(settings)
-            .pool_opts(pool_opts)
-            .stmt_cache_size(STATEMENT_CACHE)
-            .setup(setup);
         Ok(Self {
-            pool: Pool::new(Opts::from(opts)),
+            sessions: Arc::new(sessions(opts, setup)),
             names: Names::fusioninventory(),
             name: settings.name.as_str().into(),
             timeout: settings.timeout,
         })
     }
 
-    /// As [`Db::new`], after asking the server whether it knows the zone by name; if not, its offset at `now` is used.
+    /// As [`Db::new`], after connecting once, in the zone that the settings want. If that is `zone` and the server does not know it by name,
+    /// sessions have its offset, and new ones take their place when `clock` comes to a change of the clocks there.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached.
-    pub async fn open(settings: &Database, zone: Tz, now: DateTime<Utc>) -> Result<Self, DbError> {
-        let session_zone = match settings.session_zone {
-            SessionZone::Server => String::new(),
-            SessionZone::Timezone => {
-                let probe = tokio::time::timeout(
-                    settings.timeout,
-                    Conn::new(Opts::from(connection(settings))),
-                );
-                let mut conn = probe
-                    .await
-                    .map_err(|_| DbError::Unavailable("no connection in time".to_owned()))??;
-                let known: Option<Option<String>> = conn
-                    .exec_first(
-                        "SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)",
-                        (zone.name(),),
-                    )
-                    .await?;
-                conn.disconnect().await?;
-                if known.flatten().is_some() {
-                    zone.name().to_owned()
-                } else {
-                    offset_of(zone, now)
+    /// When there is no connection; which fault is told apart.
+    pub async fn open(
+        settings: &Database,
+        zone: Tz,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let mut conn = diagnostics::connect(settings).await?;
+        let asking = async {
+            let known = match settings.session_zone {
+                SessionZone::Server => Some(String::new()),
+                SessionZone::Timezone => {
+                    let converted: Option<Option<String>> = conn
+                        .exec_first(
+                            "SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)",
+                            (zone.name(),),
+                        )
+                        .await?;
+                    converted.flatten().map(|_| zone.name().to_owned())
                 }
-            }
+            };
+            conn.disconnect().await?;
+            Ok::<_, DbError>(known)
         };
-        Self::new(settings, &session_zone)
+        let known = tokio::time::timeout(settings.timeout, asking)
+            .await
+            .map_err(|_| DbError::Unavailable("no answer in time".to_owned()))??;
+        let db = Self::with(settings, |opts, setup| match known {
+            Some(known) => Sessions::in_zone(opts, setup, &known),
+            None => Sessions::following(opts, setup, zone, Arc::clone(clock)),
+        })?;
+        Ok(db)
     }
 
-    /// The names of the plugin's tables.
+    /// The zone that sessions should be in, if the server does not know it by name: they only have the offset that it has now.
     #[must_use]
-    pub fn names(&self) -> &'static Names {
-        self.names
+    pub fn zone_by_offset(&self) -> Option<Tz> {
+        self.sessions.followed()
     }
 
     /// Name of the database.
@@ -224,7 +238,7 @@ impl Db {
     ///
     /// When none is to be had.
     pub async fn conn(&self) -> Result<Conn, DbError> {
-        match tokio::time::timeout(self.timeout, self.pool.get_conn()).await {
+        match tokio::time::timeout(self.timeout, self.sessions.pool().get_conn()).await {
             Ok(conn) => Ok(conn?),
             Err(_) => Err(DbError::Unavailable("no connection in time".to_owned())),
         }
@@ -244,7 +258,7 @@ impl Db {
 
     /// Closes all connections.
     pub async fn close(self) {
-        if let Err(error) = self.pool.disconnect().await {
+        if let Err(error) = self.sessions.pool().disconnect().await {
             tracing::debug!(error = %error, "connections did not close cleanly");
         }
     }
@@ -263,10 +277,9 @@ impl Db {
         let outcome = tokio::time::timeout(self.timeout, work)
             .await
             .unwrap_or_else(|_| Err(DbError::Unavailable(format!("{name} took too long"))));
-        metrics::histogram!("fusion_sidecar_db_seconds", "operation" => name)
-            .record(begun.elapsed().as_secs_f64());
+        metrics::histogram!(DB_DURATION, "operation" => name).record(begun.elapsed().as_secs_f64());
         if let Err(error) = &outcome {
-            metrics::counter!("fusion_sidecar_db_errors_total", "operation" => name, "code" => error.code()).increment(1);
+            metrics::counter!(DB_ERRORS, "operation" => name, "code" => error.code()).increment(1);
         }
         outcome
     }
@@ -295,7 +308,8 @@ impl Db {
             loop {
                 tries += 1;
                 let outcome = async {
-                    let mut tx = self.pool.start_transaction(TxOpts::default()).await?;
+                    let pool = self.sessions.pool();
+                    let mut tx = pool.start_transaction(TxOpts::default()).await?;
                     match work(self, &input, &mut tx).await {
                         Ok(value) => {
                             tx.commit().await?;
@@ -371,37 +385,4 @@ fn connection(settings: &Database) -> OptsBuilder {
         .db_name(Some(settings.name.clone()))
         .tcp_nodelay(true)
         .ssl_opts(ssl)
-}
-
-/// `zone`'s offset at `now` in MySQL's notation, `+01:00`.
-#[must_use]
-pub fn offset_of(zone: Tz, now: DateTime<Utc>) -> String {
-    let seconds = zone
-        .offset_from_utc_datetime(&now.naive_utc())
-        .fix()
-        .local_minus_utc();
-    let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
-    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_in_mysql_notation() {
-        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        for (zone, now, offset) in [
-            (chrono_tz::UTC, "2026-11-24T12:00:00Z", "+00:00"),
-            (chrono_tz::Europe::Paris, "2026-11-24T12:00:00Z", "+01:00"),
-            (chrono_tz::Europe::Paris, "2026-07-24T12:00:00Z", "+02:00"),
-            (
-                chrono_tz::America::St_Johns,
-                "2026-11-24T12:00:00Z",
-                "-03:30",
-            ),
-        ] {
-            assert_eq!(offset_of(zone, at(now)), offset, "{zone} {now}");
-        }
-    }
 }

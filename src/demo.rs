@@ -22,7 +22,7 @@ use self::agent::Installed;
 use self::home::Home;
 use self::show::{Player, Watch};
 use crate::app;
-use crate::cli::{DemoArgs, say};
+use crate::cli::{DemoArgs, reasons, say};
 use crate::clock::{self, Clock, SystemClock};
 use crate::config::Settings;
 use crate::db::demo::{DATABASE, ListedFile, make_database};
@@ -76,11 +76,14 @@ pub async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if let Some(dir) = kept {
-        let dir = dir.display();
         say(&format!(
-            "demo: the data are kept in {dir}; again: fusion-sidecar demo --dir {dir}"
+            "demo: the data are kept in {}; again: {} demo --dir {}",
+            dir.display(),
+            program(),
+            quoted(&dir)
         ));
     }
+    say("demo: stopped");
     Ok(code)
 }
 
@@ -101,6 +104,34 @@ fn told_to_stop() -> anyhow::Result<CancellationToken> {
         teller.cancel();
     });
     Ok(told)
+}
+
+/// How this program is called from a shell: by its name, if that leads to it.
+fn program() -> String {
+    let name = env!("CARGO_PKG_NAME");
+    let Ok(own) = std::env::current_exe().and_then(|own| own.canonicalize()) else {
+        return name.to_owned();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let called = std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file());
+    if called.and_then(|file| file.canonicalize().ok()).as_ref() == Some(&own) {
+        name.to_owned()
+    } else {
+        quoted(&own)
+    }
+}
+
+/// A path as a word of a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// The exit code of a demo that was stopped before it served.
@@ -136,12 +167,9 @@ async fn serve(
     let running = app::start(&settings, listener, clock, None).await?;
     let (db, stop) = (running.db.clone(), running.stop_handle());
     let agents_url = format!("{url}{PREFIX}");
+    let policy = arguments.policy;
     say(&format!(
-        "demo: serving {agents_url}, policy {}; Ctrl-C ends it",
-        arguments.policy
-    ));
-    say(&format!(
-        "demo: an agent comes here with: fusioninventory-agent --server {agents_url} --force --tasks=deploy"
+        "demo: serving {agents_url}, policy {policy}; Ctrl-C ends it"
     ));
 
     let shown = async {
@@ -152,11 +180,18 @@ async fn serve(
             () = told.cancelled() => Ok(false),
         };
         let finished = ended.unwrap_or_else(|error| {
-            say(&format!("demo: {error:#}"));
+            say(&format!("demo: {}", reasons(&error)));
             false
         });
         if arguments.exit || told.is_cancelled() {
             stop.soft.cancel();
+        }
+        // What can be done now comes last, where it is read.
+        if !stop.soft.is_cancelled() {
+            say(&format!(
+                "demo: an agent of yours comes here with: fusioninventory-agent --server {agents_url} --force --tasks=deploy"
+            ));
+            say(&format!("demo: still serving {agents_url}; Ctrl-C ends it"));
         }
         finished
     };
@@ -188,7 +223,7 @@ async fn prepare(settings: &Settings, clock: Arc<dyn Clock>, home: &Home) -> any
     if !loaded {
         make_database(&settings.database).await?;
     }
-    let db = Db::open(&settings.database, settings.timezone, clock.now()).await?;
+    let db = Db::open(&settings.database, settings.timezone, &clock).await?;
     let mut conn = db.conn().await?;
     schema::migrate(&mut conn, true, clock.now()).await?;
     drop(conn);
@@ -290,6 +325,17 @@ mod tests {
             r#"/tmp/a &#38; "b""#
         );
         assert!(!json.contains("{target}") && !json.contains("{sha512}"));
+    }
+
+    #[test]
+    fn paths_as_words_of_a_shell() {
+        for (path, word) in [
+            ("/srv/demo-1", "/srv/demo-1"),
+            ("/srv/my demo", "'/srv/my demo'"),
+            ("/srv/it's", r"'/srv/it'\''s'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), word);
+        }
     }
 
     #[test]

@@ -29,15 +29,16 @@ use chrono_tz::Tz;
 
 use crate::clock::{Clock, local};
 use crate::config::PluginBase;
-use crate::db::writer::{Change, Line, MAX_COMMENT, Request, Writer};
+use crate::db::writer::{Change, Line, MAX_COMMENT, Request, Step, Writer};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Agent;
 use crate::domain::admission::Admission;
 use crate::domain::catalogue::{Catalogue, Site};
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
-use crate::domain::run::LogState;
+use crate::domain::run::{LogState, Run};
 use crate::proto::text;
+use crate::telemetry::metrics::REPORTS_IGNORED;
 use addresses::Addresses;
 use catalogues::Catalogues;
 
@@ -250,6 +251,34 @@ impl Dispatcher {
             text: cut(&text, MAX_COMMENT).to_owned(),
         }
     }
+}
+
+/// A change to `run`; its `lines` are filed under the run's target.
+fn change(run: &Run, step: Step, lines: Vec<Line>) -> Change {
+    Change {
+        run: run.id,
+        itemtype: run.itemtype.clone(),
+        items_id: run.items_id,
+        step,
+        lines,
+        finding: None,
+    }
+}
+
+/// Counts and logs that a report on the run that the agent calls `run` is ignored, for a `reason` that metrics can be labelled with.
+fn ignore_report(reason: &'static str, run: &str) {
+    metrics::counter!(REPORTS_IGNORED, "reason" => reason).increment(1);
+    tracing::warn!(reason, run = cut(run, 64), "a report is ignored");
+}
+
+/// Counts and logs that `agent` spoke of a run that is not its own.
+fn ignore_foreign(agent: &Agent, run: &str) {
+    metrics::counter!(REPORTS_IGNORED, "reason" => "foreign-run").increment(1);
+    tracing::warn!(
+        agent.id = agent.id.0,
+        run.uniqid = cut(run, 64),
+        "a report on another agent's run is ignored"
+    );
 }
 
 /// A log line of the sidecar's own.

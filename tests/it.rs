@@ -22,6 +22,8 @@ mod bad_input;
 mod bad_rows;
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/clocks.rs"]
+mod clocks;
 #[path = "it/collect.rs"]
 mod collect;
 #[path = "it/concurrency.rs"]
@@ -58,7 +60,13 @@ mod redux;
 mod replay;
 #[path = "it/replay_command.rs"]
 mod replay_command;
+#[path = "it/retries.rs"]
+mod retries;
 #[path = "it/schema.rs"]
 mod schema;
+#[path = "it/starting.rs"]
+mod starting;
 #[path = "it/support/mod.rs"]
 mod support;
+#[path = "it/writer.rs"]
+mod writer;

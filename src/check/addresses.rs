@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use super::Report;
 use super::probe::{Answer, Nonce, ask};
 use crate::app::{self, Running};
+use crate::cli;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::dispatch::addresses::Addresses;
@@ -50,7 +51,7 @@ pub(super) async fn listen(
                 Err(error) => {
                     report.error(
                         "listener",
-                        format!("the sidecar does not start: {error:#}"),
+                        format!("the sidecar does not start: {}", cli::reasons(&error)),
                         "mend what is said above",
                     );
                     None

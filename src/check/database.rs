@@ -1,11 +1,13 @@
 //! The database: whether it is there, what it is, what it allows, what it holds, and what time it has.
 
+use std::sync::Arc;
+
 use super::{Report, time};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::db::diagnostics::{self, ConnectError, ServerFacts, SiteFacts};
+use crate::db::diagnostics::{ConnectError, OpenError, ServerFacts, SiteFacts};
 use crate::db::grants::{self, Grant, Privilege};
-use crate::db::schema::{self, Missing, SchemaError};
+use crate::db::schema::{self, Missing};
 use crate::db::{Db, DbError};
 use crate::domain::catalogue::Catalogue;
 
@@ -23,17 +25,17 @@ pub(super) struct Opened {
 
 pub(super) async fn examine(
     settings: &Settings,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     report: &mut Report,
 ) -> Option<Opened> {
-    if let Err(error) = diagnostics::connect(&settings.database).await {
-        report.error("database", error.to_string(), mend(settings, &error));
-        return None;
-    }
-    let db = match Db::open(&settings.database, settings.timezone, clock.now()).await {
+    let db = match Db::open(&settings.database, settings.timezone, clock).await {
         Ok(db) => db,
         Err(error) => {
-            report.error("database", error.to_string(), SEE_SERVER);
+            let mend = match &error {
+                OpenError::Connect { cause, .. } => mend(settings, cause),
+                OpenError::Database(_) => SEE_SERVER.to_owned(),
+            };
+            report.error("database", error.to_string(), mend);
             return None;
         }
     };
@@ -48,7 +50,10 @@ pub(super) async fn examine(
     }
     let refused = rights(&db, &account, report).await;
     let whole = tables(&db, refused.as_deref().unwrap_or_default(), report).await;
-    let complete = whole && refused.is_some_and(|refused| refused.is_empty());
+    let writable = server
+        .as_ref()
+        .is_some_and(|server| !server.logs_statements);
+    let complete = whole && writable && refused.is_some_and(|refused| refused.is_empty());
     let site = db.site_facts().await.ok();
     if let Some(server) = &server {
         time::zones(settings, server, site.as_ref(), now, report);
@@ -77,10 +82,6 @@ fn kept<T>(outcome: Result<T, DbError>, report: &mut Report) -> Option<T> {
 fn mend(settings: &Settings, error: &ConnectError) -> String {
     let database = &settings.database;
     let (user, name) = (&database.user, &database.name);
-    let place = match &database.socket {
-        Some(socket) => socket.display().to_string(),
-        None => format!("{}:{}", database.host, database.port),
-    };
     match error {
         ConnectError::Login(_) => {
             format!("give the password of {user}, or one set anew with ALTER USER, and write special characters percent-encoded in a database URL")
@@ -99,7 +100,7 @@ fn mend(settings: &Settings, error: &ConnectError) -> String {
             format!("let {user} log in by mysql_native_password or caching_sha2_password")
         }
         ConnectError::Unreachable(_) | ConnectError::Silent => {
-            format!("see that the server runs and answers at {place}")
+            format!("see that the server runs and answers at {}", database.place())
         }
         ConnectError::Other(_) => SEE_SERVER.to_owned(),
     }
@@ -134,10 +135,19 @@ fn kind(server: &ServerFacts, report: &mut Report) {
             "name the primary server, not a replica",
         );
     }
+    if server.logs_statements {
+        report.error(
+            "database",
+            "the server writes statements into its binary log (binlog_format=STATEMENT), and refuses every write of sessions that are READ \
+             COMMITTED, as the sidecar's are",
+            "set binlog_format=MIXED (or ROW) in the server's configuration and by SET GLOBAL binlog_format='MIXED', then start the sidecar anew",
+        );
+    }
     if server.version.is_supported()
         && server.innodb
         && server.other_engines.is_empty()
         && !server.read_only
+        && !server.logs_statements
     {
         report.fine(
             "database",
@@ -163,6 +173,10 @@ async fn rights(db: &Db, account: &str, report: &mut Report) -> Option<Vec<Grant
         );
     }
     Some(refused)
+}
+
+fn lacks(missing: &[Missing]) -> String {
+    format!("the database lacks {}", schema::list(missing))
 }
 
 /// Whether all tables are there. Those that may not be read do not show in the server's lists; they were named among `refused`.
@@ -191,14 +205,14 @@ async fn tables(db: &Db, refused: &[Grant], report: &mut Report) -> bool {
     if !shared.is_empty() {
         report.error(
             "schema",
-            SchemaError::Lacks(shared).to_string(),
+            lacks(&shared),
             "name GLPI's database, and install or update the FusionInventory plugin 10.0 in GLPI",
         );
     }
     if !own.is_empty() {
         report.error(
             "schema",
-            SchemaError::Lacks(own).to_string(),
+            lacks(&own),
             "run fusion-sidecar migrate once, as a user who may CREATE tables",
         );
     }
@@ -257,6 +271,7 @@ mod tests {
             session_offset: 0,
             global_offset: None,
             read_only: false,
+            logs_statements: false,
             innodb: true,
             other_engines: Vec::new(),
         }
@@ -286,6 +301,10 @@ mod tests {
             (
                 |server| server.read_only = true,
                 "error: database: the server is read-only",
+            ),
+            (
+                |server| server.logs_statements = true,
+                "error: database: the server writes statements into its binary log",
             ),
             (
                 |server| {

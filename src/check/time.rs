@@ -81,8 +81,9 @@ pub(super) fn zones(
     {
         report.warning(
             "timezone",
-            format!("the database server does not know {zone} by name: until the next start {} is used, also after a change of the clocks", server.session_zone),
-            "load its time zones: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql",
+            format!("the database server does not know {zone} by name: sessions have its offset, now {}, and dates beyond the next change of the \
+                clocks are an hour off until then", server.session_zone),
+            "load its time zones, and start the sidecar anew: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql",
         );
     }
     match &settings.glpi {
@@ -138,6 +139,7 @@ mod tests {
             session_offset,
             global_offset: Some(global_offset),
             read_only: false,
+            logs_statements: false,
             innodb: true,
             other_engines: Vec::new(),
         }

@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
         self.server(&mut settings);
         self.dispatch(&mut settings);
         settings.timezone = timezone.unwrap_or_else(system_timezone);
-        self.set(&mut settings.log.filter, Key::Log, value::log_filter);
+        settings.log.filter = self.read(Key::Log, value::log_filter);
         self.set(&mut settings.log.format, Key::LogFormat, value::log_format);
 
         let (mut database, glpi, glpi_doc_dir) = place?;

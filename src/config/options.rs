@@ -51,7 +51,7 @@ pub enum Key {
     Policy,
     /// The plugin's document directory, with files/repository and files/manifests [default: GLPI's, with --glpi-dir]
     PluginDocDir,
-    /// Age at which tasks, groups and settings are read again; 0 = at every request [default: 5]
+    /// Age at which tasks, groups and settings are read again (up to five times it while that takes long); 0 = at every request [default: 5]
     CatalogueRefresh,
     /// How often a run is sent while its agent reports nothing, with policy redux [default: 3]
     MaxSends,
@@ -91,7 +91,7 @@ pub enum Key {
     MaxConnections,
     /// How long running requests may go on after the first stop signal [default: 30]
     ShutdownGrace,
-    /// What is logged, in tracing's words: `info`, or `warn,fusion_sidecar=debug` [default: info]
+    /// What is logged, in tracing's words: `info`, or `warn,fusion_sidecar=debug` [default: info; warn for check]
     Log,
     /// Shape of a log line: text or json [default: text]
     LogFormat,

@@ -42,6 +42,18 @@ pub struct NetworkPace {
     pub inventory_timeout: u32,
 }
 
+macro_rules! select_agents {
+    ($name:literal, $condition:literal) => {
+        concat!(
+            "/* ",
+            $name,
+            " */ SELECT a.id, a.device_id, a.entities_id, a.`lock`, c.id, c.entities_id, c.locations_id, c.groups_id, c.users_id, \
+             c.is_deleted, c.is_template FROM {p}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id WHERE ",
+            $condition
+        )
+    };
+}
+
 impl Db {
     /// The agent of a row.
     ///
@@ -50,11 +62,7 @@ impl Db {
     /// When the database fails.
     pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>, DbError> {
         self.timed("agent", async {
-            let sql = self.sql(
-                "/* agent */ SELECT a.id, a.device_id, a.entities_id, a.`lock`, c.id, c.entities_id, c.locations_id, c.groups_id, \
-                 c.users_id, c.is_deleted, c.is_template \
-                 FROM {p}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id WHERE a.id = ?",
-            );
+            let sql = self.sql(select_agents!("agent", "a.id = ?"));
             let row: Option<Row> = self.conn().await?.exec_first(sql.as_ref(), (id.0,)).await?;
             row.map(agent).transpose()
         })
@@ -71,13 +79,15 @@ impl Db {
             return Ok(Vec::new());
         }
         self.timed("agents_by_device_id", async {
-            let sql = self.sql(
-                "/* agents_by_device_id */ SELECT a.id, a.device_id, a.entities_id, a.`lock`, c.id, c.entities_id, c.locations_id, c.groups_id, \
-                 c.users_id, c.is_deleted, c.is_template \
-                 FROM {p}agents a LEFT JOIN glpi_computers c ON c.id = a.computers_id \
-                 WHERE a.device_id = ? ORDER BY a.id LIMIT ?",
-            );
-            let rows: Vec<Row> = self.conn().await?.exec(sql.as_ref(), (device_id, MOST_DUPLICATES)).await?;
+            let sql = self.sql(select_agents!(
+                "agents_by_device_id",
+                "a.device_id = ? ORDER BY a.id LIMIT ?"
+            ));
+            let rows: Vec<Row> = self
+                .conn()
+                .await?
+                .exec(sql.as_ref(), (device_id, MOST_DUPLICATES))
+                .await?;
             rows.into_iter().map(agent).collect()
         })
         .await
@@ -191,9 +201,7 @@ fn agent(row: Row) -> Result<Agent, DbError> {
     let mut columns = Columns::new("agents", row);
     Ok(Agent {
         id: AgentId(columns.take("id")?),
-        device_id: columns
-            .take::<Option<String>>("device_id")?
-            .unwrap_or_default(),
+        device_id: columns.text("device_id")?,
         entity: EntityId(columns.take("entities_id")?),
         locked: columns.flag("lock")?,
         computer: match columns.take::<Option<u32>>("computers_id")? {

@@ -145,7 +145,7 @@ impl Db {
             let id = TaskId(columns.take("id")?);
             let task = Task {
                 id,
-                name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
+                name: columns.text("name")?,
                 is_active: columns.flag("is_active")?,
                 dates: Dates {
                     start: columns.take("datetime_start")?,
@@ -170,20 +170,10 @@ impl Db {
             let job = Job {
                 id,
                 task: TaskId(columns.take("tasks_id")?),
-                name: columns.take::<Option<String>>("name")?.unwrap_or_default(),
-                method: columns
-                    .take::<Option<String>>("method")?
-                    .unwrap_or_default(),
-                targets: parse_targets(
-                    &columns
-                        .take::<Option<String>>("targets")?
-                        .unwrap_or_default(),
-                ),
-                actors: parse_actors(
-                    &columns
-                        .take::<Option<String>>("actors")?
-                        .unwrap_or_default(),
-                ),
+                name: columns.text("name")?,
+                method: columns.text("method")?,
+                targets: parse_targets(&columns.text("targets")?),
+                actors: parse_actors(&columns.text("actors")?),
             };
             Ok((id, job))
         });

@@ -1,14 +1,14 @@
 //! What agents collect (`collects` and its kinds), and what they found (`…_contents`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row, Transaction, Value};
 
 use super::bulk::{LIST_MAX, insert, list, marks, pad};
 use super::row::Columns;
-use super::{Db, DbError, OnLock};
-use crate::domain::ids::{ComputerId, RunId};
+use super::{Db, DbError};
+use crate::domain::ids::ComputerId;
 use crate::proto::collect::{FileSearch, Item, What};
 
 /// Kinds of collects, by `collects.type`.
@@ -161,77 +161,25 @@ impl Db {
         })
         .await
     }
-
-    /// Forgets the files that these orders found on `computer` before.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn forget_files(&self, orders: &[u32], computer: ComputerId) -> Result<(), DbError> {
-        if orders.is_empty() {
-            return Ok(());
-        }
-        self.timed("forget_files", async {
-            let mut conn = self.conn().await?;
-            for chunk in orders.chunks(LIST_MAX) {
-                let text = format!(
-                    "/* forget_files */ DELETE FROM {{p}}collects_files_contents WHERE computers_id = ? AND {{f}}collects_files_id IN ({})",
-                    marks(chunk.len())
-                );
-                // The computer is a parameter: statements are cached by their text, and there are as many computers as agents.
-                let values = std::iter::once(computer.0).chain(pad(chunk)).map(Value::from);
-                conn.exec_drop(self.names.replace(&text), Params::Positional(values.collect()))
-                    .await?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Stores what the order `id` of `run` found on `computer`, all or nothing.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing was stored.
-    pub async fn store_found(
-        &self,
-        run: RunId,
-        computer: ComputerId,
-        id: u32,
-        found: &Found,
-    ) -> Result<(), DbError> {
-        self.tx(
-            "store_found",
-            OnLock::TryAgain,
-            (run, computer, id, found),
-            |db, (run, computer, id, found), tx| {
-                Box::pin(store(db, tx, *run, *computer, *id, found))
-            },
-        )
-        .await
-    }
 }
 
 fn file_search(row: Row) -> Result<(u32, Item), DbError> {
     let mut columns = Columns::new("collects_files", row);
     let collect = columns.take("collects_id")?;
     let id = columns.take("id")?;
-    let mut text =
-        |column| Ok::<String, DbError>(columns.take::<Option<String>>(column)?.unwrap_or_default());
-    let dir = text("dir")?;
     let mut search = FileSearch {
-        dir,
-        ..FileSearch::default()
+        dir: columns.text("dir")?,
+        limit: columns.take("limit")?,
+        recursive: columns.take("is_recursive")?,
+        is_file: columns.take("filter_is_file")?,
+        is_dir: columns.take("filter_is_dir")?,
+        size: [
+            columns.take("filter_sizeequals")?,
+            columns.take("filter_sizegreater")?,
+            columns.take("filter_sizelower")?,
+        ],
+        filters: Vec::new(),
     };
-    search.limit = columns.take("limit")?;
-    search.recursive = columns.take("is_recursive")?;
-    search.is_file = columns.take("filter_is_file")?;
-    search.is_dir = columns.take("filter_is_dir")?;
-    search.size = [
-        columns.take("filter_sizeequals")?,
-        columns.take("filter_sizegreater")?,
-        columns.take("filter_sizelower")?,
-    ];
     for (column, name) in [
         ("filter_regex", "regex"),
         ("filter_checksumsha512", "checkSumSHA512"),
@@ -239,26 +187,63 @@ fn file_search(row: Row) -> Result<(u32, Item), DbError> {
         ("filter_name", "name"),
         ("filter_iname", "iname"),
     ] {
-        search.filters.push((
-            name,
-            columns.take::<Option<String>>(column)?.unwrap_or_default(),
-        ));
+        search.filters.push((name, columns.text(column)?));
     }
-    Ok((
-        collect,
-        Item {
-            id,
-            what: What::File(search),
-        },
-    ))
+    let what = What::File(search);
+    Ok((collect, Item { id, what }))
 }
 
-async fn store(
+/// Forgets the files that these orders found on `computer` before.
+pub(super) async fn forget_files(
     db: &Db,
     tx: &mut Transaction<'static>,
-    run: RunId,
     computer: ComputerId,
-    id: u32,
+    orders: &[u32],
+) -> Result<(), DbError> {
+    for chunk in orders.chunks(LIST_MAX) {
+        let text = format!(
+            "/* forget_files */ SELECT id FROM {{p}}collects_files_contents WHERE computers_id = ? AND {{f}}collects_files_id IN ({})",
+            marks(chunk.len())
+        );
+        // The computer is a parameter: statements are cached by their text, and there are as many computers as agents.
+        let values = std::iter::once(computer.0)
+            .chain(pad(chunk))
+            .map(Value::from);
+        let ids: Vec<u64> = tx
+            .exec(
+                db.names.replace(&text),
+                Params::Positional(values.collect()),
+            )
+            .await?;
+        remove(db, tx, "collects_files_contents", &ids).await?;
+    }
+    Ok(())
+}
+
+/// Removes rows of a table by their ids. Without an index a condition on other columns would lock, one after the other, the rows of
+/// everybody else.
+async fn remove(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    table: &str,
+    ids: &[u64],
+) -> Result<(), DbError> {
+    for chunk in ids.chunks(LIST_MAX) {
+        let text = format!(
+            "/* remove_found */ DELETE FROM {{p}}{table} WHERE id IN ({})",
+            marks(chunk.len())
+        );
+        tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
+    }
+    Ok(())
+}
+
+/// Stores what an order found on `computer`.
+pub(super) async fn store(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    computer: ComputerId,
+    order: u32,
     found: &Found,
 ) -> Result<(), DbError> {
     let (table, stem, key, values) = match found {
@@ -266,9 +251,9 @@ async fn store(
             let sql = db.sql(
                 "/* store_found */ INSERT INTO {p}collects_files_contents (computers_id, {f}collects_files_id, pathfile, size) VALUES (?, ?, ?, ?)",
             );
-            tx.exec_drop(sql.as_ref(), (computer.0, id, path, size))
-                .await?;
-            return Ok(());
+            return Ok(tx
+                .exec_drop(sql.as_ref(), (computer.0, order, path, size))
+                .await?);
         }
         Found::Values(Kind::Registry, values) => (
             "collects_registries_contents",
@@ -283,50 +268,43 @@ async fn store(
             values,
         ),
     };
-    // The tables have no unique key: answers of one run come one after the other, by the lock on the run's own row.
-    let lock = db.sql("/* store_found */ SELECT id FROM {p}taskjobstates WHERE id = ? FOR UPDATE");
-    tx.exec_drop(lock.as_ref(), (run.0,)).await?;
     let text = format!(
-        "/* store_found */ SELECT id, `{key}` FROM {{p}}{table} WHERE computers_id = ? AND {{f}}{stem} = ? ORDER BY id FOR UPDATE"
+        "/* store_found */ SELECT id, `{key}` FROM {{p}}{table} WHERE computers_id = ? AND {{f}}{stem} = ? ORDER BY id"
     );
-    let stored: Vec<(u64, Option<String>)> =
-        tx.exec(db.names.replace(&text), (computer.0, id)).await?;
-    let mut by_key: HashMap<String, u64> = HashMap::new();
+    let stored: Vec<(u64, Option<String>)> = tx
+        .exec(db.names.replace(&text), (computer.0, order))
+        .await?;
+    let wanted: HashSet<&str> = values.iter().map(|(key, ..)| key.as_str()).collect();
+    let mut known: HashMap<String, u64> = HashMap::new();
     let mut gone: Vec<u64> = Vec::new();
-    for (row, stored) in stored {
-        let stored = stored.unwrap_or_default();
+    for (row, key) in stored {
+        let key = key.unwrap_or_default();
         // Of several rows of a key the first is kept.
-        if values.iter().any(|(key, ..)| *key == stored) && !by_key.contains_key(&stored) {
-            by_key.insert(stored, row);
+        if wanted.contains(key.as_str()) && !known.contains_key(&key) {
+            known.insert(key, row);
         } else {
             gone.push(row);
         }
     }
-    let mut fresh: Vec<[Value; 4]> = Vec::new();
-    for (name, new, again) in values {
-        match by_key.get(name) {
-            Some(row) => {
-                let text =
-                    format!("/* store_found */ UPDATE {{p}}{table} SET value = ? WHERE id = ?");
-                tx.exec_drop(db.names.replace(&text), (again, row)).await?;
-            }
-            None => fresh.push([
+    remove(db, tx, table, &gone).await?;
+    // A row that is there is named by its id, every other one gets the next.
+    let rows: Vec<[Value; 5]> = values
+        .iter()
+        .map(|(key, new, again)| {
+            let row = known.get(key);
+            let value = if row.is_some() { again } else { new };
+            [
+                row.into(),
                 computer.0.into(),
-                id.into(),
-                name.as_str().into(),
-                new.as_str().into(),
-            ]),
-        }
-    }
-    for chunk in gone.chunks(LIST_MAX) {
-        let text = format!(
-            "/* store_found */ DELETE FROM {{p}}{table} WHERE id IN ({})",
-            marks(chunk.len())
-        );
-        tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
-    }
+                order.into(),
+                key.as_str().into(),
+                value.as_str().into(),
+            ]
+        })
+        .collect();
     let head = format!(
-        "/* store_found */ INSERT INTO {{p}}{table} (computers_id, {{f}}{stem}, `{key}`, value)"
+        "/* store_found */ INSERT INTO {{p}}{table} (id, computers_id, {{f}}{stem}, `{key}`, value)"
     );
-    insert(db, tx, &head, &fresh, "").await
+    let tail = "ON DUPLICATE KEY UPDATE value = VALUES(value)";
+    insert(db, tx, &head, &rows, tail).await
 }

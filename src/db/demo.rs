@@ -4,6 +4,7 @@ use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Row};
 
+use super::names::quoted;
 use super::row::Columns;
 use super::script::statements;
 use super::{Db, DbError, OnLock, connection};
@@ -49,9 +50,11 @@ pub struct Line {
 pub async fn make_database(settings: &Database) -> Result<(), DbError> {
     let opts = connection(settings).db_name(None::<String>);
     let mut conn = Conn::new(Opts::from(opts)).await?;
-    conn.query_drop("DROP DATABASE IF EXISTS glpi").await?;
-    conn.query_drop("CREATE DATABASE glpi CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
-        .await?;
+    let name = quoted(DATABASE);
+    conn.query_drop(format!(
+        "DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+    ))
+    .await?;
     Ok(conn.disconnect().await?)
 }
 

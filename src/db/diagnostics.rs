@@ -1,5 +1,6 @@
 //! What `check` asks the database: whether it can be reached and why not, what kind of server it is, and what GLPI says of itself.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use chrono::NaiveDateTime;
@@ -92,20 +93,36 @@ impl ConnectError {
     }
 }
 
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no connection.
+    #[error("no connection to the database at {place} as {user}: {cause}")]
+    Connect {
+        /// Where the server should be.
+        place: String,
+        /// The user's name.
+        user: String,
+        /// What is in the way.
+        cause: ConnectError,
+    },
+    /// There was one, and then it failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
 /// Connects once, without a pool.
-///
-/// # Errors
-///
-/// [`ConnectError`]
-pub async fn connect(settings: &Database) -> Result<(), ConnectError> {
+pub(super) async fn connect(settings: &Database) -> Result<Conn, OpenError> {
     let opening = Conn::new(Opts::from(connection(settings)));
-    let conn = tokio::time::timeout(settings.timeout, opening)
-        .await
-        .map_err(|_| ConnectError::Silent)?
-        .map_err(|error| ConnectError::of(&error, settings.tls.is_some()))?;
-    // It was there; how the goodbye went does not matter.
-    let _ = conn.disconnect().await;
-    Ok(())
+    let opened = match tokio::time::timeout(settings.timeout, opening).await {
+        Ok(opened) => opened.map_err(|error| ConnectError::of(&error, settings.tls.is_some())),
+        Err(_) => Err(ConnectError::Silent),
+    };
+    opened.map_err(|cause| OpenError::Connect {
+        place: settings.place(),
+        user: settings.user.clone(),
+        cause,
+    })
 }
 
 /// What a server calls itself.
@@ -175,6 +192,8 @@ pub struct ServerFacts {
     pub global_offset: Option<i64>,
     /// It takes no changes.
     pub read_only: bool,
+    /// Its binary log is on and holds statements: sessions below REPEATABLE READ may not write then.
+    pub logs_statements: bool,
     /// InnoDB is there.
     pub innodb: bool,
     /// Tables that the sidecar uses and that are not InnoDB, with their engine.
@@ -226,6 +245,13 @@ impl Db {
                 return Err(DbError::Refused("the server says nothing of itself".to_owned()));
             };
             let mut server = Columns::new("server", row);
+            // Not by `@@`: a server that has no such variable says nothing instead of failing.
+            let log: HashMap<String, String> = conn
+                .query("/* server_facts */ SHOW VARIABLES WHERE variable_name IN ('log_bin', 'binlog_format')")
+                .await?
+                .into_iter()
+                .collect();
+            let logs = |name: &str, value: &str| log.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
             let innodb: Option<String> = conn
                 .query_first("/* server_facts */ SELECT support FROM information_schema.engines WHERE engine = 'InnoDB'")
                 .await?;
@@ -247,6 +273,7 @@ impl Db {
                 session_offset: server.take("session offset")?,
                 global_offset: server.take("global offset")?,
                 read_only: !matches!(server.take::<String>("read_only")?.as_str(), "0" | "OFF"),
+                logs_statements: logs("log_bin", "ON") && logs("binlog_format", "STATEMENT"),
                 innodb: innodb.is_some_and(|support| matches!(support.as_str(), "YES" | "DEFAULT")),
                 other_engines,
             })

@@ -8,7 +8,7 @@ use std::fmt;
 
 use mysql_async::prelude::Queryable;
 
-use super::names::Names;
+use super::names::{Names, quoted};
 use super::needs::{OWN, SHARED};
 use super::{Db, DbError};
 
@@ -43,7 +43,7 @@ const WRITTEN: [(&str, &[Privilege]); 11] = [
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
-const REFUSALS: [u16; 3] = [1044, 1142, 1143];
+pub(super) const REFUSALS: [u16; 3] = [1044, 1142, 1143];
 
 /// Rights on one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +79,10 @@ impl Grant {
     #[must_use]
     pub fn statement(&self, database: &str, account: &str) -> String {
         format!(
-            "GRANT {} ON `{}`.`{}` TO {account};",
+            "GRANT {} ON {}.{} TO {account};",
             self.list(),
-            database.replace('`', "``"),
-            self.table
+            quoted(database),
+            quoted(&self.table)
         )
     }
 

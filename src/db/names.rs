@@ -63,6 +63,11 @@ impl Names {
     }
 }
 
+/// `name` as a statement names a table, column or database.
+pub(super) fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +88,11 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(&*Names::fusioninventory().expand(text), expected);
         }
+    }
+
+    #[test]
+    fn names_are_quoted() {
+        assert_eq!(quoted("a`; DROP TABLE b"), "`a``; DROP TABLE b`");
     }
 
     #[test]

@@ -4,18 +4,18 @@
 pub(super) type Need = (&'static str, &'static str);
 
 /// GLPI's and the plugin's.
-pub(super) const SHARED: [Need; 41] = [
+pub(super) const SHARED: [Need; 40] = [
     ("glpi_configs", "context name value"),
     ("glpi_plugins", "directory version state"),
     ("glpi_crontasks", "itemtype name state"),
-    ("glpi_entities", "id name entities_id level"),
+    ("glpi_entities", "id entities_id level"),
     (
         "glpi_computers",
         "id name serial otherserial entities_id locations_id users_id groups_id is_deleted is_template",
     ),
     ("glpi_groups", "id"),
     ("glpi_groups_users", "users_id groups_id"),
-    ("{p}agentmodules", "id modulename is_active exceptions"),
+    ("{p}agentmodules", "modulename is_active exceptions"),
     (
         "{p}agents",
         "id entities_id name last_contact version lock device_id computers_id token useragent \
@@ -25,13 +25,10 @@ pub(super) const SHARED: [Need; 41] = [
     ("{p}entities", "id entities_id agent_base_url"),
     (
         "{p}tasks",
-        "id entities_id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
-         reprepare_if_successful is_deploy_on_demand",
+        "id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
+         reprepare_if_successful",
     ),
-    (
-        "{p}taskjobs",
-        "id {f}tasks_id entities_id name method targets actors",
-    ),
+    ("{p}taskjobs", "id {f}tasks_id name method targets actors"),
     (
         "{p}taskjobstates",
         "id {f}taskjobs_id items_id itemtype state {f}agents_id specificity uniqid date_start nb_retry max_retry",
@@ -40,9 +37,8 @@ pub(super) const SHARED: [Need; 41] = [
         "{p}taskjoblogs",
         "id {f}taskjobstates_id date items_id itemtype state comment",
     ),
-    ("{p}timeslots", "id"),
-    ("{p}timeslotentries", "id {f}timeslots_id day begin end"),
-    ("{p}deploypackages", "id name json"),
+    ("{p}timeslotentries", "{f}timeslots_id day begin end"),
+    ("{p}deploypackages", "id json"),
     ("{p}deploygroups", "id name type"),
     (
         "{p}deploygroups_staticdatas",
@@ -54,9 +50,9 @@ pub(super) const SHARED: [Need; 41] = [
     ),
     (
         "{p}deploymirrors",
-        "id entities_id is_active is_recursive name url locations_id",
+        "id entities_id is_active is_recursive url locations_id",
     ),
-    ("{p}deployuserinteractiontemplates", "id name json"),
+    ("{p}deployuserinteractiontemplates", "id json"),
     ("{p}collects", "id type"),
     ("{p}collects_registries", "id {f}collects_id hive path key"),
     (

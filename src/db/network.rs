@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Row, Transaction};
+use mysql_async::{Params, Row, Transaction, Value};
 
-use super::bulk::{LIST_MAX, list, marks};
+use super::bulk::{LIST_MAX, list, marks, pad};
 use super::row::Columns;
-use super::{Db, DbError, OnLock};
+use super::{Db, DbError};
 use crate::domain::ids::{AgentId, RunId};
 use crate::proto::network::{Credential, Range};
 
@@ -176,32 +176,10 @@ impl Db {
         })
         .await
     }
-
-    /// Notes the progress of a discovery; its end moves on with every message, as the plugin has it.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing was noted.
-    pub async fn discovery_progress(
-        &self,
-        run: RunId,
-        agent: AgentId,
-        at: NaiveDateTime,
-        progress: Progress,
-    ) -> Result<(), DbError> {
-        self.tx(
-            "discovery_progress",
-            OnLock::TryAgain,
-            (run, agent, at, progress),
-            |db, (run, agent, at, progress), tx| {
-                Box::pin(note(db, tx, *run, *agent, *at, *progress))
-            },
-        )
-        .await
-    }
 }
 
-async fn note(
+/// Notes the progress of a discovery, whose run is locked; its end moves on with every message, as the plugin has it.
+pub(super) async fn note(
     db: &Db,
     tx: &mut Transaction<'static>,
     run: RunId,
@@ -209,16 +187,13 @@ async fn note(
     at: NaiveDateTime,
     progress: Progress,
 ) -> Result<(), DbError> {
-    // The table has no unique key: messages of one run come one after the other, by the lock on the run's own row.
-    let lock =
-        db.sql("/* discovery_progress */ SELECT id FROM {p}taskjobstates WHERE id = ? FOR UPDATE");
-    tx.exec_drop(lock.as_ref(), (run.0,)).await?;
     let known = db.sql(
-        "/* discovery_progress */ SELECT id FROM {p}statediscoveries WHERE {f}taskjob_id = ? AND {f}agents_id = ? LIMIT 1",
+        "/* discovery_progress */ SELECT id FROM {p}statediscoveries WHERE {f}taskjob_id = ? AND {f}agents_id = ?",
     );
-    let known: Option<u32> = tx.exec_first(known.as_ref(), (run.0, agent.0)).await?;
+    // Without an index: the table is read through once, not locked, and the rows are changed by their id.
+    let known: Vec<u32> = tx.exec(known.as_ref(), (run.0, agent.0)).await?;
     let started = progress.started.then_some(at);
-    if known.is_none() {
+    if known.is_empty() {
         let insert = db.sql(
             "/* discovery_progress */ INSERT INTO {p}statediscoveries \
              ({f}taskjob_id, {f}agents_id, start_time, end_time, date_mod, nb_ip, nb_found) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -234,35 +209,39 @@ async fn note(
         );
         return Ok(tx.exec_drop(insert.as_ref(), values).await?);
     }
-    let update = db.sql(
-        "/* discovery_progress */ UPDATE {p}statediscoveries SET start_time = COALESCE(?, start_time), end_time = ?, date_mod = ?, \
-         nb_ip = LEAST(nb_ip + ?, 4294967295), nb_found = LEAST(nb_found + ?, 4294967295) WHERE {f}taskjob_id = ? AND {f}agents_id = ?",
-    );
-    let values = (
-        started,
-        at,
-        at,
-        progress.addresses,
-        progress.found,
-        run.0,
-        agent.0,
-    );
-    Ok(tx.exec_drop(update.as_ref(), values).await?)
+    for chunk in known.chunks(LIST_MAX) {
+        let text = format!(
+            "/* discovery_progress */ UPDATE {{p}}statediscoveries SET start_time = COALESCE(?, start_time), end_time = ?, date_mod = ?, \
+             nb_ip = LEAST(nb_ip + ?, 4294967295), nb_found = LEAST(nb_found + ?, 4294967295) WHERE id IN ({})",
+            marks(chunk.len())
+        );
+        let told: [Value; 5] = [
+            started.into(),
+            at.into(),
+            at.into(),
+            progress.addresses.into(),
+            progress.found.into(),
+        ];
+        let values = told.into_iter().chain(pad(chunk).map(Value::from));
+        tx.exec_drop(
+            db.names.replace(&text),
+            Params::Positional(values.collect()),
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 fn credential(row: Row) -> Result<Credential, DbError> {
     let mut columns = Columns::new("configsecurities", row);
-    let id = columns.take("id")?;
-    let mut text =
-        |column| Ok::<_, DbError>(columns.take::<Option<String>>(column)?.unwrap_or_default());
     Ok(Credential {
-        id,
-        version: text("snmpversion")?,
-        community: text("community")?,
-        username: text("username")?,
-        authentication: text("authentication")?,
-        auth_passphrase: text("auth_passphrase")?,
-        encryption: text("encryption")?,
-        priv_passphrase: text("priv_passphrase")?,
+        id: columns.take("id")?,
+        version: columns.text("snmpversion")?,
+        community: columns.text("community")?,
+        username: columns.text("username")?,
+        authentication: columns.text("authentication")?,
+        auth_passphrase: columns.text("auth_passphrase")?,
+        encryption: columns.text("encryption")?,
+        priv_passphrase: columns.text("priv_passphrase")?,
     })
 }

@@ -39,6 +39,15 @@ impl Columns {
         }
     }
 
+    /// The next column as a text; NULL is an empty one, as in PHP.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or no text.
+    pub fn text(&mut self, column: &'static str) -> Result<String, DbError> {
+        Ok(self.take::<Option<String>>(column)?.unwrap_or_default())
+    }
+
     /// The next column as a flag: whatever is not zero, as PHP and SQL read a TINYINT.
     ///
     /// # Errors

@@ -139,18 +139,14 @@ fn run(row: Row) -> Result<Run, DbError> {
         id: RunId(columns.take("id")?),
         job: JobId(columns.take("taskjobs_id")?),
         agent: AgentId(columns.take("agents_id")?),
-        itemtype: columns
-            .take::<Option<String>>("itemtype")?
-            .unwrap_or_default(),
+        itemtype: columns.text("itemtype")?,
         items_id: columns.take("items_id")?,
         state: {
             let code: u32 = columns.take("state")?;
             RunState::from_code(code).ok_or_else(|| columns.corrupt("state", code.to_string()))?
         },
         specificity: columns.take("specificity")?,
-        uniqid: columns
-            .take::<Option<String>>("uniqid")?
-            .unwrap_or_default(),
+        uniqid: columns.text("uniqid")?,
         date_start: columns.take("date_start")?,
         nb_retry: columns.take("nb_retry")?,
         max_retry: columns.take("max_retry")?,

@@ -11,6 +11,8 @@ use chrono::{DateTime, Utc};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
+use super::DbError;
+use super::grants::REFUSALS;
 use super::names::Names;
 use super::needs::{OWN, SHARED};
 use super::scratch::claim;
@@ -56,13 +58,18 @@ impl fmt::Display for Missing {
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// The database failed.
-    #[error(transparent)]
-    Database(#[from] mysql_async::Error),
+    #[error("{0}")]
+    Database(DbError),
+    /// The account may not do what [`migrate`] has to.
+    #[error(
+        "{0}; run `fusion-sidecar migrate` as an account that may CREATE tables, such as GLPI's own"
+    )]
+    NotAllowed(DbError),
     /// The connection has no database selected.
     #[error("no database is selected")]
     NoDatabase,
     /// Something that is needed is not there.
-    #[error("the database lacks {}", list(.0))]
+    #[error("the database lacks {}; or this account may not read them: `fusion-sidecar check` says which", list(.0))]
     Lacks(Vec<Missing>),
     /// A later version of the sidecar has been here.
     #[error("the sidecar's tables have version {found}, this program knows {VERSION}: update it")]
@@ -78,8 +85,21 @@ pub enum SchemaError {
     Partial(Vec<String>),
 }
 
+impl From<mysql_async::Error> for SchemaError {
+    fn from(error: mysql_async::Error) -> Self {
+        match &error {
+            mysql_async::Error::Server(server)
+                if REFUSALS.contains(&server.code) && server.message.starts_with("CREATE ") =>
+            {
+                Self::NotAllowed(error.into())
+            }
+            _ => Self::Database(error.into()),
+        }
+    }
+}
+
 /// Names in a message: enough to know what is wrong, not a whole schema.
-fn list<T: fmt::Display>(names: &[T]) -> String {
+pub(crate) fn list<T: fmt::Display>(names: &[T]) -> String {
     const SHOWN: usize = 20;
     let text = names
         .iter()
@@ -106,7 +126,7 @@ pub enum SharedTables {
 }
 
 /// What [`migrate`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// What became of the shared tables.
     pub shared: SharedTables,
@@ -114,6 +134,8 @@ pub struct Report {
     pub from: Option<u32>,
     /// Their version now.
     pub version: u32,
+    /// Those of them that had been there and were gone.
+    pub made_again: Vec<String>,
 }
 
 impl fmt::Display for Report {
@@ -133,6 +155,11 @@ impl fmt::Display for Report {
                 "own tables moved from version {from} to {}",
                 self.version
             ),
+        }?;
+        if self.made_again.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; made again: {}", list(&self.made_again))
         }
     }
 }
@@ -186,16 +213,29 @@ fn absent(present: &[(String, String)]) -> Vec<Missing> {
     found
 }
 
+/// The tables of the selected database.
+pub(super) async fn tables(conn: &mut Conn) -> Result<HashSet<String>, mysql_async::Error> {
+    let names: Vec<String> = conn
+        .query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+        .await?;
+    Ok(names.into_iter().collect())
+}
+
+/// Whether the selected database has `table`.
+pub(super) async fn has_table(conn: &mut Conn, table: &str) -> Result<bool, mysql_async::Error> {
+    let found: Option<u8> = conn
+        .exec_first(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
+            (table,),
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
 /// The version of the sidecar's own tables in the selected database; none if it was never migrated.
 pub async fn version(conn: &mut Conn) -> Result<Option<u32>, mysql_async::Error> {
     let names = Names::fusioninventory();
-    let exists: Option<u8> = conn
-        .exec_first(
-            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
-            (&*names.expand("{p}sidecar_schema"),),
-        )
-        .await?;
-    if exists.is_none() {
+    if !has_table(conn, &names.expand("{p}sidecar_schema")).await? {
         return Ok(None);
     }
     conn.query_first(&*names.expand("SELECT version FROM {p}sidecar_schema WHERE id = 1"))
@@ -230,19 +270,25 @@ pub async fn migrate(
         SharedTables::Foreign
     };
     // In a database without the plugin our tables would only hide that its name is wrong.
-    let lacks: Vec<Missing> = missing(conn, &database)
+    let (own, lacks): (Vec<Missing>, Vec<Missing>) = missing(conn, &database)
         .await?
         .into_iter()
-        .filter(|missing| !missing.own)
-        .collect();
+        .partition(|missing| missing.own);
     if !lacks.is_empty() {
         return Err(SchemaError::Lacks(lacks));
     }
     make_own(conn, now).await?;
+    let gone = own.into_iter().filter(|own| own.column.is_none());
     Ok(Report {
         shared,
         from,
         version: VERSION,
+        // A table that an older version did not have is not one that was lost.
+        made_again: if from == Some(VERSION) {
+            gone.map(|own| own.table).collect()
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -258,11 +304,7 @@ fn expanded(script: &str) -> Vec<String> {
 }
 
 async fn make_shared(conn: &mut Conn) -> Result<SharedTables, SchemaError> {
-    let present: HashSet<String> = conn
-        .query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
-        .await?
-        .into_iter()
-        .collect();
+    let present = tables(conn).await?;
     let scripts = (expanded(SHARED_SQL), expanded(OWN_SQL));
     let wanted: Vec<&str> = scripts
         .0

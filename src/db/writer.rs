@@ -5,6 +5,9 @@
 //! batch gathers: under load a batch is large, without load a request does not wait for others. A change never overwrites what it
 //! did not expect: it names the states it may start from, and says whether it was made.
 //!
+//! A request with a [`Finding`] has a transaction of its own beside the queue: most tables of findings have no index but their primary
+//! key, and nobody else shall wait while they are read through.
+//!
 //! When a batch is refused for one request's sake, its requests are tried one by one, so that the others go through. When the
 //! connection breaks, every request of the batch hears that the database is not available: it may or may not have been committed,
 //! and the agent asks again.
@@ -16,10 +19,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::agents::Contact;
+use super::collect::Found;
+use super::network::Progress;
 use super::{Db, DbError, OnLock};
-use crate::domain::ids::{AgentId, RunId};
+use crate::domain::ids::{AgentId, ComputerId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, RunState, StateSet};
+use crate::telemetry::metrics::WRITE_BATCH;
 
 mod commit;
 
@@ -51,6 +57,36 @@ pub struct Change {
     pub step: Step,
     /// What its log says then.
     pub lines: Vec<Line>,
+    /// What is stored with it; not without it.
+    pub finding: Option<Finding>,
+}
+
+/// What an agent found, or looks for anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It found this on its computer for an order of a collect.
+    Collected {
+        /// The computer.
+        computer: ComputerId,
+        /// The order's row.
+        order: u32,
+        /// What it found.
+        found: Found,
+    },
+    /// It is about to name every file that these orders find on its computer: those named before are forgotten.
+    FilesAnew {
+        /// The computer.
+        computer: ComputerId,
+        /// The orders' rows.
+        orders: Vec<u32>,
+    },
+    /// Its discovery got on.
+    Discovered {
+        /// The agent.
+        agent: AgentId,
+        /// How far.
+        progress: Progress,
+    },
 }
 
 /// What happens to a run.
@@ -120,7 +156,10 @@ type Answer = oneshot::Sender<Result<Vec<Outcome>, DbError>>;
 
 /// The door to the writing task.
 #[derive(Debug, Clone)]
-pub struct Writer(mpsc::Sender<(Request, Answer)>);
+pub struct Writer {
+    db: Db,
+    queue: mpsc::Sender<(Request, Answer)>,
+}
 
 impl Writer {
     /// A writer and its task; `queue` is how many requests may wait. The task ends when the last writer is gone and everything is
@@ -130,8 +169,9 @@ impl Writer {
         queue: usize,
         hard: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + use<>) {
-        let (sender, receiver) = mpsc::channel(queue.max(1));
-        (Self(sender), run(db, receiver, hard))
+        let (queue, receiver) = mpsc::channel(queue.max(1));
+        let task = run(db.clone(), receiver, hard);
+        (Self { db, queue }, task)
     }
 
     /// Writes `request`; returns after the commit, with the outcome of each change.
@@ -143,8 +183,16 @@ impl Writer {
         if request.contact.is_none() && request.changes.is_empty() {
             return Ok(Vec::new());
         }
+        if request
+            .changes
+            .iter()
+            .any(|change| change.finding.is_some())
+        {
+            let alone = std::slice::from_ref(&request);
+            return only(commit(&self.db, OnLock::TryAgain, alone).await);
+        }
         let (answer, outcome) = oneshot::channel();
-        self.0
+        self.queue
             .try_send((request, answer))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => DbError::Busy,
@@ -165,8 +213,7 @@ async fn run(db: Db, mut receiver: mpsc::Receiver<(Request, Answer)>, hard: Canc
             taken = receiver.recv_many(&mut batch, BATCH) => if taken == 0 { return },
             () = hard.cancelled() => return,
         }
-        metrics::histogram!("fusion_sidecar_write_batch_requests")
-            .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        metrics::histogram!(WRITE_BATCH).record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         let (requests, answers): (Vec<Request>, Vec<Answer>) = batch.drain(..).unzip();
         let outcomes = write_batch(&db, requests).await;
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -177,7 +224,8 @@ async fn run(db: Db, mut receiver: mpsc::Receiver<(Request, Answer)>, hard: Canc
 }
 
 async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>, DbError>> {
-    match commit(db, &requests).await {
+    // What waits behind a locked row is a whole batch, and its other requests can be written without it.
+    match commit(db, OnLock::GiveUp, &requests).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(DbError::Unavailable(reason)) => requests
             .iter()
@@ -194,21 +242,27 @@ async fn write_batch(db: &Db, requests: Vec<Request>) -> Vec<Result<Vec<Outcome>
                     outcomes.push(Err(DbError::Busy));
                     continue;
                 }
-                let alone = commit(db, std::slice::from_ref(&request)).await;
-                outcomes.push(alone.map(|mut outcomes| outcomes.pop().unwrap_or_default()));
+                outcomes.push(only(
+                    commit(db, OnLock::GiveUp, std::slice::from_ref(&request)).await,
+                ));
             }
             outcomes
         }
     }
 }
 
-async fn commit(db: &Db, requests: &[Request]) -> Result<Vec<Vec<Outcome>>, DbError> {
-    // What waits behind a locked row is a whole batch, and its other requests can be written without it.
-    db.tx(
-        "write_batch",
-        OnLock::GiveUp,
-        requests,
-        |db, requests, tx| Box::pin(commit::write(db, tx, requests)),
-    )
+async fn commit(
+    db: &Db,
+    on_lock: OnLock,
+    requests: &[Request],
+) -> Result<Vec<Vec<Outcome>>, DbError> {
+    db.tx("write_batch", on_lock, requests, |db, requests, tx| {
+        Box::pin(commit::write(db, tx, requests))
+    })
     .await
+}
+
+/// The outcomes of a request that was written alone.
+fn only(outcomes: Result<Vec<Vec<Outcome>>, DbError>) -> Result<Vec<Outcome>, DbError> {
+    outcomes.map(|mut outcomes| outcomes.pop().unwrap_or_default())
 }

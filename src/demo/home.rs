@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -37,7 +37,12 @@ pub fn kept(named: Option<&Path>, keep: bool) -> anyhow::Result<Option<PathBuf>>
             .map(|dir| dir.map(tempfile::TempDir::keep))
             .context("creating a directory for the data");
     };
-    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    // Nobody else's: the database in it has no password.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("creating {}", dir.display()))?;
     // An absolute path: the agent that gets it in a package has another working directory.
     let dir = dir
         .canonicalize()
@@ -117,6 +122,7 @@ mod tests {
         let (new, foreign) = (dir.path().join("a/b"), dir.path().join("c"));
         let made = kept(Some(&new), false).unwrap().unwrap();
         assert!(made.is_dir() && made.is_absolute());
+        assert_eq!(made.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         std::fs::create_dir(database(&made)).unwrap();
         std::fs::create_dir(made.join("agent")).unwrap();
         assert_eq!(kept(Some(&new), true).unwrap(), Some(made));

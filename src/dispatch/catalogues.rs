@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ pub struct Snapshot {
     /// What was read.
     pub catalogue: Catalogue,
     /// Dynamic groups without a cache, evaluated since: each once a snapshot, however many requests ask.
-    evaluated: Mutex<HashMap<DeployGroupId, Arc<IdSet>>>,
+    evaluated: std::sync::Mutex<HashMap<DeployGroupId, Arc<OnceCell<Arc<IdSet>>>>>,
     /// When it was read.
     read_at: Instant,
 }
@@ -40,8 +40,12 @@ pub struct Catalogues {
 /// Most deleted jobs that are remembered; beyond it all are forgotten, which costs a read each.
 const MOST_GONE: usize = 10_000;
 
+/// By how many times its age may exceed the allowed one while a snapshot's successor is being read.
+const PATIENCE: u32 = 5;
+
 impl Catalogues {
-    /// Reads from `db`; a snapshot is used for `refresh`, zero = never twice.
+    /// Reads from `db`; a snapshot is used for `refresh`, and up to five times as long while the next one is being read; zero = never
+    /// twice.
     #[must_use]
     pub fn new(db: Db, refresh: Duration) -> Self {
         Self {
@@ -62,12 +66,18 @@ impl Catalogues {
         if self.refresh.is_zero() {
             return self.read().await;
         }
-        if let Some(snapshot) = self.young() {
+        if let Some(snapshot) = self.younger(self.refresh) {
             return Ok(snapshot);
         }
-        // One reads, the others wait for what it reads.
-        let _reading = self.reading.lock().await;
-        match self.young() {
+        // One reads. The others go on with what there is, unless that is too old: then they wait for what it reads.
+        let _reading = match self.reading.try_lock() {
+            Ok(reading) => reading,
+            Err(_) => match self.younger(self.refresh.saturating_mul(PATIENCE)) {
+                Some(snapshot) => return Ok(snapshot),
+                None => self.reading.lock().await,
+            },
+        };
+        match self.younger(self.refresh) {
             Some(snapshot) => Ok(snapshot),
             None => self.read().await,
         }
@@ -146,10 +156,10 @@ impl Catalogues {
         self.snapshot.load_full()
     }
 
-    fn young(&self) -> Option<Arc<Snapshot>> {
+    fn younger(&self, age: Duration) -> Option<Arc<Snapshot>> {
         self.snapshot
             .load_full()
-            .filter(|snapshot| snapshot.read_at.elapsed() < self.refresh)
+            .filter(|snapshot| snapshot.read_at.elapsed() < age)
     }
 
     async fn read(&self) -> Result<Arc<Snapshot>, DbError> {
@@ -157,7 +167,7 @@ impl Catalogues {
         let catalogue = self.db.catalogue().await?;
         let snapshot = Arc::new(Snapshot {
             catalogue,
-            evaluated: Mutex::default(),
+            evaluated: std::sync::Mutex::default(),
             read_at,
         });
         self.snapshot.store(Some(Arc::clone(&snapshot)));
@@ -171,10 +181,14 @@ impl Snapshot {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn members(&self, db: &Db, jobs: &[&Job]) -> Result<Members, DbError> {
+    pub async fn members(
+        &self,
+        db: &Db,
+        jobs: impl Iterator<Item = &Job>,
+    ) -> Result<Members, DbError> {
         let catalogue = &self.catalogue;
         let mut members = Members::default();
-        for actor in jobs.iter().flat_map(|job| &job.actors) {
+        for actor in jobs.flat_map(|job| &job.actors) {
             match actor {
                 Actor::Group(id) => {
                     members.users.extend(
@@ -204,18 +218,23 @@ impl Snapshot {
         let Some(search) = self.catalogue.searches.get(&group) else {
             return Ok(None);
         };
-        let mut evaluated = self.evaluated.lock().await;
-        if let Some(computers) = evaluated.get(&group) {
-            return Ok(Some(Arc::clone(computers)));
-        }
-        let computers = match criteria::parse(search) {
-            Ok(criteria) => Arc::new(db.evaluate_group(group, &criteria).await?),
-            Err(error) => {
-                tracing::warn!(deploygroup.id = group.0, error = %error, "the group has no members: GLPI stored none");
-                Arc::default()
-            }
+        // Who asks for one group waits for nobody who asks for another.
+        let cell = {
+            let mut evaluated = self
+                .evaluated
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(evaluated.entry(group).or_default())
         };
-        evaluated.insert(group, Arc::clone(&computers));
-        Ok(Some(computers))
+        let computers = cell
+            .get_or_try_init(async || match criteria::parse(search) {
+                Ok(criteria) => Ok::<_, DbError>(Arc::new(db.evaluate_group(group, &criteria).await?)),
+                Err(error) => {
+                    tracing::warn!(deploygroup.id = group.0, error = %error, "the group has no members: GLPI stored none");
+                    Ok(Arc::default())
+                }
+            })
+            .await?;
+        Ok(Some(Arc::clone(computers)))
     }
 }

@@ -4,19 +4,25 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::hand_out::{Asked, HandOut};
-use super::{DispatchError, Dispatcher, cut_chars, line};
+use super::{
+    Backend, DispatchError, Dispatcher, change, cut_chars, ignore_foreign, ignore_report, line,
+};
 use crate::db::agents::MAX_TEXT;
 use crate::db::collect::{Found, Kind};
-use crate::db::writer::{Change, Line, Step};
+use crate::db::writer::{Finding, Line};
+use crate::domain::actors::{AGENT, Agent};
 use crate::domain::ids::ComputerId;
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::run::{LogState, Reported, Run, RunState, StateSet};
+use crate::domain::run::{LogState, Reported, Run, RunState};
 use crate::proto::collect::{What, log_text, order, registry_value, stored_path};
 use crate::proto::text;
 
-const COLLECT: Asked = Asked {
+pub(super) const COLLECT: Asked = Asked {
+    name: "Collect",
+    backend: Backend::Collect,
     method: "collect",
+    itemtype: "PluginFusioninventoryCollect",
     module: Module::Collect,
 };
 
@@ -68,30 +74,33 @@ impl Dispatcher {
             let mut sending = self.sending(run, &agent, vec![line(LogState::Started, "")]);
             if self.policy == Policy::Plugin {
                 // PHP files this line under the agent.
-                "PluginFusioninventoryAgent".clone_into(&mut sending.itemtype);
+                AGENT.clone_into(&mut sending.itemtype);
                 sending.items_id = agent.id.0;
             }
             let orders: Vec<Value> = items
                 .iter()
                 .map(|item| self.told(order(item, &run.uniqid)))
                 .collect();
-            let files = items
+            // The agent names every file that it finds: what it found before goes as the order does, not later.
+            let searches: Vec<u32> = items
                 .iter()
                 .filter(|item| matches!(item.what, What::File(_)))
-                .map(|item| item.id);
-            hand_out.send(sending, (orders, files.collect::<Vec<u32>>()));
+                .map(|item| item.id)
+                .collect();
+            if !searches.is_empty() {
+                sending.finding = Some(Finding::FilesAnew {
+                    computer: computer_of(&agent),
+                    orders: searches,
+                });
+            }
+            hand_out.send(sending, orders);
         }
-        let (mut jobs, mut files) = (Vec::new(), Vec::new());
-        for (orders, searches) in hand_out
+        let jobs: Vec<Value> = hand_out
             .claim(self, COLLECT.method, |changes| self.request(changes))
             .await?
-        {
-            jobs.extend(orders);
-            files.extend(searches);
-        }
-        // The agent names every file that it finds; what it found before is forgotten first.
-        let computer = agent.computer.map_or(ComputerId(0), |computer| computer.id);
-        self.db.forget_files(&files, computer).await?;
+            .into_iter()
+            .flatten()
+            .collect();
         Ok(if jobs.is_empty() {
             json!({})
         } else {
@@ -142,7 +151,7 @@ impl Dispatcher {
             return Ok(reply);
         };
         if !known && self.policy == Policy::Redux {
-            self.ignore_report("unknown-order", &run.uniqid);
+            ignore_report("unknown-order", &run.uniqid);
             return Ok(reply);
         }
         let values: Vec<(String, String)> = answer
@@ -180,23 +189,13 @@ impl Dispatcher {
                 Some(Found::Values(kind, self.stored(kind, &values)))
             }
         };
-        if let Some(found) = found {
-            self.db.store_found(run.id, computer, order, &found).await?;
-        }
-        let from = match self.policy {
-            Policy::Plugin => StateSet::ANY,
-            Policy::Redux => StateSet::of(&[RunState::Sent, RunState::Running]),
-        };
-        let change = Change {
-            run: run.id,
-            itemtype: run.itemtype.clone(),
-            items_id: run.items_id,
-            step: Step::Move {
-                from,
-                to: RunState::Running,
-            },
-            lines,
-        };
+        // One change: an agent that hears of a failure says it all again, and none of it may be stored twice.
+        let mut change = change(&run, self.progress(), lines);
+        change.finding = found.map(|found| Finding::Collected {
+            computer,
+            order,
+            found,
+        });
         self.writer.write(self.request(vec![change])).await?;
         Ok(reply)
     }
@@ -235,13 +234,10 @@ impl Dispatcher {
         };
         let foreign = machineid.is_some_and(|name| !name.eq_ignore_ascii_case(&agent.device_id));
         if foreign && self.policy == Policy::Redux {
-            self.ignore_foreign(&agent, uuid);
+            ignore_foreign(&agent, uuid);
             return Ok(None);
         }
-        Ok(Some((
-            run,
-            agent.computer.map_or(ComputerId(0), |computer| computer.id),
-        )))
+        Ok(Some((run, computer_of(&agent))))
     }
 
     /// The line that names what was found. Names are the agent's words too: `redux` encodes them like the values.
@@ -285,6 +281,11 @@ impl Dispatcher {
             })
             .collect()
     }
+}
+
+/// The row of an agent's computer, 0 where it has none, as PHP stores it.
+fn computer_of(agent: &Agent) -> ComputerId {
+    agent.computer.map_or(ComputerId(0), |computer| computer.id)
 }
 
 /// A file's size as the table can hold it: 4 GiB and more are all the same.

@@ -17,12 +17,12 @@ use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run};
 use crate::proto::deploy::{Order, Package, answer, assemble};
 
-/// Kind of the targets of deploy runs.
-const PACKAGE: &str = "PluginFusioninventoryDeployPackage";
-
 /// What this back end hands out.
-const DEPLOY: Asked = Asked {
+pub(super) const DEPLOY: Asked = Asked {
+    name: "Deploy",
+    backend: Backend::Deploy,
     method: "deployinstall",
+    itemtype: "PluginFusioninventoryDeployPackage",
     module: Module::Deploy,
 };
 
@@ -88,7 +88,7 @@ impl Dispatcher {
     ) -> Result<HashMap<u32, Result<Package, String>>, DispatchError> {
         let mut ids: Vec<PackageId> = runs
             .iter()
-            .filter(|run| run.itemtype == PACKAGE)
+            .filter(|run| run.itemtype == DEPLOY.itemtype)
             .map(|run| PackageId(run.items_id))
             .collect();
         ids.sort_unstable();
@@ -188,7 +188,7 @@ impl Dispatcher {
     ) -> Result<Ready, String> {
         let package = match packages
             .get(&run.items_id)
-            .filter(|_| run.itemtype == PACKAGE)
+            .filter(|_| run.itemtype == DEPLOY.itemtype)
         {
             None => return Err("its package does not exist".to_owned()),
             Some(Err(reason)) => return Err(reason.clone()),

@@ -1,19 +1,19 @@
 //! The ESX back end: which hypervisors an agent inventories, and how that went.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use super::hand_out::{Asked, HandOut};
-use super::{DispatchError, Dispatcher, line};
-use crate::db::esx::Hypervisor;
+use super::{Backend, DispatchError, Dispatcher, line};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, log_state};
 use crate::proto::text;
 
-const ESX: Asked = Asked {
+pub(super) const ESX: Asked = Asked {
+    name: "ESX",
+    backend: Backend::Esx,
     method: "InventoryComputerESX",
+    itemtype: "PluginFusioninventoryCredentialIp",
     module: Module::Esx,
 };
 
@@ -30,13 +30,7 @@ impl Dispatcher {
         };
         let (deliver, ended) = self.deliverable(&mut snapshot, &agent, &ESX).await?;
         let ids: Vec<u32> = deliver.iter().map(|run| run.items_id).collect();
-        let hosts: HashMap<u32, Hypervisor> = self
-            .db
-            .hypervisors(&ids)
-            .await?
-            .into_iter()
-            .map(|host| (host.id, host))
-            .collect();
+        let hosts = self.db.hypervisors(&ids).await?;
         let mut hand_out = HandOut::new(ended);
         for run in &deliver {
             let host = hosts.get(&run.items_id);

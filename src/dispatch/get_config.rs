@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::collect::COLLECT;
+use super::deploy::DEPLOY;
+use super::esx::ESX;
+use super::hand_out::Asked;
 use super::{Approach, Backend, DispatchError, Dispatcher};
 use crate::domain::eligibility::{Decision, Occasion};
-use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::run::RunState;
 
@@ -14,41 +17,8 @@ const VALIDITY: u32 = 600;
 /// Seconds between two runs of the ESX task, and before the first, as the plugin says.
 const ESX_PERIOD: u32 = 3600;
 
-/// A task that is fetched from a REST back end.
-struct Kind {
-    /// Its name in the answer; asked for in any case.
-    name: &'static str,
-    module: Module,
-    backend: Backend,
-    /// Method of its jobs.
-    method: &'static str,
-    /// Kind of its runs' targets.
-    itemtype: &'static str,
-}
-
-const KINDS: [Kind; 3] = [
-    Kind {
-        name: "Deploy",
-        module: Module::Deploy,
-        backend: Backend::Deploy,
-        method: "deployinstall",
-        itemtype: "PluginFusioninventoryDeployPackage",
-    },
-    Kind {
-        name: "ESX",
-        module: Module::Esx,
-        backend: Backend::Esx,
-        method: "InventoryComputerESX",
-        itemtype: "PluginFusioninventoryCredentialIp",
-    },
-    Kind {
-        name: "Collect",
-        module: Module::Collect,
-        backend: Backend::Collect,
-        method: "collect",
-        itemtype: "PluginFusioninventoryCollect",
-    },
-];
+/// The tasks that are fetched from a REST back end.
+const TASKS: [&Asked; 3] = [&DEPLOY, &ESX, &COLLECT];
 
 impl Dispatcher {
     /// The answer to getConfig; `tasks` are the keys of the parameter `task`, in their order.
@@ -65,12 +35,12 @@ impl Dispatcher {
         let mut snapshot = self.open_catalogue().await?;
         let agent = self.unlocked_agent(machineid).await?;
         let modules = &snapshot.catalogue.modules;
-        let mut asked: Vec<&Kind> = Vec::new();
-        for task in tasks {
-            let kind = KINDS
-                .iter()
-                .find(|kind| kind.name.eq_ignore_ascii_case(task));
-            asked.extend(kind.filter(|kind| modules.allows(kind.module, agent.id)));
+        let mut asked: Vec<&Asked> = Vec::new();
+        for name in tasks {
+            let task = TASKS
+                .into_iter()
+                .find(|task| task.name.eq_ignore_ascii_case(name));
+            asked.extend(task.filter(|task| modules.allows(task.module, agent.id)));
         }
         let mut schedule = Vec::new();
         if !asked.is_empty() {
@@ -83,7 +53,7 @@ impl Dispatcher {
                     .map(|run| run.itemtype)
                     .collect(),
                 Policy::Redux => {
-                    let methods: Vec<&str> = asked.iter().map(|kind| kind.method).collect();
+                    let methods: Vec<&str> = asked.iter().map(|task| task.method).collect();
                     let judged = self
                         .judge(
                             &mut snapshot,
@@ -99,15 +69,15 @@ impl Dispatcher {
                     deliverable.map(|judged| judged.run.itemtype).collect()
                 }
             };
-            for kind in asked {
-                if ready.iter().any(|itemtype| itemtype == kind.itemtype) {
+            for task in asked {
+                if ready.iter().any(|itemtype| itemtype == task.itemtype) {
                     let remote =
-                        self.address(&snapshot.catalogue, approach, kind.backend, agent.entity)?;
-                    schedule.push(match kind.backend {
+                        self.address(&snapshot.catalogue, approach, task.backend, agent.entity)?;
+                    schedule.push(match task.backend {
                         Backend::Esx => json!({
-                            "periodicity": ESX_PERIOD, "delayStartup": ESX_PERIOD, "task": kind.name, "remote": remote,
+                            "periodicity": ESX_PERIOD, "delayStartup": ESX_PERIOD, "task": task.name, "remote": remote,
                         }),
-                        Backend::Deploy | Backend::Collect => json!({ "task": kind.name, "remote": remote }),
+                        Backend::Deploy | Backend::Collect => json!({ "task": task.name, "remote": remote }),
                     });
                 }
             }

@@ -5,18 +5,25 @@ use std::sync::Arc;
 
 use super::catalogues::Snapshot;
 use super::judge::{Judged, end};
-use super::{DispatchError, Dispatcher, line};
+use super::{Backend, DispatchError, Dispatcher, change, line};
 use crate::db::writer::{Change, Line, Outcome, Request, Step};
 use crate::domain::actors::Agent;
 use crate::domain::eligibility::{Decision, Ending, Occasion};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
+use crate::telemetry::metrics::RUNS_SENT;
 
-/// What a getJobs request asks for.
+/// A task whose work an agent fetches by getJobs.
 pub(super) struct Asked {
-    /// Method of the jobs.
+    /// Its name in getConfig, where it is asked for in any case.
+    pub(super) name: &'static str,
+    /// Where its work is fetched.
+    pub(super) backend: Backend,
+    /// Method of its jobs.
     pub(super) method: &'static str,
+    /// Class of its targets.
+    pub(super) itemtype: &'static str,
     /// The module that must be on for the agent.
     pub(super) module: Module,
 }
@@ -49,16 +56,11 @@ impl<T> HandOut<T> {
 
     /// A run that cannot be handed out ends in error, with this line; the others of the answer go out.
     pub(super) fn broken(&mut self, run: &Run, why: Line) {
-        self.changes.push(Change {
-            run: run.id,
-            itemtype: run.itemtype.clone(),
-            items_id: run.items_id,
-            step: Step::Move {
-                from: StateSet::from(run.state),
-                to: RunState::InError,
-            },
-            lines: vec![why],
-        });
+        let step = Step::Move {
+            from: StateSet::from(run.state),
+            to: RunState::InError,
+        };
+        self.changes.push(change(run, step, vec![why]));
     }
 
     /// Claims the runs by the `request` made of all changes; the orders of those that were, in order. Of two requests for a run, also at two sidecars, one gets it.
@@ -74,8 +76,7 @@ impl<T> HandOut<T> {
             .filter(|(_, outcome)| *outcome == Outcome::Done)
             .filter_map(|(index, _)| self.ready.remove(&index))
             .collect();
-        metrics::counter!("fusion_sidecar_runs_sent_total", "method" => method)
-            .increment(claimed.len() as u64);
+        metrics::counter!(RUNS_SENT, "method" => method).increment(claimed.len() as u64);
         Ok(claimed)
     }
 }
@@ -134,16 +135,11 @@ impl Dispatcher {
                 ),
             )],
         };
-        Change {
-            run: run.id,
-            itemtype: run.itemtype.clone(),
-            items_id: run.items_id,
-            step: Step::Send {
-                agent: agent.id,
-                before: run.sends,
-                counted,
-            },
-            lines,
-        }
+        let step = Step::Send {
+            agent: agent.id,
+            before: run.sends,
+            counted,
+        };
+        change(run, step, lines)
     }
 }

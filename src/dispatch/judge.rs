@@ -1,15 +1,16 @@
 //! The decision on each of an agent's runs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::catalogues::Snapshot;
-use super::{DispatchError, Dispatcher, line};
+use super::{DispatchError, Dispatcher, change, line};
 use crate::clock::moment;
 use crate::db::writer::{Change, Step};
-use crate::domain::actors::{Actor, Agent, is_actor};
+use crate::domain::actors::{Agent, is_actor};
 use crate::domain::catalogue::{Job, Task};
 use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
+use crate::domain::ids::JobId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
 
@@ -48,15 +49,12 @@ impl Dispatcher {
         // Stable: runs of one position stay oldest first.
         placed.sort_by_key(|(position, ..)| *position);
 
-        let jobs: Vec<&Job> = placed.iter().map(|(_, _, job, _)| *job).collect();
-        let members = snapshot.members(&self.db, &jobs).await?;
+        let jobs: BTreeMap<JobId, &Job> =
+            placed.iter().map(|(_, _, job, _)| (job.id, *job)).collect();
+        let members = snapshot.members(&self.db, jobs.values().copied()).await?;
+        let is_actor = |job: &Job| is_actor(agent, &job.actors, &members, self.policy);
         // The plugin takes an agent that is an actor of any of these jobs for an actor of all.
-        let all: Vec<Actor> = jobs
-            .iter()
-            .flat_map(|job| job.actors.iter().copied())
-            .collect();
-        let actor_of_any =
-            self.policy == Policy::Plugin && is_actor(agent, &all, &members, self.policy);
+        let actor_of_any = self.policy == Policy::Plugin && jobs.values().copied().any(is_actor);
         let now = moment(self.clock.as_ref(), self.zone);
         let mut seen = HashSet::new();
         let judged = placed.into_iter().map(|(_, run, job, task)| {
@@ -78,9 +76,10 @@ impl Dispatcher {
                 task_active: task.is_active,
                 dates: task.dates,
                 exec_slot: catalogue.execution_week(task, self.policy),
-                is_actor: actor_of_any
-                    || self.policy == Policy::Redux
-                        && is_actor(agent, &job.actors, &members, self.policy),
+                is_actor: match self.policy {
+                    Policy::Plugin => actor_of_any,
+                    Policy::Redux => is_actor(job),
+                },
                 is_duplicate: seen.contains(&key),
             });
             // One that ends here stands in nobody's way.
@@ -101,14 +100,7 @@ pub(super) fn end(run: &Run, ending: Ending) -> Change {
     } else {
         LogState::Info
     };
-    Change {
-        run: run.id,
-        itemtype: run.itemtype.clone(),
-        items_id: run.items_id,
-        step: Step::Move {
-            from: StateSet::from(run.state),
-            to,
-        },
-        lines: vec![line(state, ending.text())],
-    }
+    let from = StateSet::from(run.state);
+    let step = Step::Move { from, to };
+    change(run, step, vec![line(state, ending.text())])
 }

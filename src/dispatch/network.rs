@@ -5,3 +5,9 @@ mod orders;
 mod results;
 
 pub use results::{NetworkMessage, NetworkQuery, Taken};
+
+/// Method of jobs that discover devices.
+const DISCOVERY: &str = "networkdiscovery";
+
+/// Method of jobs that inventory devices.
+const INVENTORY: &str = "networkinventory";

@@ -1,10 +1,11 @@
 //! setStatus: an agent reports on a deployment.
 
-use super::{DispatchError, Dispatcher};
+use super::{DispatchError, Dispatcher, change, ignore_foreign};
 use crate::db::writer::{Change, Line, Step};
+use crate::domain::actors::Agent;
 use crate::domain::policy::Policy;
 use crate::domain::report::{Status, read};
-use crate::domain::run::{LogState, Reported, Run, log_state};
+use crate::domain::run::{LogState, Reported, Run, RunState, StateSet, log_state};
 
 impl Dispatcher {
     /// Takes a report on the run that the agent calls `uuid`. A run that does not exist is no error: the agent is told the same.
@@ -47,7 +48,7 @@ impl Dispatcher {
     /// The runs called `uuid` that `agent` may speak of: for `redux` only its own.
     pub(super) async fn own_runs(
         &self,
-        agent: &crate::domain::actors::Agent,
+        agent: &Agent,
         uuid: &str,
     ) -> Result<Vec<Run>, DispatchError> {
         let mut runs = self.db.runs_by_uniqid(uuid).await?;
@@ -55,47 +56,28 @@ impl Dispatcher {
             let before = runs.len();
             runs.retain(|run| run.agent == agent.id);
             if runs.len() < before {
-                self.ignore_foreign(agent, uuid);
+                ignore_foreign(agent, uuid);
             }
         }
         Ok(runs)
     }
 
-    /// Counts and logs that a report on the run that the agent calls `run` is ignored, for a `reason` that metrics can be labelled with.
-    #[expect(
-        clippy::unused_self,
-        reason = "what a use case does stands with the use cases"
-    )]
-    pub(super) fn ignore_report(&self, reason: &'static str, run: &str) {
-        metrics::counter!("fusion_sidecar_reports_ignored_total", "reason" => reason).increment(1);
-        tracing::warn!(reason, run = super::cut(run, 64), "a report is ignored");
-    }
-
-    /// Counts and logs that `agent` spoke of a run that is not its own.
-    #[expect(
-        clippy::unused_self,
-        reason = "what a use case does stands with the use cases"
-    )]
-    pub(super) fn ignore_foreign(&self, agent: &crate::domain::actors::Agent, uuid: &str) {
-        metrics::counter!("fusion_sidecar_reports_ignored_total", "reason" => "foreign-run")
-            .increment(1);
-        tracing::warn!(
-            agent.id = agent.id.0,
-            run.uniqid = uuid,
-            "a report on another agent's run is ignored"
-        );
+    /// What a report of progress does where the plugin moves the run whatever its state: collects and discoveries.
+    pub(super) fn progress(&self) -> Step {
+        match self.policy {
+            Policy::Plugin => Step::Move {
+                from: StateSet::ANY,
+                to: RunState::Running,
+            },
+            Policy::Redux => Step::Report {
+                policy: self.policy,
+                reported: Reported::Progress,
+            },
+        }
     }
 
     pub(super) fn reported(&self, run: &Run, reported: Reported, lines: Vec<Line>) -> Change {
-        Change {
-            run: run.id,
-            itemtype: run.itemtype.clone(),
-            items_id: run.items_id,
-            step: Step::Report {
-                policy: self.policy,
-                reported,
-            },
-            lines,
-        }
+        let policy = self.policy;
+        change(run, Step::Report { policy, reported }, lines)
     }
 }

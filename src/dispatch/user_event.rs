@@ -1,7 +1,7 @@
 //! setUserEvent: a user answered a question that a package asked.
 
-use super::{DispatchError, Dispatcher, line};
-use crate::db::writer::{Change, Line, Step};
+use super::{DispatchError, Dispatcher, change, line};
+use crate::db::writer::{Change, Step};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::PackageId;
 use crate::domain::interaction::{Behaviour, Deferral, log_text};
@@ -184,13 +184,3 @@ const POSTPONED: &str = "Put off by a user.";
 
 /// What screens show between two tries of a run.
 const SEPARATOR: &str = "----------------------------------------";
-
-fn change(run: &Run, step: Step, lines: Vec<Line>) -> Change {
-    Change {
-        run: run.id,
-        itemtype: run.itemtype.clone(),
-        items_id: run.items_id,
-        step,
-        lines,
-    }
-}

@@ -28,6 +28,9 @@ pub struct Target {
     pub items_id: u32,
 }
 
+/// The class of agents, as actors and as what log lines are filed under.
+pub const AGENT: &str = "PluginFusioninventoryAgent";
+
 /// Reads a job's `actors`; entries of kinds that the plugin does not know either are left out.
 #[must_use]
 pub fn parse_actors(json: &str) -> Vec<Actor> {
@@ -35,7 +38,7 @@ pub fn parse_actors(json: &str) -> Vec<Actor> {
         .into_iter()
         .filter_map(|Target { itemtype, items_id }| match itemtype.as_str() {
             "Computer" => Some(Actor::Computer(ComputerId(items_id))),
-            "PluginFusioninventoryAgent" => Some(Actor::Agent(AgentId(items_id))),
+            AGENT => Some(Actor::Agent(AgentId(items_id))),
             "Group" => Some(Actor::Group(GroupId(items_id))),
             "PluginFusioninventoryDeployGroup" => Some(Actor::DeployGroup(DeployGroupId(items_id))),
             _ => None,

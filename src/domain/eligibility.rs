@@ -16,10 +16,8 @@ use super::timeslot::Week;
 pub enum Occasion {
     /// The agent asks which of its tasks have work; nothing is handed out.
     GetConfig,
-    /// The agent asks for the work itself.
+    /// The agent asks for the work itself: by getJobs, or by PROLOG for network tasks.
     GetJobs,
-    /// The agent says hello; runs that are fetched by getJobs are not handed out here.
-    Prolog,
 }
 
 /// Everything that the decision looks at.
@@ -175,17 +173,9 @@ fn decide_as_plugin(q: &Question<'_>) -> Decision {
 fn decide_redux(q: &Question<'_>) -> Decision {
     match q.state {
         RunState::Prepared => {}
-        RunState::Sent if q.occasion != Occasion::Prolog => {
-            // The answer may have been lost on its way; only getJobs finds out, and only so often.
-            if q.sends >= q.max_sends {
-                return match q.occasion {
-                    Occasion::GetJobs => Decision::End(Ending::SentTooOften),
-                    Occasion::GetConfig | Occasion::Prolog => {
-                        Decision::Wait(Waiting::UnderWay, None)
-                    }
-                };
-            }
-        }
+        // The answer may have been lost on its way, but only so often.
+        RunState::Sent if q.sends < q.max_sends => {}
+        RunState::Sent => return Decision::End(Ending::SentTooOften),
         _ => return Decision::Wait(Waiting::UnderWay, None),
     }
     if q.is_duplicate {
@@ -255,7 +245,7 @@ mod tests {
     #[test]
     fn an_open_run_goes_out() {
         for policy in [Policy::Plugin, Policy::Redux] {
-            for occasion in [Occasion::GetConfig, Occasion::GetJobs, Occasion::Prolog] {
+            for occasion in [Occasion::GetConfig, Occasion::GetJobs] {
                 assert_eq!(
                     decide(&Question {
                         occasion,
@@ -354,7 +344,8 @@ mod tests {
     }
 
     #[test]
-    fn getconfig_never_ends_a_run_for_the_plugin_and_prolog_never_resends_for_redux() {
+    fn getconfig_never_ends_a_run_for_the_plugin_and_names_none_that_was_sent_too_often_for_redux()
+    {
         for state in RunState::ALL {
             let q = Question {
                 state,
@@ -365,14 +356,20 @@ mod tests {
             assert!(!matches!(decide(&q), End(_)), "{state:?}");
             let q = Question {
                 state,
-                occasion: Occasion::Prolog,
+                occasion: Occasion::GetConfig,
                 sends: 9,
                 ..question(Policy::Redux)
             };
-            assert!(
-                matches!(decide(&q), Wait(..)) || state == RunState::Prepared,
+            assert_eq!(
+                decide(&q) == Deliver,
+                state == RunState::Prepared,
                 "{state:?}"
             );
+            let asked = Question {
+                occasion: Occasion::GetJobs,
+                ..q
+            };
+            assert_eq!(decide(&q), decide(&asked), "{state:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::routes::Web;
 use super::stack::{AgentBody, BodyRejection, LineFields};
 use super::{error, forward, message};
 use crate::dispatch::{Approach, DispatchError, Dispatcher};
-use crate::proto::envelope::Coding;
+use crate::proto::envelope::{self, Coding};
 use crate::proto::query::Query;
 
 /// What a person's browser is told.
@@ -87,12 +87,9 @@ async fn rest(
 
 /// The coding that a Content-Type declares, for errors before the body was seen.
 fn declared(headers: &HeaderMap) -> Coding {
-    let kind = headers
+    headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    [Coding::Zlib, Coding::Gzip]
-        .into_iter()
-        .find(|coding| kind.starts_with(coding.content_type()))
+        .and_then(envelope::declared)
         .unwrap_or(Coding::Plain)
 }

@@ -19,6 +19,7 @@ use crate::proto::charset::to_utf8;
 use crate::proto::envelope::{Coding, OpenError, open};
 use crate::proto::network::{self, Report};
 use crate::proto::xml::{Element, Reply, Request, XmlError, parse_request};
+use crate::telemetry::metrics::BODY_BYTES;
 
 /// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
 const SMALL: usize = 4 * 1024;
@@ -49,8 +50,7 @@ enum Unreadable {
 
 /// Answers the message in `body`.
 pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields) -> Response {
-    metrics::histogram!("fusion_sidecar_body_bytes")
-        .record(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    metrics::histogram!(BODY_BYTES).record(u32::try_from(body.len()).unwrap_or(u32::MAX));
     let message = match read(web, &head, body.clone()).await {
         Ok(message) => message,
         Err(Unreadable::Packed(failed)) => return error::unpacked(&failed, line),

@@ -35,7 +35,6 @@ use tower::Service as _;
 
 use crate::config;
 use crate::lifecycle::Stop;
-use crate::telemetry;
 
 use connections::{Connections, Slot};
 use tracked::{Answer, Tracked};
@@ -44,13 +43,6 @@ mod connections;
 mod tracked;
 
 pub mod tls;
-
-/// Gauge: connections open.
-pub const CONNECTIONS_OPEN: &str = telemetry::metrics::CONNECTIONS_OPEN;
-/// Counter: idle connections closed to make room.
-pub const CONNECTIONS_EVICTED_TOTAL: &str = telemetry::metrics::CONNECTIONS_EVICTED;
-/// Counter: connections refused, as all others had a request running.
-pub const CONNECTIONS_REFUSED_TOTAL: &str = telemetry::metrics::CONNECTIONS_REFUSED;
 
 /// How long the rest of a request is read and thrown away after the connection's last answer. Closing with bytes unread
 /// makes the kernel reset the connection, and the client may lose the answer that told it why (an agent that posts too

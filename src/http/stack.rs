@@ -21,7 +21,7 @@ mod body;
 mod line;
 
 pub use body::{AgentBody, BodyRejection};
-pub use line::{LineFields, REQUEST_DURATION_SECONDS, REQUESTS_TOTAL, RequestId};
+pub use line::{LineFields, RequestId};
 
 use body::BodyBounds;
 

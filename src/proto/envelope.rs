@@ -139,7 +139,9 @@ pub fn seal(text: &str, coding: Coding) -> Vec<u8> {
     written.expect("a Vec takes every write")
 }
 
-fn declared(content_type: &str) -> Option<Coding> {
+/// The coding that a Content-Type declares, in any case; none for one that says nothing of it.
+#[must_use]
+pub fn declared(content_type: &str) -> Option<Coding> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     [Coding::Plain, Coding::Zlib, Coding::Gzip]
         .into_iter()

@@ -401,3 +401,21 @@ async fn no_file_parameter_leaves_the_repository() {
         assert_eq!(answer.status, 404, "{path}: {answer:?}");
     }
 }
+
+/// PHP tries every coding where the type is written in another case, so those agents read what they wrote.
+#[tokio::test]
+async fn a_body_that_is_not_read_is_refused_in_the_coding_it_declares() {
+    let app = app::start(|settings| settings.server.max_body = 1024).await;
+    for (declared, coding) in [
+        (ZLIB, Coding::Zlib),
+        ("Application/X-Compress-ZLIB", Coding::Zlib),
+        ("application/x-compress-gzip; charset=UTF-8", Coding::Gzip),
+        ("APPLICATION/XML", Coding::Plain),
+        ("application/x-compress-zlibber", Coding::Plain),
+    ] {
+        let answer = post(app.address(), declared, &[b' '; 1025]).await;
+        assert_eq!(answer.status, 413, "{declared}: {answer:?}");
+        let kind = answer.header("content-type");
+        assert_eq!(kind, Some(coding.content_type()), "{declared}");
+    }
+}

@@ -6,6 +6,8 @@ mod hours;
 mod maintenance;
 #[path = "check/rights.rs"]
 mod rights;
+#[path = "check/server.rs"]
+mod server_log;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

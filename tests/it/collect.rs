@@ -14,7 +14,7 @@ use crate::support::network::{COLLECT, site};
 use crate::support::site::SLOT_OPENS_AT_ONE;
 
 /// Collects 1 (registry, orders 11 and 12), 2 (WMI, order 21), 3 (files, orders 31 and 32), and run N of collect N for agent 1.
-async fn collecting(policy: Policy) -> TestApp {
+pub(crate) async fn collecting(policy: Policy) -> TestApp {
     let app = site(policy).await;
     app.db
         .set(
@@ -35,17 +35,17 @@ async fn collecting(policy: Policy) -> TestApp {
     app
 }
 
-async fn jobs(app: &TestApp, agent: &str) -> Value {
+pub(crate) async fn jobs(app: &TestApp, agent: &str) -> Value {
     app.jobs_of("collect", &format!("machineid={agent}")).await
 }
 
 /// The runs of the orders that getJobs hands out, one for each order.
-async fn orders(app: &TestApp) -> Vec<String> {
+pub(crate) async fn orders(app: &TestApp) -> Vec<String> {
     runs(&jobs(app, "wks-1").await)
 }
 
 /// As agent 2.6 after `postmethod`.
-async fn posted(app: &TestApp, run: u64, form: &str) -> Answer {
+pub(crate) async fn posted(app: &TestApp, run: u64, form: &str) -> Answer {
     let url = format!(
         "{}/b/collect/?action=setAnswer&uuid=run-{run}&method=POST",
         app.base_url()

@@ -151,7 +151,6 @@ async fn a_run_goes_from_prepared_to_finished() {
         "demo: a sample fleet is loaded: 20 computers",
         "demo: prepared once: 8 new runs",
         "demo: serving http://127.0.0.1:",
-        "fusioninventory-agent --server http://127.0.0.1:",
         "  state  prepared",
         "  log    prepared",
         "  state  sent",
@@ -165,6 +164,7 @@ async fn a_run_goes_from_prepared_to_finished() {
         "  log    ok        job successfully completed",
         "  state  finished",
         "demo: run 1 finished (",
+        "demo: stopped",
     ];
     in_order(&said, &[&before[..], &PARTS, &after].concat());
     in_order(
@@ -174,6 +174,11 @@ async fn a_run_goes_from_prepared_to_finished() {
     assert_eq!(
         said.iter().filter(|line| line.contains(PARTS[0])).count(),
         3
+    );
+    assert_eq!(said.last().unwrap(), "demo: stopped");
+    assert!(
+        !said.iter().any(|line| line.contains("still serving")),
+        "{said:#?}"
     );
 }
 
@@ -244,6 +249,26 @@ async fn keep_says_where() {
         .unwrap();
     assert!(dir.join("database").is_dir(), "{line}");
     assert!(dir.join("deployed/handbook.txt").is_file(), "{line}");
+    // The name alone would lead nowhere: the program is not in PATH.
+    let called = concat!("again: ", env!("CARGO_BIN_EXE_fusion-sidecar"), " demo ");
+    assert!(line.contains(called), "{line}");
+    demo.end().await;
+}
+
+#[tokio::test]
+async fn it_is_called_by_its_name_where_that_leads_to_it() {
+    let bin = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_fusion-sidecar");
+    std::os::unix::fs::symlink(program, bin.path().join("fusion-sidecar")).unwrap();
+    let path = format!(
+        "{}:{}",
+        bin.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let mut demo = Demo::start(&["--exit", "--keep"], |command| {
+        command.env("PATH", path);
+    });
+    demo.line("; again: fusion-sidecar demo --dir ").await;
     demo.end().await;
 }
 
@@ -285,6 +310,9 @@ async fn an_interrupt_while_it_starts_ends_everything(#[case] after: u64) {
 async fn killed_while_it_serves_it_leaves_nothing() {
     let mut demo = Demo::start(&[], |_| {});
     demo.line("finished (").await;
+    demo.line("comes here with: fusioninventory-agent --server http://127.0.0.1:")
+        .await;
+    demo.line("demo: still serving http://127.0.0.1:").await;
     demo.signal("KILL").await;
     let (_, status) = demo.end().await;
     assert!(!status.success());
@@ -315,6 +343,7 @@ async fn without_the_agent_it_says_how_to_get_it_and_goes_on() {
     let serving = demo.line("demo: serving http://").await;
     demo.line("apt-get install -y fusioninventory-agent fusioninventory-agent-task-deploy")
         .await;
+    demo.line("demo: still serving ").await;
 
     let address = serving
         .split(['/', ' '])

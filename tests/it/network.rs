@@ -17,7 +17,7 @@ use crate::support::network::{RANGE, SWITCH, site};
 const EMPTY: &str = "<REPLY>\n</REPLY>";
 
 /// Run 1 discovers range 1, run 2 queries switch 1, for agent 1; both were sent.
-async fn under_way(policy: Policy) -> TestApp {
+pub(crate) async fn under_way(policy: Policy) -> TestApp {
     let app = site(policy).await;
     prepare(&app).await;
     app.db.put(1, 1).await;
@@ -36,7 +36,7 @@ async fn prepare(app: &TestApp) {
 }
 
 /// A message of `agent` about a run.
-fn message(agent: &str, query: &str, run: &str, content: &str) -> String {
+pub(crate) fn message(agent: &str, query: &str, run: &str, content: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<REQUEST><CONTENT>{content}<MODULEVERSION>4.2</MODULEVERSION>\
          <PROCESSNUMBER>{run}</PROCESSNUMBER></CONTENT><DEVICEID>{agent}</DEVICEID><QUERY>{query}</QUERY></REQUEST>"
@@ -44,7 +44,7 @@ fn message(agent: &str, query: &str, run: &str, content: &str) -> String {
 }
 
 /// Sends a message; the answer must be empty.
-async fn tell(app: &TestApp, xml: &str) {
+pub(crate) async fn tell(app: &TestApp, xml: &str) {
     let answer = app.post(xml, Coding::Zlib).await;
     assert_eq!(answer.status, 200, "{xml}");
     let opened = open(answer.header("content-type"), &answer.body, 1 << 20).unwrap();
@@ -62,5 +62,5 @@ async fn queried(app: &TestApp, content: &str) {
 
 const START: &str = "<AGENT><AGENTVERSION>2.6-3</AGENTVERSION><START>1</START></AGENT>";
 const END: &str = "<AGENT><END>1</END></AGENT>";
-const DEVICE: &str = "<DEVICE><IP>10.0.0.1</IP><SNMPHOSTNAME>lab-switch</SNMPHOSTNAME><TYPE>NETWORKING</TYPE></DEVICE>";
+pub(crate) const DEVICE: &str = "<DEVICE><IP>10.0.0.1</IP><SNMPHOSTNAME>lab-switch</SNMPHOSTNAME><TYPE>NETWORKING</TYPE></DEVICE>";
 const FAILED: &str = "<DEVICE><ERROR><ID>1</ID><MESSAGE>no response from host &lt;10.0.0.1&gt;</MESSAGE><TYPE>NETWORKING</TYPE></ERROR></DEVICE>";

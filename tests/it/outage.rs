@@ -349,7 +349,7 @@ fn starting_without_a_database_says_so() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
-        said.contains("the database is not available") && said.contains("refused"),
+        said.contains(&format!("the database at {address} as glpi")) && said.contains("refused"),
         "{said}"
     );
     assert!(!said.contains("hush"), "{said}");

@@ -17,7 +17,7 @@ use fusion_sidecar::domain::timeslot::hours::HourRow;
 use fusion_sidecar::telemetry::metrics;
 
 use crate::support::database::{TestDb, fresh, socket};
-use crate::support::process::{Sidecar, url, url_as};
+use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
@@ -278,10 +278,7 @@ fn the_example_of_a_file_is_taken() {
     )
     .unwrap();
     let file = dir.path().join("sidecar.toml");
-    let blocks = blocks("toml");
-    let [example] = &blocks[..] else {
-        panic!("{} examples", blocks.len())
-    };
+    let example = &blocks("toml")[0];
     std::fs::write(
         &file,
         example.replace("/var/www/glpi", dir.path().to_str().unwrap()),
@@ -305,6 +302,15 @@ fn the_unit_starts_what_there_is() {
     let start = value("ExecStart").unwrap();
     Cli::try_parse_from(start.split_whitespace()).unwrap();
     assert_eq!(value("Type"), Some("notify"));
+    // Started again until the database is there, but not with a configuration that cannot become right.
+    assert_eq!(value("Restart"), Some("on-failure"));
+    assert_eq!(value("StartLimitIntervalSec"), Some("0"));
+    assert_eq!(value("RestartSec"), Some("5"));
+    let wrong = run(&["serve", "--policy", "strict"], &[]).status.code();
+    assert_eq!(
+        value("RestartPreventExitStatus").unwrap().parse().ok(),
+        wrong
+    );
     let settings = fusion_sidecar::config::Server::default();
     let stop: u64 = value("TimeoutStopSec").unwrap().parse().unwrap();
     assert!(stop > settings.shutdown_grace.as_secs());
@@ -366,29 +372,38 @@ async fn the_hours_of_the_example_are_those_it_speaks_of() {
     }
 }
 
+/// The way with an account of its own: statements, URL and file as they are shown.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_rights_suffice_to_serve_and_to_prepare() {
+async fn an_account_of_its_own_suffices_to_serve_and_to_prepare() {
     let db = fresh().await;
-    let user = format!("r_{}", db.database.name);
-    let grants = sql_with("GRANT ")
-        .replace("`glpi`", &format!("`{}`", db.database.name))
-        .replace("'sidecar'@'localhost'", &format!("{user}@localhost"));
-    db.exec(&format!(
-        "CREATE USER {user}@localhost IDENTIFIED BY 'x'; {grants}"
-    ))
+    let name = &db.database.name;
+    let user = format!("r_{name}");
+    db.exec(
+        &sql_with("GRANT ")
+            .replace("`glpi`", &format!("`{name}`"))
+            .replace("'sidecar'@'localhost'", &format!("{user}@localhost")),
+    )
     .await;
-    let theirs = url_as(&format!("{user}:x"), &db);
-    assert_ne!(theirs, url(&db));
-    let environment = [("FUSION_SIDECAR_DATABASE_URL", theirs.as_str())];
-    let output = crate::support::process::run(&["once", "prepare"], &environment);
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().display().to_string();
+    let theirs = blocks("text")[0]
+        .replace("//sidecar:", &format!("//{user}:"))
+        .replace("/glpi?", &format!("/{name}?"))
+        .replace("/run/mysqld/mysqld.sock", &socket().display().to_string());
+    std::fs::write(dir.path().join("database-url"), theirs).unwrap();
+    let file = dir.path().join("own.toml");
+    let example = blocks("toml")[1]
+        .replace("/etc/fusion-sidecar", &place)
+        .replace("/var/www/glpi", &place);
+    std::fs::write(&file, example).unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    let output = run(&[&["once", "prepare"], &config[..]].concat(), &[]);
     assert!(output.status.success(), "{output:?}");
-    let sidecar = Sidecar::serve(&["--scheduler", "off"], &environment);
+    let sidecar = Sidecar::serve(&[&["--scheduler", "off"], &config[..]].concat(), &[]);
     let body = "<REQUEST><DEVICEID>pc-1</DEVICEID><QUERY>PROLOG</QUERY></REQUEST>";
-    let address = sidecar.address;
     // Registers, then knows.
     for _ in 0..2 {
-        let (status, reply) =
-            crate::support::process::ask(address, "POST", "/index.php", body).unwrap();
+        let (status, reply) = ask(sidecar.address, "POST", "/index.php", body).unwrap();
         assert!(
             status == 200 && reply.contains("PROLOG_FREQ"),
             "{status} {reply}"

@@ -283,6 +283,21 @@ async fn a_duplicate_that_ends_stands_in_nobodys_way() {
     assert_eq!(app.db.states().await, [4, 1]);
 }
 
+/// getConfig and getJobs decide alike: the task is named for what would go out, not for what would end.
+#[tokio::test]
+async fn a_run_that_was_sent_too_often_neither_names_its_task_nor_hides_another() {
+    let app = app::start(|settings| settings.dispatch.max_sends = 1).await;
+    office(&app.db).await;
+    app.db.run(1, 1, 0).await;
+    assert_eq!(app.config("wks-1").await, ["Deploy"]);
+    assert_eq!(app.handed_out("wks-1").await, ["run-1"]);
+    assert_eq!(app.config("wks-1").await, Vec::<String>::new());
+    app.db.run(2, 1, 0).await;
+    assert_eq!(app.config("wks-1").await, ["Deploy"]);
+    assert_eq!(app.db.states().await, [1, 0], "getConfig writes nothing");
+    assert_eq!(app.handed_out("wks-1").await, ["run-2"]);
+}
+
 #[tokio::test]
 async fn a_duplicate_of_a_run_under_way_is_not_handed_out() {
     let app = redux().await;

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
-use super::quoted;
-use crate::db::names::Names;
+use crate::db::names::{Names, quoted};
+use crate::db::schema::{has_table, tables};
 
 /// The marker.
 pub const TABLE: &str = "{p}sidecar_scratch";
@@ -87,7 +87,7 @@ pub enum ClaimError {
 /// [`ClaimError::NotFresh`] when a watched table holds more than a fresh installation.
 pub async fn give(conn: &mut Conn, watched: &[String]) -> Result<(), ClaimError> {
     let name = selected(conn).await?;
-    if is_marked(conn).await? {
+    if has_table(conn, &sql(TABLE)).await? {
         return Ok(());
     }
     present(conn, watched).await?;
@@ -120,7 +120,7 @@ pub async fn give(conn: &mut Conn, watched: &[String]) -> Result<(), ClaimError>
 /// When it was not given, or holds rows that no replay made. Then nothing was changed.
 pub async fn take(conn: &mut Conn, watched: &[String]) -> Result<(), ClaimError> {
     let here = selected(conn).await?;
-    if !is_marked(conn).await? {
+    if !has_table(conn, &sql(TABLE)).await? {
         return Err(ClaimError::NotGiven(here));
     }
     let marker: Option<(String, bool, String)> = conn
@@ -173,23 +173,9 @@ async fn selected(conn: &mut Conn) -> Result<String, ClaimError> {
     Ok(name.flatten().unwrap_or_default())
 }
 
-async fn is_marked(conn: &mut Conn) -> Result<bool, ClaimError> {
-    let found: Option<u8> = conn
-        .exec_first(
-            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
-            (&*sql(TABLE),),
-        )
-        .await?;
-    Ok(found.is_some())
-}
-
 /// Refuses a database that lacks a watched table: so names from outside reach a statement only if the database has them.
 async fn present(conn: &mut Conn, watched: &[String]) -> Result<(), ClaimError> {
-    let tables: BTreeSet<String> = conn
-        .query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
-        .await?
-        .into_iter()
-        .collect();
+    let tables = tables(conn).await?;
     match watched.iter().find(|table| !tables.contains(*table)) {
         Some(table) => Err(ClaimError::NoTable(table.clone())),
         None => Ok(()),

@@ -1,15 +1,15 @@
 //! One batch in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
 
-use super::{Change, Line, Outcome, Request, Step};
+use super::{Change, Finding, Line, Outcome, Request, Step};
 use crate::db::agents::Contact;
-use crate::db::bulk::{LIST_MAX, add_lines, insert, marks, pad};
-use crate::db::{Db, DbError};
+use crate::db::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
+use crate::db::{Db, DbError, collect, network};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Effect, RunState, on_report, on_report_as_plugin};
@@ -21,16 +21,17 @@ struct Locked {
     sends: u32,
 }
 
-/// What a transaction writes, gathered over its requests.
+/// What a transaction writes, gathered over its requests. Of a run's several moves the last one counts.
 #[derive(Debug, Default)]
 struct Gathered<'a> {
-    /// New states, last one wins.
-    states: HashMap<RunId, RunState>,
-    /// Runs that are put off.
-    deferred: Vec<(RunId, &'a Step)>,
-    /// Sends counted.
-    sends: HashMap<RunId, (AgentId, u32, NaiveDateTime)>,
-    lines: Vec<(RunId, NaiveDateTime, &'a Change, &'a Line)>,
+    /// New states.
+    states: BTreeMap<RunId, RunState>,
+    /// Runs that are put off: to when, how often now, how often at most.
+    deferred: BTreeMap<RunId, (NaiveDateTime, u32, u32)>,
+    /// Sends counted: to whom, how many, when the last.
+    sends: BTreeMap<RunId, (AgentId, u32, NaiveDateTime)>,
+    /// Log lines in the order of the changes.
+    lines: Vec<(NaiveDateTime, &'a Change, &'a Line)>,
 }
 
 pub(super) async fn write(
@@ -49,12 +50,13 @@ pub(super) async fn write(
                 Some(run) => follow(db, tx, request, change, run, &mut gathered).await?,
             };
             if outcome != Outcome::Missed {
-                gathered.lines.extend(
-                    change
-                        .lines
-                        .iter()
-                        .map(|line| (change.run, request.at, change, line)),
-                );
+                let lines = change.lines.iter();
+                gathered
+                    .lines
+                    .extend(lines.map(|line| (request.at, change, line)));
+                if let Some(finding) = &change.finding {
+                    store(db, tx, request.at, change.run, finding).await?;
+                }
             }
             made.push(outcome);
         }
@@ -86,8 +88,8 @@ async fn lock_runs(
              LEFT JOIN {{p}}sidecar_runs s ON s.{{f}}taskjobstates_id = r.id WHERE r.id IN ({}) ORDER BY r.id FOR UPDATE",
             marks(chunk.len())
         );
-        let values = Params::Positional(pad(chunk).map(Value::from).collect());
-        let rows: Vec<(u64, u32, Option<u32>)> = tx.exec(db.names.replace(&text), values).await?;
+        let rows: Vec<(u64, u32, Option<u32>)> =
+            tx.exec(db.names.replace(&text), list(chunk)).await?;
         for (id, code, sends) in rows {
             let state = RunState::from_code(code).ok_or_else(|| DbError::CorruptRow {
                 table: "taskjobstates",
@@ -107,13 +109,13 @@ async fn lock_runs(
 }
 
 /// Makes one change in memory, if the run is where the change expects it.
-async fn follow<'a>(
+async fn follow(
     db: &Db,
     tx: &mut Transaction<'static>,
     request: &Request,
-    change: &'a Change,
+    change: &Change,
     run: &mut Locked,
-    gathered: &mut Gathered<'a>,
+    gathered: &mut Gathered<'_>,
 ) -> Result<Outcome, DbError> {
     let to = match &change.step {
         Step::Log => return Ok(Outcome::Done),
@@ -135,10 +137,17 @@ async fn follow<'a>(
             RunState::Sent
         }
         Step::Move { from, to } if from.contains(run.state) => *to,
-        Step::Defer { from, .. } if from.contains(run.state) => {
-            gathered.deferred.push((change.run, &change.step));
-            // Whatever was counted belonged to the sends before.
+        Step::Defer {
+            from,
+            date_start,
+            nb_retry,
+            max_retry,
+        } if from.contains(run.state) => {
+            let deferral = (*date_start, *nb_retry, *max_retry);
+            gathered.deferred.insert(change.run, deferral);
+            // Whatever was counted belonged to the sends before, be it in this batch.
             run.sends = 0;
+            gathered.sends.remove(&change.run);
             RunState::Prepared
         }
         Step::Move { .. } | Step::Defer { .. } => return Ok(Outcome::Missed),
@@ -175,35 +184,51 @@ async fn superseded(db: &Db, tx: &mut Transaction<'static>, run: RunId) -> Resul
         .is_some())
 }
 
+/// Stores what came with a change to `run`, whose row is locked: the tables of findings have no unique keys, and by that lock what
+/// comes of one run comes one after the other.
+async fn store(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    at: NaiveDateTime,
+    run: RunId,
+    finding: &Finding,
+) -> Result<(), DbError> {
+    match finding {
+        Finding::Collected {
+            computer,
+            order,
+            found,
+        } => collect::store(db, tx, *computer, *order, found).await,
+        Finding::FilesAnew { computer, orders } => {
+            collect::forget_files(db, tx, *computer, orders).await
+        }
+        Finding::Discovered { agent, progress } => {
+            network::note(db, tx, run, *agent, at, *progress).await
+        }
+    }
+}
+
 async fn write_states(
     db: &Db,
     tx: &mut Transaction<'static>,
     gathered: &Gathered<'_>,
 ) -> Result<(), DbError> {
-    for (run, step) in &gathered.deferred {
-        if let Step::Defer {
-            date_start,
-            nb_retry,
-            max_retry,
-            ..
-        } = step
-        {
-            let sql = db.sql("/* defer_run */ UPDATE {p}taskjobstates SET date_start = ?, nb_retry = ?, max_retry = ? WHERE id = ?");
-            tx.exec_drop(sql.as_ref(), (date_start, nb_retry, max_retry, run.0))
-                .await?;
-            let sql =
-                db.sql("/* defer_run */ DELETE FROM {p}sidecar_runs WHERE {f}taskjobstates_id = ?");
-            tx.exec_drop(sql.as_ref(), (run.0,)).await?;
-        }
+    for (run, (date_start, nb_retry, max_retry)) in &gathered.deferred {
+        let sql = db.sql("/* defer_run */ UPDATE {p}taskjobstates SET date_start = ?, nb_retry = ?, max_retry = ? WHERE id = ?");
+        tx.exec_drop(sql.as_ref(), (date_start, nb_retry, max_retry, run.0))
+            .await?;
+    }
+    let deferred: Vec<u64> = gathered.deferred.keys().map(|run| run.0).collect();
+    for chunk in deferred.chunks(LIST_MAX) {
+        let text = format!(
+            "/* defer_run */ DELETE FROM {{p}}sidecar_runs WHERE {{f}}taskjobstates_id IN ({})",
+            marks(chunk.len())
+        );
+        tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
     }
     for state in RunState::ALL {
-        let mut ids: Vec<u64> = gathered
-            .states
-            .iter()
-            .filter(|(_, to)| **to == state)
-            .map(|(run, _)| run.0)
-            .collect();
-        ids.sort_unstable();
+        let moved = gathered.states.iter().filter(|(_, to)| **to == state);
+        let ids: Vec<u64> = moved.map(|(run, _)| run.0).collect();
         for chunk in ids.chunks(LIST_MAX) {
             let text = format!(
                 "/* move_runs */ UPDATE {{p}}taskjobstates SET state = ? WHERE id IN ({})",
@@ -224,22 +249,18 @@ async fn write_sends(
     tx: &mut Transaction<'static>,
     gathered: &Gathered<'_>,
 ) -> Result<(), DbError> {
-    let mut sends: Vec<_> = gathered
+    let sends: Vec<[Value; 4]> = gathered
         .sends
         .iter()
-        .map(|(run, sent)| (run.0, *sent))
-        .collect();
-    sends.sort_unstable_by_key(|(run, _)| *run);
-    let sends: Vec<[Value; 4]> = sends
-        .into_iter()
-        .map(|(run, (agent, sends, at))| [run.into(), agent.0.into(), sends.into(), at.into()])
+        .map(|(run, (agent, sends, at))| {
+            [run.0.into(), agent.0.into(), (*sends).into(), (*at).into()]
+        })
         .collect();
     let head = "/* count_sends */ INSERT INTO {p}sidecar_runs ({f}taskjobstates_id, {f}agents_id, sends, sent_at)";
     let tail = "ON DUPLICATE KEY UPDATE sends = VALUES(sends), sent_at = VALUES(sent_at)";
     insert(db, tx, head, &sends, tail).await
 }
 
-/// Log lines in the order of the changes.
 async fn write_lines(
     db: &Db,
     tx: &mut Transaction<'static>,
@@ -248,16 +269,14 @@ async fn write_lines(
     let lines: Vec<[Value; 6]> = gathered
         .lines
         .iter()
-        .map(|(run, at, change, line)| {
-            let (itemtype, text) = (change.itemtype.as_str(), line.text.as_str());
-            let state = line.state.code();
+        .map(|(at, change, line)| {
             [
-                run.0.into(),
+                change.run.0.into(),
                 (*at).into(),
                 change.items_id.into(),
-                itemtype.into(),
-                state.into(),
-                text.into(),
+                change.itemtype.as_str().into(),
+                line.state.code().into(),
+                line.text.as_str().into(),
             ]
         })
         .collect();
@@ -278,6 +297,22 @@ async fn write_contacts(
         match groups.iter_mut().find(|(known, _)| *known == contact) {
             Some((_, agents)) => agents.push(agent.0),
             None => groups.push((contact, vec![agent.0])),
+        }
+    }
+    if groups.len() > 1 {
+        // Groups overlap those of another instance in any way: locked in one order first, neither waits for the other crosswise.
+        let all: BTreeSet<u32> = groups
+            .iter()
+            .flat_map(|(_, agents)| agents)
+            .copied()
+            .collect();
+        let all: Vec<u32> = all.into_iter().collect();
+        for chunk in all.chunks(LIST_MAX) {
+            let text = format!(
+                "/* lock_agents */ SELECT id FROM {{p}}agents WHERE id IN ({}) ORDER BY id FOR UPDATE",
+                marks(chunk.len())
+            );
+            tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
         }
     }
     for (contact, mut agents) in groups {

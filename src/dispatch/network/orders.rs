@@ -8,8 +8,9 @@ use crate::db::writer::{Change, Step};
 use crate::dispatch::catalogues::Snapshot;
 use crate::dispatch::hand_out::HandOut;
 use crate::dispatch::judge::{Judged, end};
-use crate::dispatch::{DispatchError, Dispatcher, line};
-use crate::domain::actors::Agent;
+use crate::dispatch::network::{DISCOVERY, INVENTORY};
+use crate::dispatch::{DispatchError, Dispatcher, change, line};
+use crate::domain::actors::{AGENT, Agent};
 use crate::domain::catalogue::PluginConfig;
 use crate::domain::eligibility::{Decision, Ending, Occasion};
 use crate::domain::modules::Module;
@@ -19,8 +20,7 @@ use crate::proto::network::{Credential, Device, Pace, Range, discovery, inventor
 use crate::proto::text;
 use crate::proto::xml::Element;
 
-const DISCOVERY: &str = "networkdiscovery";
-const INVENTORY: &str = "networkinventory";
+/// Method of jobs that wake computers up.
 const WAKE: &str = "wakeonlan";
 
 /// What the orders of one answer are made of, read in a fixed number of statements.
@@ -47,17 +47,12 @@ impl Dispatcher {
         if runs.is_empty() {
             return Ok(HandOut::new(Vec::new()));
         }
+        // PHP judges all kinds of runs here, also those that are not handed out.
         let methods = [DISCOVERY, INVENTORY, WAKE];
-        let judged = match self.policy {
-            Policy::Plugin => {
-                self.judge(snapshot, agent, runs, Occasion::Prolog, None)
-                    .await?
-            }
-            Policy::Redux => {
-                self.judge(snapshot, agent, runs, Occasion::GetJobs, Some(&methods))
-                    .await?
-            }
-        };
+        let methods = (self.policy == Policy::Redux).then_some(methods.as_slice());
+        let judged = self
+            .judge(snapshot, agent, runs, Occasion::GetJobs, methods)
+            .await?;
         let catalogue = &snapshot.catalogue;
         let (mut deliver, mut ended) = (Vec::new(), Vec::new());
         for Judged { run, decision } in judged {
@@ -273,13 +268,7 @@ impl Dispatcher {
             .get(&run.items_id)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let ended = |from: StateSet, to, lines| Change {
-            run: run.id,
-            itemtype: run.itemtype.clone(),
-            items_id: run.items_id,
-            step: Step::Move { from, to },
-            lines,
-        };
+        let ended = |from: StateSet, to, lines| change(run, Step::Move { from, to }, lines);
         if macs.is_empty() {
             let lines = vec![line(
                 LogState::Error,
@@ -321,7 +310,7 @@ impl Dispatcher {
     fn sending_network(&self, run: &Run, agent: &Agent, said: &str) -> Change {
         let mut sending = self.sending(run, agent, vec![line(LogState::Started, said)]);
         if self.policy == Policy::Plugin {
-            "PluginFusioninventoryAgent".clone_into(&mut sending.itemtype);
+            AGENT.clone_into(&mut sending.itemtype);
             sending.items_id = 0;
         }
         sending

@@ -2,14 +2,19 @@
 
 use serde_json::{Map, Value};
 
+use crate::db::agents::MAX_TEXT;
 use crate::db::network::Progress;
-use crate::db::writer::{Change, Line, Request, Step};
+use crate::db::writer::{Change, Finding, Line, MAX_COMMENT, Request, Step};
 use crate::dispatch::contact::Hello;
-use crate::dispatch::{DispatchError, Dispatcher, line};
-use crate::domain::actors::Agent;
+use crate::dispatch::network::{DISCOVERY, INVENTORY};
+use crate::dispatch::{
+    DispatchError, Dispatcher, change, cut, ignore_foreign, ignore_report, line,
+};
+use crate::domain::actors::{AGENT, Agent};
 use crate::domain::ids::RunId;
+use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::run::{LogState, Reported, Run, RunState, StateSet};
+use crate::domain::run::{LogState, Reported, Run, RunState};
 use crate::proto::network::Report;
 use crate::proto::text;
 use crate::telemetry::metrics::DEVICES_NOT_IMPORTED;
@@ -37,16 +42,16 @@ impl NetworkQuery {
     /// The key of its version in the agent's map.
     const fn module(self) -> &'static str {
         match self {
-            Self::Discovery => "NETWORKDISCOVERY",
-            Self::Inventory => "NETWORKINVENTORY",
+            Self::Discovery => Module::Discovery.name(),
+            Self::Inventory => Module::NetworkInventory.name(),
         }
     }
 
     /// Method of its jobs.
     const fn method(self) -> &'static str {
         match self {
-            Self::Discovery => "networkdiscovery",
-            Self::Inventory => "networkinventory",
+            Self::Discovery => DISCOVERY,
+            Self::Inventory => INVENTORY,
         }
     }
 }
@@ -75,8 +80,8 @@ pub enum Taken {
     Foreign,
 }
 
-/// Longest map of versions that the table holds, characters.
-const MAX_VERSIONS: usize = 255;
+/// Class of the targets of discoveries.
+const IP_RANGE: &str = "PluginFusioninventoryIPRange";
 
 impl Dispatcher {
     /// Whether the run that the message is about is the sender's own. Every PROCESSNUMBER is one for `plugin`.
@@ -173,7 +178,7 @@ impl Dispatcher {
             Err(_) => None,
         };
         let Some(run) = run else {
-            self.ignore_report("unknown-run", number);
+            ignore_report("unknown-run", number);
             return Ok(None);
         };
         if self.policy == Policy::Redux {
@@ -186,7 +191,7 @@ impl Dispatcher {
             if run.agent != agent.id
                 || method.is_some_and(|method| method != message.query.method())
             {
-                self.ignore_foreign(agent, number);
+                ignore_foreign(agent, number);
                 return Ok(None);
             }
         }
@@ -208,16 +213,11 @@ impl Dispatcher {
             found: report.devices,
         };
         // A message of devices alone moves the row only by what it found.
-        if report.start
+        let got_on = report.start
             || report.end
             || report.exit
             || report.addresses.is_some()
-            || report.devices > 0
-        {
-            self.db
-                .discovery_progress(run.id, agent.id, self.now(), progress)
-                .await?;
-        }
+            || report.devices > 0;
         let lines = match (report.start || report.end, report.addresses, self.policy) {
             (true, ..) => Vec::new(),
             // The number of addresses is no finding.
@@ -227,7 +227,13 @@ impl Dispatcher {
                 format!("{} ==devicesfound==", report.devices),
             )],
         };
-        let mut changes = vec![self.under_way(agent, run, lines)];
+        let mut under_way = self.under_way(agent, run, lines);
+        // In the same transaction: a message that is sent again after a failure must not be added twice.
+        under_way.finding = got_on.then_some(Finding::Discovered {
+            agent: agent.id,
+            progress,
+        });
+        let mut changes = vec![under_way];
         if report.end {
             let created = self.db.coded_lines(run.id, "==addtheitem==").await?;
             let updated = self.db.coded_lines(run.id, "==updatetheitem==").await?;
@@ -262,10 +268,7 @@ impl Dispatcher {
                 ),
             };
             let text = format!("[==detail==] {message} [[{}::{id}]]", error.itemtype());
-            lines.push(line(
-                LogState::Running,
-                crate::dispatch::cut(&text, crate::db::writer::MAX_COMMENT),
-            ));
+            lines.push(line(LogState::Running, cut(&text, MAX_COMMENT)));
         }
         let mut changes = Vec::new();
         if !lines.is_empty() {
@@ -287,17 +290,10 @@ impl Dispatcher {
 
     /// The change of a message that ends nothing. PHP moves a discovery whatever its state, and an inventory never.
     fn under_way(&self, agent: &Agent, run: &Run, lines: Vec<Line>) -> Change {
-        let discovery = run.itemtype == "PluginFusioninventoryIPRange";
+        let discovery = run.itemtype == IP_RANGE;
         let step = match self.policy {
-            Policy::Plugin if discovery => Step::Move {
-                from: StateSet::ANY,
-                to: RunState::Running,
-            },
-            Policy::Plugin => Step::Log,
-            Policy::Redux => Step::Report {
-                policy: self.policy,
-                reported: Reported::Progress,
-            },
+            Policy::Plugin if !discovery => Step::Log,
+            _ => self.progress(),
         };
         filed_under(agent, run, step, lines)
     }
@@ -314,11 +310,9 @@ impl Dispatcher {
 /// A change whose lines are filed under the agent, as PHP does with network tasks.
 fn filed_under(agent: &Agent, run: &Run, step: Step, lines: Vec<Line>) -> Change {
     Change {
-        run: run.id,
-        itemtype: "PluginFusioninventoryAgent".to_owned(),
+        itemtype: AGENT.to_owned(),
         items_id: agent.id.0,
-        step,
-        lines,
+        ..change(run, step, lines)
     }
 }
 
@@ -337,7 +331,7 @@ fn with_version(stored: &str, module: &str, version: &str) -> Option<String> {
         return None;
     }
     map.insert(module.to_owned(), version);
-    Some(Value::Object(map).to_string()).filter(|text| text.chars().count() <= MAX_VERSIONS)
+    Some(Value::Object(map).to_string()).filter(|text| text.chars().count() <= MAX_TEXT)
 }
 
 #[cfg(test)]

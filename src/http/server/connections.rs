@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CONNECTIONS_EVICTED_TOTAL, CONNECTIONS_OPEN, CONNECTIONS_REFUSED_TOTAL};
+use crate::telemetry::metrics::{CONNECTIONS_EVICTED, CONNECTIONS_OPEN, CONNECTIONS_REFUSED};
 
 /// The open connections of a listener, bounded.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Connections {
     pub(super) fn admit(self: &Arc<Self>) -> Option<Arc<Slot>> {
         let mut table = self.table();
         if table.open >= self.limit && !table.evict() {
-            metrics::counter!(CONNECTIONS_REFUSED_TOTAL).increment(1);
+            metrics::counter!(CONNECTIONS_REFUSED).increment(1);
             return None;
         }
         table.open += 1;
@@ -68,7 +68,7 @@ impl Table {
             return false;
         };
         evicted.cancel();
-        metrics::counter!(CONNECTIONS_EVICTED_TOTAL).increment(1);
+        metrics::counter!(CONNECTIONS_EVICTED).increment(1);
         self.close();
         true
     }

@@ -17,12 +17,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::http::client::Client;
-use crate::telemetry;
-
-/// Counter: requests by `route` and `status`; status `gone` when the client left before the answer began.
-pub const REQUESTS_TOTAL: &str = telemetry::metrics::REQUESTS;
-/// Histogram, seconds: time until the answer began, by `route`.
-pub const REQUEST_DURATION_SECONDS: &str = telemetry::metrics::REQUEST_DURATION;
+use crate::telemetry::metrics::{REQUEST_DURATION, REQUESTS};
 
 /// How much of a client's text goes into a line, bytes: enough to tell agents apart, too little to fill the disk with.
 const MAX_TEXT: usize = 200;
@@ -152,8 +147,8 @@ impl Line {
     fn answered(&mut self, status: StatusCode) {
         let took = self.begun.elapsed();
         self.answer = Some((status, took));
-        metrics::histogram!(REQUEST_DURATION_SECONDS, "route" => self.route()).record(took);
-        metrics::counter!(REQUESTS_TOTAL, "route" => self.route(), "status" => status.as_str().to_owned()).increment(1);
+        metrics::histogram!(REQUEST_DURATION, "route" => self.route()).record(took);
+        metrics::counter!(REQUESTS, "route" => self.route(), "status" => status.as_str().to_owned()).increment(1);
     }
 
     /// The pattern, never the path: anybody can ask for any number of paths.
@@ -166,8 +161,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         if self.answer.is_none() {
-            metrics::counter!(REQUESTS_TOTAL, "route" => self.route(), "status" => "gone")
-                .increment(1);
+            metrics::counter!(REQUESTS, "route" => self.route(), "status" => "gone").increment(1);
         }
         let status = self.answer.map(|(status, _)| status.as_u16());
         let duration_ms = self

@@ -94,7 +94,9 @@ async fn without_the_own_tables_it_asks_for_migrate() {
         on(&url, &["migrate"]),
         (
             0,
-            format!("own tables are at version {VERSION}\n"),
+            format!(
+                "own tables are at version {VERSION}; made again: glpi_plugin_fusioninventory_sidecar_runs\n"
+            ),
             String::new()
         )
     );
