@@ -148,10 +148,8 @@ async fn version_1_is_moved_on() {
     let error = schema::verify(&mut conn, &db.database.name)
         .await
         .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the database lacks table glpi_plugin_fusioninventory_sidecar_hours (made by `fusion-sidecar migrate`)"
-    );
+    let lacking = "the database lacks table glpi_plugin_fusioninventory_sidecar_hours (made by `fusion-sidecar migrate`)";
+    assert!(error.to_string().starts_with(lacking), "{error}");
     let report = schema::migrate(&mut conn, false, now()).await.unwrap();
     assert_eq!(
         report,
