@@ -11,16 +11,18 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::db::writer::Writer;
 use crate::db::{Db, schema};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
 use crate::domain::admission::Admission;
-use crate::http::routes::{Limits, Web, router};
+use crate::domain::cleaning::Duty;
+use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
 use crate::lifecycle::{Lifecycle, Outcome, Stop};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, install_crypto};
+use crate::work::clean::Cleaning;
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
 
@@ -32,6 +34,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for who watches it, if not there.
+    pub ops_address: Option<SocketAddr>,
     /// Its database.
     pub db: Db,
     lifecycle: Lifecycle,
@@ -80,12 +84,6 @@ pub async fn open_database(settings: &Settings, clock: &Arc<dyn Clock>) -> anyho
     Ok(db)
 }
 
-/// Chooses the cryptography that every TLS connection of this process uses, both ways. Done more than once it changes nothing.
-pub fn install_crypto() {
-    // An error says that it is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 /// Starts answering on `listener`.
 ///
 /// # Errors
@@ -102,6 +100,10 @@ pub async fn start(
         // Read again by the listener's task, where a fault would come after the word that agents are answered.
         server::tls::acceptor(chain, key).context("the certificate for TLS")?;
     }
+    let ops = match settings.server.ops_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let db = open_database(settings, &clock).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
@@ -140,15 +142,27 @@ pub async fn start(
         unpacking: Arc::new(Semaphore::new(settings.server.max_unpacking)),
         upstream,
         metrics,
+        readiness: Arc::default(),
     };
     let address = listener.local_addr().context("the address listened on")?;
-    let router = router(web, &settings.server);
+    let ops_address = ops.as_ref().map(TcpListener::local_addr).transpose();
+    let ops_address = ops_address.context("the address of ops-listen")?;
 
     lifecycle.spawn("writer", async {
         writing.await;
         Ok::<(), std::convert::Infallible>(())
     });
-    let server_settings = settings.server.clone();
+    if let Some(ops) = ops {
+        let plain = config::Server {
+            tls: None,
+            ..settings.server.clone()
+        };
+        let (router, stop) = (ops_router(web.clone(), &plain), stop.clone());
+        lifecycle.spawn("ops server", async move {
+            server::serve(ops, router, &plain, stop).await
+        });
+    }
+    let (server_settings, router) = (settings.server.clone(), router(web, &settings.server));
     let server_stop = stop.clone();
     lifecycle.spawn("server", async move {
         server::serve(listener, router, &server_settings, server_stop).await
@@ -161,6 +175,14 @@ pub async fn start(
         Ok::<(), std::convert::Infallible>(())
     });
     if settings.scheduler.enabled {
+        let cleaning = cleaning(settings, db.clone(), Arc::clone(&clock));
+        let scheduler = settings.scheduler.clone();
+        let soft = stop.soft.clone();
+        lifecycle.spawn("cleaning", async move {
+            let (period, look) = (scheduler.cleaning_period, scheduler.period);
+            work::clean::regularly(cleaning, period, look, soft).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
         let preparation = Arc::new(Preparation::new(
             db.clone(),
             clock,
@@ -175,9 +197,15 @@ pub async fn start(
     }
     Ok(Running {
         address,
+        ops_address,
         db,
         lifecycle,
     })
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// `serve`: answers agents until told to stop.
@@ -187,11 +215,11 @@ pub async fn start(
 /// When it cannot start.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let metrics = telemetry::install_metrics()?;
-    let listen = settings.server.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = bind(settings.server.listen).await?;
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
+    if let Some(address) = running.ops_address {
+        tracing::info!(%address, "answering operators");
+    }
     if let Some(zone) = running.db.zone_by_offset() {
         tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \
             change of the clocks are an hour off until then; `fusion-sidecar check` says how to load the server's time zones");
@@ -217,11 +245,35 @@ pub async fn once_prepare(settings: Settings) -> anyhow::Result<ExitCode> {
     let summary = preparation.pass().await?;
     cli::say(&summary.to_string());
     db.close().await;
-    Ok(if summary.has_failed() {
+    Ok(ended(summary.has_failed()))
+}
+
+/// The exit code of a pass.
+fn ended(has_failed: bool) -> ExitCode {
+    if has_failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
-    })
+    }
+}
+
+fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {
+    let policy = settings.dispatch.policy;
+    Cleaning::new(db, clock, settings.timezone, policy, &settings.scheduler)
+}
+
+/// `once clean` and `once cleanondemand`: one pass of cleaning, and what it did on standard output.
+///
+/// # Errors
+///
+/// When the database does not fit or fails.
+pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = open_database(&settings, &clock).await?;
+    let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
+    cli::say(&summary.to_string());
+    db.close().await;
+    Ok(ended(summary.has_failed()))
 }
 
 /// `migrate`: the sidecar's own tables, and with `standalone` the shared ones, in a database without GLPI.

@@ -1,7 +1,7 @@
 //! `check`: everything that is wrong, at once, and how to mend it.
 //!
 //! Each part looks at what it can: without a database the files, the listener and GLPI's own address are still looked at. Nothing is
-//! changed but one row, the nonce, which goes with the check.
+//! changed but one row, the nonce; it goes with the check, and so does the sidecar that listens meanwhile where nobody does.
 
 mod addresses;
 mod database;

@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Environment, LogFormat, Options, Settings};
+use crate::domain::cleaning::Duty;
 use crate::domain::policy::Policy;
 use crate::{app, check, demo, telemetry};
 
@@ -63,9 +64,14 @@ enum Command {
 enum Work {
     /// Prepare the runs of all active tasks
     Prepare,
+    /// Delete old runs with their log lines
+    Clean,
+    /// Delete tasks on demand that are done
+    #[value(name = "cleanondemand")]
+    CleanOnDemand,
 }
 
-/// The options that every command but `demo` has.
+/// The options that every command but `demo` and `replay` has.
 #[derive(Debug, Args)]
 struct Configured {
     #[command(flatten)]
@@ -133,10 +139,14 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
     };
     match command {
         Command::Serve(configured) => app::serve(settings(configured)?).await,
-        Command::Once {
-            work: Work::Prepare,
-            configured,
-        } => app::once_prepare(settings(configured)?).await,
+        Command::Once { work, configured } => {
+            let settings = settings(configured)?;
+            match work {
+                Work::Prepare => app::once_prepare(settings).await,
+                Work::Clean => app::once_clean(settings, Duty::Runs).await,
+                Work::CleanOnDemand => app::once_clean(settings, Duty::OnDemand).await,
+            }
+        }
         Command::Migrate {
             standalone,
             configured,

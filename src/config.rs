@@ -5,6 +5,7 @@
 //! at once, each with the key it concerns.
 
 pub mod database_url;
+mod environment;
 mod fault;
 pub mod file;
 pub mod glpi;
@@ -19,9 +20,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 
+pub use self::environment::Environment;
 pub use self::fault::{Fault, Faults};
 pub use self::load::load;
-pub use self::options::{Environment, Options};
+pub use self::options::Options;
 use crate::domain::policy::Policy;
 
 /// Longest time that any option in seconds takes: 30 days. Longer is a slip of the keyboard, and sums of moments stay in range.
@@ -157,6 +159,8 @@ pub enum SessionZone {
 pub struct Server {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// Address and port of a listener for health, readiness and metrics, which are then not on the one for agents; plain HTTP.
+    pub ops_listen: Option<SocketAddr>,
     /// Certificate chain and key (PEM), for TLS without a proxy.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Proxies whose X-Forwarded-For and X-Forwarded-Proto count.
@@ -193,6 +197,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)),
+            ops_listen: None,
             tls: None,
             trusted_proxies: Vec::new(),
             prefixes: DEFAULT_PREFIXES.map(str::to_owned).to_vec(),
@@ -248,10 +253,16 @@ impl Default for Dispatch {
 /// Work without a request.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    /// Whether `serve` prepares runs itself.
+    /// Whether `serve` prepares and cleans itself.
     pub enabled: bool,
     /// Time between two passes.
     pub period: Duration,
+    /// Time between two cleanings.
+    pub cleaning_period: Duration,
+    /// Most log lines that cleaning deletes in one transaction, and rows that it looks at in one statement.
+    pub cleaning_batch: u32,
+    /// Runs of each job, target and agent that cleaning keeps whatever their age (policy `redux`).
+    pub keep_runs: u32,
 }
 
 impl Default for Scheduler {
@@ -259,6 +270,9 @@ impl Default for Scheduler {
         Self {
             enabled: true,
             period: Duration::from_mins(1),
+            cleaning_period: Duration::from_hours(24),
+            cleaning_batch: 1000,
+            keep_runs: 1,
         }
     }
 }
@@ -296,10 +310,22 @@ pub struct GlpiPlace {
 }
 
 /// The directory below GLPI's in which the plugin lies; part of every address handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PluginBase {
     /// `plugins/fusioninventory`.
+    #[default]
     Plugins,
     /// `marketplace/fusioninventory`.
     Marketplace,
+}
+
+impl PluginBase {
+    /// The directory's name.
+    #[must_use]
+    pub const fn directory(self) -> &'static str {
+        match self {
+            Self::Plugins => "plugins",
+            Self::Marketplace => "marketplace",
+        }
+    }
 }

@@ -11,6 +11,7 @@
 
 pub mod agents;
 pub mod catalogue;
+pub mod cleaning;
 pub mod collect;
 pub mod demo;
 pub mod diagnostics;

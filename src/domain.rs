@@ -3,6 +3,7 @@
 pub mod actors;
 pub mod admission;
 pub mod catalogue;
+pub mod cleaning;
 pub mod criteria;
 pub mod eligibility;
 pub mod entities;

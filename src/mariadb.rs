@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 
 use self::programs::command;
 pub use self::programs::{Programs, load_time_zones};
-use crate::config::{Database, SessionZone};
+use crate::config::Database;
 
 mod programs;
 
@@ -227,16 +227,8 @@ impl Drop for PrivateServer {
 #[must_use]
 pub fn database(socket: &Path, name: &str) -> Database {
     Database {
-        host: "localhost".into(),
-        port: 3306,
         socket: Some(socket.to_owned()),
-        user: "root".into(),
-        password: None,
-        name: name.into(),
-        tls: None,
-        session_zone: SessionZone::Server,
-        max_connections: 16,
-        timeout: Duration::from_secs(10),
+        ..Database::new("localhost", "root", name)
     }
 }
 

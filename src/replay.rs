@@ -127,16 +127,11 @@ pub async fn play(
     conn: &mut Conn,
     job: impl AsyncFn(Job) -> Result<(), String>,
 ) -> Result<Outcome, PlayError> {
-    let sender = Sender::new(&subject.base_url, subject.limits)
-        .map_err(|source| PlayError::Request { step: 0, source })?;
     let scratch = Scratch::open(conn, &base.watched, &moment.offset()).await?;
     scratch.clear(conn).await?;
     load(&scratch, &recording.rows_on(base), moment, conn).await?;
-    for (path, content) in &recording.files {
-        write_file(&subject.files, path, content).await?;
-    }
     let before = scratch.dump(conn).await?;
-    let ends = take_steps(recording, &sender, job).await?;
+    let ends = ask(recording, subject, job).await?;
     let after = scratch.dump(conn).await?;
     Ok(Outcome {
         ends,
@@ -155,7 +150,28 @@ pub async fn ask(
     for (path, content) in &recording.files {
         write_file(&subject.files, path, content).await?;
     }
-    take_steps(recording, &sender, job).await
+    let mut ends = Vec::with_capacity(recording.steps.len());
+    for (i, step) in recording.steps.iter().enumerate() {
+        ends.push(match step {
+            Step::Job(step) => End::Job(match job(step.cron).await {
+                Ok(()) => JobEnd { rc: 0, error: None },
+                Err(error) => JobEnd {
+                    rc: 1,
+                    error: Some(error),
+                },
+            }),
+            Step::Request(step) => match sender.send(step).await {
+                Ok(answer) => End::Answer(answer),
+                Err(source @ RequestError::Recording(_)) => {
+                    return Err(PlayError::Request { step: i, source });
+                }
+                Err(error @ (RequestError::Http(_) | RequestError::Body(_))) => {
+                    End::NoAnswer(told(&error))
+                }
+            },
+        });
+    }
+    Ok(ends)
 }
 
 /// Empties the watched tables and leaves the rows that all recordings stand on.
@@ -179,35 +195,6 @@ async fn load(
         }
     }
     Ok(())
-}
-
-async fn take_steps(
-    recording: &Recording,
-    sender: &Sender,
-    job: impl AsyncFn(Job) -> Result<(), String>,
-) -> Result<Vec<End>, PlayError> {
-    let mut ends = Vec::with_capacity(recording.steps.len());
-    for (i, step) in recording.steps.iter().enumerate() {
-        ends.push(match step {
-            Step::Job(step) => End::Job(match job(step.cron).await {
-                Ok(()) => JobEnd { rc: 0, error: None },
-                Err(error) => JobEnd {
-                    rc: 1,
-                    error: Some(error),
-                },
-            }),
-            Step::Request(step) => match sender.send(step).await {
-                Ok(answer) => End::Answer(answer),
-                Err(source @ RequestError::Recording(_)) => {
-                    return Err(PlayError::Request { step: i, source });
-                }
-                Err(error @ (RequestError::Http(_) | RequestError::Body(_))) => {
-                    End::NoAnswer(told(&error))
-                }
-            },
-        });
-    }
-    Ok(ends)
 }
 
 fn told(error: &dyn std::error::Error) -> String {

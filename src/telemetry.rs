@@ -2,9 +2,8 @@
 
 use std::io;
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::LogFormat;
 
@@ -17,13 +16,15 @@ pub enum TelemetryError {
     /// Somebody else's subscriber is there already.
     #[error("logging was set up twice: {0}")]
     Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Somebody else counts already.
+    #[error("the recorder of metrics: {0}")]
+    Recorder(#[from] BuildError),
 }
 
 /// Sends the whole process's logs to standard error, which a service manager keeps. Once a process.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(env_filter(filter)?)
-        .with_span_events(FmtSpan::NONE)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => builder
@@ -56,8 +57,7 @@ pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
             builder
                 .set_buckets_for_metric(Matcher::Full(metrics::WRITE_BATCH.to_owned()), &REQUESTS)
         })
-        .and_then(PrometheusBuilder::install_recorder)
-        .map_err(|error| TelemetryError::Twice(Box::new(error)))?;
+        .and_then(PrometheusBuilder::install_recorder)?;
     metrics::describe();
     Ok(handle)
 }

@@ -1,11 +1,13 @@
 //! Requests passed to PHP while the client waits.
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, Response};
+use http_body_util::LengthLimitError;
 use url::Url;
 
 use crate::config::PluginBase;
@@ -28,10 +30,16 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// Chooses the cryptography that every TLS connection of this process uses, both ways; without a choice reqwest panics. Done more than once
+/// it changes nothing.
+pub fn install_crypto() {
+    // An error says that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A client as everything here needs it: straight to the named host, no redirect followed, no long wait for a connection.
 pub fn client() -> reqwest::ClientBuilder {
-    // Without a provider for the process reqwest panics. One that is there already is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_crypto();
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -79,6 +87,9 @@ pub enum UpstreamError {
     /// It may have received the request, and the connection broke.
     #[error("the connection to GLPI broke: {0}")]
     Broken(reqwest::Error),
+    /// The client sent more than it may, and what it sent was passed on up to there.
+    #[error("the request's body is too large")]
+    TooLarge,
 }
 
 impl UpstreamError {
@@ -89,13 +100,18 @@ impl UpstreamError {
             Self::Unreachable(_) => "upstream-unreachable",
             Self::TimedOut => "upstream-timeout",
             Self::Broken(_) => "upstream-broken",
+            Self::TooLarge => "body-too-large",
         }
     }
 }
 
 impl From<reqwest::Error> for UpstreamError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_connect() {
+        let first: &(dyn Error + 'static) = &error;
+        let mut causes = std::iter::successors(Some(first), |&error| error.source());
+        if causes.any(<dyn Error>::is::<LengthLimitError>) {
+            Self::TooLarge
+        } else if error.is_connect() {
             Self::Unreachable(error.without_url())
         } else if error.is_timeout() {
             Self::TimedOut
@@ -117,15 +133,12 @@ impl Upstream {
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
         let client = client().read_timeout(timeout).build()?;
-        let place = match plugin_base {
-            Some(PluginBase::Marketplace) => "marketplace",
-            Some(PluginBase::Plugins) | None => "plugins",
-        };
         Ok(Self {
             client,
             base: format!(
-                "{}/{place}/fusioninventory",
-                glpi.as_str().trim_end_matches('/')
+                "{}/{}/fusioninventory",
+                glpi.as_str().trim_end_matches('/'),
+                plugin_base.unwrap_or_default().directory()
             ),
         })
     }

@@ -3,6 +3,7 @@
 //! A pass takes no input: it reads the state, acts, and can be run again at any time. Inside `serve` it runs every period and when
 //! nudged; the nudge only lowers latency.
 
+pub mod clean;
 pub mod prepare;
 
 use std::sync::Arc;

@@ -20,8 +20,12 @@ mod bad_connections;
 mod bad_input;
 #[path = "it/bad_rows.rs"]
 mod bad_rows;
+#[path = "it/bodies.rs"]
+mod bodies;
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/cleaning.rs"]
+mod cleaning;
 #[path = "it/clocks.rs"]
 mod clocks;
 #[path = "it/collect.rs"]
@@ -44,6 +48,8 @@ mod glpi_dir;
 mod network;
 #[path = "it/nginx.rs"]
 mod nginx;
+#[path = "it/ops.rs"]
+mod ops;
 #[path = "it/outage.rs"]
 mod outage;
 #[path = "it/plugin.rs"]

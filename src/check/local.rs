@@ -25,7 +25,8 @@ pub(super) fn examine(settings: &Settings, report: &mut Report) {
             Ok(_) => report.fine("spool", format!("{} is writable", spool.display())),
             Err(error) => report.error(
                 "spool",
-                format!("{}: {error}", spool.display()),
+                // The error's own text names the file that was tried.
+                format!("{}: {}", spool.display(), io::Error::from(error.kind())),
                 "make the directory of --spool-dir, owned by the user who runs fusion-sidecar",
             ),
         }

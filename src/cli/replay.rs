@@ -27,7 +27,7 @@ const BASE: &str = include_str!("../../fixtures/recordings/base.json");
 const BASE_FILE: &str = "base.json";
 /// Longest answer that is read, bytes, also after inflating.
 const MOST_ANSWER: usize = 16 << 20;
-/// Longest part of what a failed command wrote that is shown, bytes.
+/// How much of what a failed command wrote is shown, bytes: its end, where the reason stands.
 const MOST_SAID: usize = 300;
 /// What stands for the job in the command of `--cron`.
 const JOB: &str = "{job}";
@@ -266,7 +266,7 @@ async fn work(arguments: &ReplayArgs, job: Job) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = &output.stderr[..output.stderr.len().min(MOST_SAID)];
+    let said = &output.stderr[output.stderr.len().saturating_sub(MOST_SAID)..];
     Err(format!(
         "{}: {}",
         output.status,
@@ -320,4 +320,26 @@ fn base(dir: &Path) -> anyhow::Result<Base> {
         return Ok(Base::read(&file)?);
     }
     serde_json::from_str(BASE).context("the base that is built in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Replay {
+        #[command(flatten)]
+        arguments: ReplayArgs,
+    }
+
+    #[tokio::test]
+    async fn of_a_failed_command_the_end_of_its_words_is_shown() {
+        let command = "yes noise | head -n 1000 >&2; echo 'no {job} today' >&2; exit 3";
+        let line = ["replay", "x.json", "--url", "http://h", "--cron", command];
+        let Replay { arguments } = clap::Parser::parse_from(line);
+        let error = work(&arguments, Job::Prepare).await.unwrap_err();
+        assert!(error.starts_with("exit status: 3: "), "{error}");
+        assert!(error.ends_with("noise noise no prepare today"), "{error}");
+        assert!(error.len() < MOST_SAID + 20, "{error}");
+    }
 }

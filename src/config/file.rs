@@ -32,39 +32,34 @@ pub(super) fn text(path: &Path) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// Reads the file at `path`.
-#[must_use]
-pub fn read(path: &Path) -> (Options, Vec<Fault>) {
-    match text(path) {
-        Ok(text) => parse(&text, path),
-        Err(error) => {
-            let fault = Fault::new(
-                Key::Config.name(),
-                format!("{} cannot be read: {error}", path.display()),
-            );
-            (Options::default(), vec![fault])
-        }
-    }
+/// Reads the file at `path`, as [`parse`] does.
+///
+/// # Errors
+///
+/// When there is no text to be had.
+pub fn read(path: &Path) -> Result<(Options, Vec<Fault>), Fault> {
+    let text = text(path).map_err(|error| {
+        let message = format!("{} cannot be read: {error}", path.display());
+        Fault::new(Key::Config.name(), message)
+    })?;
+    parse(&text, path)
 }
 
 /// Reads `text`, the content of `path`. Every fault names its line and column.
 ///
 /// Values are strings; numbers, `true` and `false` (for `on` and `off`) and lists of strings may stand bare.
-#[must_use]
-pub fn parse(text: &str, path: &Path) -> (Options, Vec<Fault>) {
+///
+/// # Errors
+///
+/// When it is no TOML, so that nothing of it is known.
+pub fn parse(text: &str, path: &Path) -> Result<(Options, Vec<Fault>), Fault> {
+    let table = DeTable::parse(text).map_err(|error| {
+        // The error's own Display quotes the line, which may hold the database's password.
+        let (line, column) = position(text, &error.span().unwrap_or_default());
+        let message = format!("line {line} column {column}: {}", error.message().trim());
+        Fault::new(path.display().to_string(), message)
+    })?;
     let mut options = Options::default();
-    let table = match DeTable::parse(text) {
-        Ok(table) => table,
-        Err(error) => {
-            // The error's own Display quotes the line, which may hold the database's password.
-            let (line, column) = position(text, &error.span().unwrap_or_default());
-            let message = format!("line {line} column {column}: {}", error.message().trim());
-            return (
-                options,
-                vec![Fault::new(path.display().to_string(), message)],
-            );
-        }
-    };
     let mut faults = Vec::new();
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
@@ -86,7 +81,7 @@ pub fn parse(text: &str, path: &Path) -> (Options, Vec<Fault>) {
             }
         }
     }
-    (options, faults)
+    Ok((options, faults))
 }
 
 /// The value as it would be written in a flag.
@@ -122,17 +117,15 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> Vec<String> {
-        parse(text, Path::new("a.toml"))
-            .1
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let faults =
+            parse(text, Path::new("a.toml")).map_or_else(|fault| vec![fault], |(_, faults)| faults);
+        faults.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn bare_values_read_like_flags() {
         let text = "max-body = 1_000\nscheduler = false\ntrusted-proxies = ['10.0.0.0/8', \"::1\"]\nlog = 'warn'\n";
-        let (options, faults) = parse(text, Path::new("a.toml"));
+        let (options, faults) = parse(text, Path::new("a.toml")).unwrap();
         assert_eq!(faults, Vec::new());
         for (key, expected, line) in [
             (Key::MaxBody, "1000", 1),
@@ -210,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_a_fault() {
-        let (_, faults) = read(Path::new("/nonexistent/a.toml"));
-        let shown = faults[0].to_string();
+        let fault = read(Path::new("/nonexistent/a.toml")).unwrap_err();
+        let shown = fault.to_string();
         assert!(
             shown.starts_with("config: /nonexistent/a.toml cannot be read: "),
             "{shown}"
@@ -220,21 +213,21 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_large_or_no_text_is_a_fault() {
-        let (_, faults) = read(Path::new("/dev/zero"));
+        let fault = read(Path::new("/dev/zero")).unwrap_err();
         assert_eq!(
-            faults[0].to_string(),
+            fault.to_string(),
             "config: /dev/zero cannot be read: it has more than 1048576 bytes"
         );
 
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.toml");
         std::fs::write(&path, b"log = '\xff'").unwrap();
-        let (_, faults) = read(&path);
+        let fault = read(&path).unwrap_err();
         assert!(
-            faults[0]
+            fault
                 .to_string()
                 .ends_with("a.toml cannot be read: it is not UTF-8"),
-            "{faults:?}"
+            "{fault}"
         );
     }
 

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use self::constants::Constants;
-use self::php::{Scope, Token, Value};
+use self::php::{Token, Value};
 use super::file::{self, MAX_FILE};
 use super::{Database, DatabaseTls, GlpiPlace, PluginBase, SessionZone};
 
@@ -205,7 +205,8 @@ impl<'a> Class<'a> {
                     value = match &after[..end] {
                         [] => None,
                         [Token::Sign('='), expression @ ..] => {
-                            Some(self.evaluate(expression).ok_or_else(unknown)?)
+                            let value = self.constants.evaluate(expression, self.file);
+                            Some(value.ok_or_else(unknown)?)
                         }
                         _ => return Err(unknown()),
                     };
@@ -226,15 +227,6 @@ impl<'a> Class<'a> {
             }
         }
         Ok(value)
-    }
-
-    fn evaluate(&self, tokens: &[Token]) -> Option<Value> {
-        let constant = |name: &str| self.constants.get(name);
-        let scope = Scope {
-            file: self.file,
-            constant: &constant,
-        };
-        php::evaluate(tokens, &scope)
     }
 
     /// The text of `$property`, empty if it is missing or `null`.

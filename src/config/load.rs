@@ -6,9 +6,12 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use secrecy::zeroize::Zeroizing;
 
-use super::options::{Environment, Given, Key, Options};
+use super::options::{Given, Key, Options};
 use super::value::{self, Refusal};
-use super::{Database, Fault, Faults, GlpiPlace, SessionZone, Settings, database_url, file, glpi};
+use super::{
+    Database, Environment, Fault, Faults, GlpiPlace, SessionZone, Settings, database_url, file,
+    glpi,
+};
 
 /// Reads everything an admin can set: `flags` over `environment` over the TOML file that one of the two names over the defaults.
 ///
@@ -17,13 +20,22 @@ use super::{Database, Fault, Faults, GlpiPlace, SessionZone, Settings, database_
 pub fn load(flags: &Options, environment: &Environment) -> Result<Settings, Faults> {
     let (variables, mut faults) = Options::from_environment(environment);
     let mut options = flags.clone().over(variables);
+    let mut complete = true;
     if let Some(given) = options.get(Key::Config) {
-        let (lower, more) = file::read(Path::new(&given.text));
-        faults.extend(more);
-        options = options.over(lower);
+        match file::read(Path::new(&given.text)) {
+            Ok((lower, more)) => {
+                faults.extend(more);
+                options = options.over(lower);
+            }
+            Err(fault) => {
+                faults.push(fault);
+                complete = false;
+            }
+        }
     }
     let mut reader = Reader {
         options: &options,
+        complete,
         faults,
     };
     let settings = reader.settings(environment);
@@ -34,6 +46,8 @@ pub fn load(flags: &Options, environment: &Environment) -> Result<Settings, Faul
 /// Reads options one by one and keeps their faults.
 struct Reader<'a> {
     options: &'a Options,
+    /// Whether every layer could be read, so that what is not there is missing.
+    complete: bool,
     faults: Vec<Fault>,
 }
 
@@ -68,6 +82,7 @@ impl<'a> Reader<'a> {
     fn server(&mut self, settings: &mut Settings) {
         let server = &mut settings.server;
         self.set(&mut server.listen, Key::Listen, value::listen);
+        server.ops_listen = self.read(Key::OpsListen, value::listen);
         let certificate = self.read(Key::TlsCert, value::path);
         let key = self.read(Key::TlsKey, value::path);
         for (have, lack) in [(Key::TlsCert, Key::TlsKey), (Key::TlsKey, Key::TlsCert)] {
@@ -135,7 +150,15 @@ impl<'a> Reader<'a> {
             Key::Scheduler,
             value::switch,
         );
-        self.duration(&mut settings.scheduler.period, Key::SchedulerPeriod, 1);
+        let scheduler = &mut settings.scheduler;
+        self.duration(&mut scheduler.period, Key::SchedulerPeriod, 1);
+        self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod, 1);
+        self.set(&mut scheduler.cleaning_batch, Key::CleaningBatch, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut scheduler.keep_runs, Key::KeepRuns, |text| {
+            value::number(text, &1)
+        });
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
     }
@@ -156,6 +179,7 @@ impl<'a> Reader<'a> {
                 database_url::parse(text).map_err(refusal)
             }),
             [(key, _)] => self.read(key, database_url_in_file),
+            [] if !self.complete => None,
             [] => {
                 let message = "is missing: give database-url, database-url-file or glpi-dir";
                 self.faults

@@ -5,13 +5,13 @@
 //! first one it dislikes and forgets which layer a value came from.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, ValueEnum};
 
-use super::Fault;
+use super::{Environment, Fault};
 
 /// What every variable of ours begins with.
 pub const VARIABLE_PREFIX: &str = "FUSION_SIDECAR_";
@@ -36,6 +36,8 @@ pub enum Key {
     Timezone,
     /// Address to listen on [default: 127.0.0.1:8086]
     Listen,
+    /// Address for health, readiness and metrics (plain HTTP), instead of the one that agents reach
+    OpsListen,
     /// Certificate chain (PEM), to speak TLS without a proxy
     TlsCert,
     /// Key of the certificate (PEM)
@@ -57,10 +59,16 @@ pub enum Key {
     MaxSends,
     /// Most unknown agents that may register in a minute, with policy redux [default: 600]
     MaxNewAgents,
-    /// Whether serve prepares runs itself [default: on]
+    /// Whether serve prepares and cleans runs itself [default: on]
     Scheduler,
     /// Time between two preparations [default: 60]
     SchedulerPeriod,
+    /// Time between two cleanings of old runs [default: 86400]
+    CleaningPeriod,
+    /// Most log lines that cleaning deletes in one transaction [default: 1000]
+    CleaningBatch,
+    /// Runs of each job, target and agent that cleaning keeps whatever their age, with policy redux [default: 1]
+    KeepRuns,
     /// GLPI's own address, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
@@ -142,6 +150,8 @@ impl Key {
             Self::DatabaseMaxConnections
             | Self::MaxConnections
             | Self::MaxSends
+            | Self::CleaningBatch
+            | Self::KeepRuns
             | Self::MaxNewAgents
             | Self::MaxUnpacking
             | Self::MaxParameters
@@ -151,13 +161,14 @@ impl Key {
             Self::DatabaseTimeout
             | Self::CatalogueRefresh
             | Self::SchedulerPeriod
+            | Self::CleaningPeriod
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
             | Self::ShutdownGrace => "SECONDS",
             Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
             Self::Timezone => "ZONE",
-            Self::Listen => "ADDRESS:PORT",
+            Self::Listen | Self::OpsListen => "ADDRESS:PORT",
             Self::TrustedProxies => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
@@ -261,7 +272,7 @@ impl Options {
     pub fn from_environment(environment: &Environment) -> (Self, Vec<Fault>) {
         let mut options = Self::default();
         let mut faults = Vec::new();
-        for (name, value) in &environment.0 {
+        for (name, value) in environment.all() {
             let Some(name) = name
                 .to_str()
                 .filter(|name| name.starts_with(VARIABLE_PREFIX))
@@ -312,188 +323,5 @@ impl clap::Args for Options {
     }
 }
 
-/// The environment's variables, handed in so that a test can have its own.
-#[derive(Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
-
-impl Environment {
-    /// Those of this process.
-    #[must_use]
-    pub fn of_process() -> Self {
-        Self(std::env::vars_os().collect())
-    }
-
-    /// The value of `name`, if it is there and UTF-8.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<String> {
-        self.0
-            .get(OsStr::new(name))
-            .and_then(|value| value.to_str())
-            .map(str::to_owned)
-    }
-}
-
-impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::os::unix::ffi::OsStringExt;
-
-    use clap::{Args, FromArgMatches};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn flags(arguments: &[&str]) -> Result<Options, clap::Error> {
-        let command = Options::augment_args(Command::new("test").no_binary_name(true));
-        Options::from_arg_matches(&command.try_get_matches_from(arguments)?)
-    }
-
-    #[test]
-    fn every_option_is_a_flag_a_variable_and_a_key() {
-        let help = Options::augment_args(Command::new("test"))
-            .render_long_help()
-            .to_string();
-        for key in Key::all() {
-            let name = key.name();
-            let options = flags(&[&format!("--{name}=x")]).unwrap();
-            assert_eq!(
-                options
-                    .get(*key)
-                    .map(|given| (given.text.as_str(), &given.source)),
-                Some(("x", &Source::Flag))
-            );
-
-            let (options, faults) =
-                Options::from_environment(&Environment::from_iter([(key.variable(), "x")]));
-            assert_eq!(
-                (options.get(*key).map(|given| given.text.as_str()), faults),
-                (Some("x"), Vec::new())
-            );
-
-            let (options, faults) =
-                super::super::file::parse(&format!("{name} = 'x'"), "a.toml".as_ref());
-            if *key == Key::Config {
-                assert_eq!(faults.len(), 1, "a file cannot name a file");
-            } else {
-                assert_eq!(
-                    (options.get(*key).map(|given| given.text.as_str()), faults),
-                    (Some("x"), Vec::new())
-                );
-            }
-
-            assert!(
-                help.contains(&format!("--{name} ")),
-                "{name} is missing in the help"
-            );
-            assert!(
-                help.contains(&key.variable()),
-                "the variable of {name} is missing in the help"
-            );
-            assert_eq!(Key::from_name(&name), Some(*key));
-        }
-    }
-
-    #[test]
-    fn names_are_the_words_of_the_manual() {
-        let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
-        let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen tls-cert \
-            tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler scheduler-period \
-            upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
-            log log-format";
-        assert_eq!(
-            names.join(" "),
-            manual.split_whitespace().collect::<Vec<_>>().join(" ")
-        );
-        assert_eq!(
-            Key::DatabaseUrlFile.variable(),
-            "FUSION_SIDECAR_DATABASE_URL_FILE"
-        );
-    }
-
-    #[test]
-    fn an_unknown_variable_is_a_fault_and_a_foreign_one_is_not() {
-        let environment = Environment::from_iter([
-            ("FUSION_SIDECAR_LISTEM", "x"),
-            ("FUSION_OTHER", "x"),
-            ("PATH", "/bin"),
-        ]);
-        let (options, faults) = Options::from_environment(&environment);
-        assert_eq!(options, Options::default());
-        assert_eq!(
-            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["FUSION_SIDECAR_LISTEM: no option has this variable"]
-        );
-    }
-
-    #[test]
-    fn a_value_that_is_not_utf8_is_a_fault() {
-        let bytes = OsString::from_vec(vec![0xff]);
-        let (_, faults) = Options::from_environment(&Environment::from_iter([(
-            "FUSION_SIDECAR_LOG",
-            bytes.clone(),
-        )]));
-        assert_eq!(
-            faults[0].to_string(),
-            "FUSION_SIDECAR_LOG: the value is not UTF-8"
-        );
-
-        let command = Options::augment_args(Command::new("test").no_binary_name(true));
-        let matches = command
-            .try_get_matches_from([OsString::from("--log"), bytes])
-            .unwrap();
-        let error = Options::from_arg_matches(&matches).unwrap_err();
-        assert!(error.to_string().contains("--log is not UTF-8"), "{error}");
-    }
-
-    #[test]
-    fn the_upper_layer_wins_and_the_lower_one_fills_gaps() {
-        let upper = flags(&["--listen", "1.2.3.4:5"]).unwrap();
-        let (lower, _) = Options::from_environment(&Environment::from_iter([
-            ("FUSION_SIDECAR_LISTEN", "lower"),
-            ("FUSION_SIDECAR_LOG", "warn"),
-        ]));
-        let both = upper.over(lower);
-        assert_eq!(
-            both.get(Key::Listen).unwrap().place(Key::Listen),
-            "--listen"
-        );
-        assert_eq!(
-            both.get(Key::Log).unwrap().place(Key::Log),
-            "FUSION_SIDECAR_LOG"
-        );
-    }
-
-    #[test]
-    fn a_repeated_or_unknown_flag_is_refused() {
-        assert!(flags(&["--log=a", "--log=b"]).is_err());
-        assert!(flags(&["--logs=a"]).is_err());
-    }
-
-    #[test]
-    fn debug_output_hides_the_database_url() {
-        let options = flags(&["--database-url=mysql://u:geheim@h/d", "--log=warn"]).unwrap();
-        let shown = format!("{options:?}");
-        assert!(
-            !shown.contains("geheim") && shown.contains("warn"),
-            "{shown}"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_passes_through_a_flag(text in "[^\0]*") {
-            let options = flags(&[&format!("--log={text}")]).unwrap();
-            prop_assert_eq!(&options.get(Key::Log).unwrap().text, &text);
-        }
-    }
-}
+mod tests;

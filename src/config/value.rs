@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
 use super::{LogFormat, MAX_SECONDS};
@@ -134,13 +135,28 @@ pub(super) fn prefixes(text: &str) -> Result<Vec<String>, Refusal> {
     Ok(prefixes)
 }
 
-/// A filter in tracing's words.
+/// A filter in tracing's words. Tracing takes any word for the name of a part of some program: one that is misspelt would silence
+/// everything else, so a word alone must be a level, and this program must be meant by something.
 pub(super) fn log_filter(text: &str) -> Result<String, Refusal> {
-    match EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!(
-            "'{text}' is no filter such as info or warn,fusion_sidecar=debug: {error}"
-        )),
+    let refusal = |reason: &dyn std::fmt::Display| {
+        format!("'{text}' is no filter such as info or warn,fusion_sidecar=debug: {reason}")
+    };
+    EnvFilter::try_new(text).map_err(|error| refusal(&error))?;
+    let mut meant = false;
+    for part in text.split(',') {
+        if part.parse::<LevelFilter>().is_ok() {
+            meant = true;
+        } else if !part.contains(['=', '[']) {
+            return Err(refusal(&format_args!(
+                "'{part}' is none of off, error, warn, info, debug and trace"
+            )));
+        }
+        meant |= part.starts_with("fusion_sidecar") || part.starts_with('[');
+    }
+    if meant {
+        Ok(text.to_owned())
+    } else {
+        Err(refusal(&"nothing of fusion_sidecar would be logged"))
     }
 }
 
@@ -194,9 +210,43 @@ mod tests {
             timezone("Europe/Atlantis").unwrap_err(),
             "'Europe/Atlantis' is no time zone such as Europe/Berlin"
         );
-        assert!(log_filter("warn,fusion_sidecar=debug").is_ok());
-        assert!(log_filter("fusion_sidecar=loud").is_err());
         assert!(path("").is_err() && path("a").is_ok());
+    }
+
+    #[test]
+    fn filters_of_the_log() {
+        for text in [
+            "info",
+            "OFF",
+            "3",
+            "warn,fusion_sidecar=debug",
+            "fusion_sidecar::http=debug",
+            "hyper=debug,info,",
+            "[request]=debug",
+        ] {
+            assert_eq!(log_filter(text).as_deref(), Ok(text));
+        }
+        for (text, reason) in [
+            ("fusion_sidecar=loud", ""),
+            (
+                "nonsense",
+                "'nonsense' is none of off, error, warn, info, debug and trace",
+            ),
+            (
+                "info,debgu",
+                "'debgu' is none of off, error, warn, info, debug and trace",
+            ),
+            (
+                "fusion_sidcar=debug",
+                "nothing of fusion_sidecar would be logged",
+            ),
+        ] {
+            let refusal = log_filter(text).unwrap_err();
+            let begins =
+                format!("'{text}' is no filter such as info or warn,fusion_sidecar=debug: ");
+            assert!(refusal.starts_with(&begins), "{refusal}");
+            assert!(refusal.ends_with(reason), "{refusal}");
+        }
     }
 
     #[test]

@@ -28,10 +28,12 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 11] = [
+const WRITTEN: [(&str, &[Privilege]); 13] = [
     ("{p}agents", &[Insert, Update]),
-    ("{p}taskjobstates", &[Insert, Update]),
-    ("{p}taskjoblogs", &[Insert]),
+    ("{p}tasks", &[Delete]),
+    ("{p}taskjobs", &[Delete]),
+    ("{p}taskjobstates", &[Insert, Update, Delete]),
+    ("{p}taskjoblogs", &[Insert, Delete]),
     ("{p}deploygroups_dynamicdatas", &[Update]),
     ("{p}collects_registries_contents", &[Insert, Update, Delete]),
     ("{p}collects_wmis_contents", &[Insert, Update, Delete]),

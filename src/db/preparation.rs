@@ -126,6 +126,18 @@ impl Db {
     }
 }
 
+/// Takes the lock row of `job`: whoever creates its runs, or deletes it, comes after this transaction.
+pub(super) async fn lock_job(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    job: JobId,
+) -> Result<(), DbError> {
+    let sql = db.sql(
+        "/* lock_job */ INSERT INTO {p}sidecar_locks (name, counter) VALUES (?, 1) ON DUPLICATE KEY UPDATE counter = counter + 1",
+    );
+    Ok(tx.exec_drop(sql.as_ref(), (format!("job:{job}"),)).await?)
+}
+
 async fn prepare(
     db: &Db,
     tx: &mut Transaction<'static>,
@@ -135,10 +147,13 @@ async fn prepare(
     reprepare: bool,
     at: NaiveDateTime,
 ) -> Result<Prepared, DbError> {
-    let lock = db.sql(
-        "/* prepare_job */ INSERT INTO {p}sidecar_locks (name, counter) VALUES (?, 1) ON DUPLICATE KEY UPDATE counter = counter + 1",
-    );
-    tx.exec_drop(lock.as_ref(), (format!("job:{job}"),)).await?;
+    lock_job(db, tx, job).await?;
+    let sql = db.sql("/* prepare_job */ SELECT 1 FROM {p}taskjobs WHERE id = ?");
+    let job_is_there: Option<u8> = tx.exec_first(sql.as_ref(), (job.0,)).await?;
+    if job_is_there.is_none() {
+        // Deleted since the catalogue was read: a run of it would never end.
+        return Ok(Prepared::default());
+    }
     let existing = existing_runs(db, tx, job, reprepare).await?;
     let mut prepared = Prepared::default();
     for step in plan(targets, agents, &existing, reprepare) {

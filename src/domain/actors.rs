@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::ids::{AgentId, ComputerId, DeployGroupId, EntityId, GroupId, LocationId, UserId};
+use super::ids::{self, AgentId, ComputerId, DeployGroupId, EntityId, GroupId, LocationId, UserId};
 use super::policy::Policy;
 
 /// One entry of `taskjobs.actors`.
@@ -55,11 +55,7 @@ pub fn parse_targets(json: &str) -> Vec<Target> {
         .into_iter()
         .filter_map(|entry| {
             let (itemtype, value) = entry.into_iter().next()?;
-            let items_id = match value {
-                serde_json::Value::Number(number) => u32::try_from(number.as_u64()?).ok()?,
-                serde_json::Value::String(text) => text.parse().ok()?,
-                _ => return None,
-            };
+            let items_id = ids::number(&value)?;
             Some(Target { itemtype, items_id })
         })
         .collect()

@@ -47,3 +47,40 @@ ids! {
     /// A row of the plugin's `deployuserinteractiontemplates`.
     TemplateId(u32);
 }
+
+/// A number of JSON; PHP writes many as strings, which may have blanks around them.
+#[must_use]
+pub fn number(value: &serde_json::Value) -> Option<u32> {
+    match value {
+        serde_json::Value::Number(number) => number.as_u64()?.try_into().ok(),
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_may_be_strings() {
+        for (value, expected) in [
+            (json!(7), Some(7)),
+            (json!("7"), Some(7)),
+            (json!(" 7 "), Some(7)),
+            (json!(4_294_967_295_u32), Some(u32::MAX)),
+            (json!(4_294_967_296_u64), None),
+            (json!(-1), None),
+            (json!("-1"), None),
+            (json!(1.5), None),
+            (json!(""), None),
+            (json!(true), None),
+            (json!(null), None),
+            (json!([7]), None),
+        ] {
+            assert_eq!(number(&value), expected, "{value}");
+        }
+    }
+}

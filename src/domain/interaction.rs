@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Duration, NaiveDateTime, TimeZone, Timelike};
 
+use super::ids;
+
 /// What the agent does about the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
@@ -82,14 +84,7 @@ impl Deferral {
     /// Reads a template's JSON; numbers may be strings.
     #[must_use]
     pub fn from_template(json: &serde_json::Value) -> Self {
-        let number = |key: &str| match json.get(key) {
-            Some(serde_json::Value::Number(number)) => number
-                .as_u64()
-                .and_then(|n| u32::try_from(n).ok())
-                .unwrap_or(0),
-            Some(serde_json::Value::String(text)) => text.parse().unwrap_or(0),
-            _ => 0,
-        };
+        let number = |key: &str| json.get(key).and_then(ids::number).unwrap_or(0);
         Self {
             retry_after: number("retry_after"),
             max_retry: number("nb_max_retry"),

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::ids::AgentId;
+use super::ids::{self, AgentId};
 
 /// A kind of work that agents can be allowed, by its `modulename`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,13 +47,7 @@ impl Modules {
     /// Takes a row. `exceptions` is a JSON list of agent ids, mostly strings; what is no id in it says nothing.
     pub fn insert(&mut self, name: &str, active: bool, exceptions: &str) {
         let listed = serde_json::from_str::<Vec<serde_json::Value>>(exceptions).unwrap_or_default();
-        let ids = listed.iter().filter_map(|value| match value {
-            serde_json::Value::Number(number) => {
-                number.as_u64().and_then(|id| u32::try_from(id).ok())
-            }
-            serde_json::Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        });
+        let ids = listed.iter().filter_map(ids::number);
         self.0
             .insert(name.to_owned(), (active, ids.map(AgentId).collect()));
     }

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::error::{self, NOTHING, done, nothing};
+use super::error::{self, answered, done, nothing};
 use super::request::Get;
 use super::routes::Limits;
 use super::stack::{AgentBody, BodyRejection, LineFields};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::collect::Answer;
-use crate::proto::query::{Query, Value};
+use crate::proto::query::{Query, QueryError, Value};
 
 /// A request to the collect back end.
 pub async fn rest(
@@ -32,26 +31,19 @@ pub async fn rest(
     match query.get("action") {
         Some("getJobs") => match query.get("machineid").filter(|name| !name.is_empty()) {
             None => nothing(),
-            Some(machineid) => match dispatcher.collect_jobs(machineid).await {
-                Ok(order) => Json(order).into_response(),
-                Err(failed) => error::rest(&failed, NOTHING, &line),
-            },
+            Some(machineid) => answered(dispatcher.collect_jobs(machineid).await, &line),
         },
         Some("setAnswer") if !uuid.is_empty() => {
             let answer = match answer(&query, body, &limits) {
                 Ok(answer) => answer,
-                Err((status, text)) => {
+                Err(Unreadable::Body(rejection)) => return error::unread_plain(rejection, &line),
+                Err(Unreadable::Form(refused)) => {
                     line.error("answer-unreadable");
-                    return (status, text).into_response();
+                    return (StatusCode::BAD_REQUEST, format!("{refused}\n")).into_response();
                 }
             };
-            match dispatcher
-                .set_answer(query.get("machineid"), uuid, &answer)
-                .await
-            {
-                Ok(reply) => Json(reply).into_response(),
-                Err(failed) => error::rest(&failed, NOTHING, &line),
-            }
+            let machineid = query.get("machineid");
+            answered(dispatcher.set_answer(machineid, uuid, &answer).await, &line)
         }
         Some("jobsDone") => done(
             dispatcher.jobs_done(query.get("machineid"), uuid).await,
@@ -61,24 +53,22 @@ pub async fn rest(
     }
 }
 
+/// Why an answer cannot be read.
+enum Unreadable {
+    Body(BodyRejection),
+    Form(QueryError),
+}
+
 /// The values of an answer: in the form where the query says so (agent 2.6, after `postmethod`), else in the query (before 2.5).
 fn answer(
     query: &Query,
     body: Result<AgentBody, BodyRejection>,
     limits: &Limits,
-) -> Result<Answer, (StatusCode, String)> {
+) -> Result<Answer, Unreadable> {
     let posted = query.get("method") == Some("POST");
     let form = if posted {
-        let AgentBody(body) = body.map_err(|rejection| {
-            (
-                rejection.status(),
-                "the answer did not arrive whole\n".to_owned(),
-            )
-        })?;
-        Some(
-            Query::parse(body, &limits.query)
-                .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?,
-        )
+        let AgentBody(body) = body.map_err(Unreadable::Body)?;
+        Some(Query::parse(body, &limits.query).map_err(Unreadable::Form)?)
     } else {
         None
     };

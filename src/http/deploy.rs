@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::error::{self, NOTHING, done, nothing};
+use super::error::{self, answered, done, nothing};
 use super::file::{self, FileError};
 use super::request::Get;
 use super::stack::LineFields;
@@ -43,10 +42,8 @@ pub async fn rest(
             };
             // An agent before 2.2 sends no version.
             let version = query.get("version").unwrap_or("0");
-            match dispatcher.deploy_jobs(machineid, version, &approach).await {
-                Ok(order) => Json(order).into_response(),
-                Err(failed) => error::rest(&failed, NOTHING, &line),
-            }
+            let order = dispatcher.deploy_jobs(machineid, version, &approach).await;
+            answered(order, &line)
         }
         Some("getFilePart") => part(&dispatcher, &query, &method, &headers, &line).await,
         Some("setStatus") => {
@@ -78,10 +75,10 @@ pub async fn rest(
             )
         }
         // `check` asks whether this address leads to a sidecar on its database.
-        Some("sidecarNonce") => match dispatcher.nonce(query.get("id").unwrap_or_default()).await {
-            Ok(secret) => Json(json!({ "secret": secret })).into_response(),
-            Err(failed) => error::rest(&failed, NOTHING, &line),
-        },
+        Some("sidecarNonce") => {
+            let secret = dispatcher.nonce(query.get("id").unwrap_or_default()).await;
+            answered(secret.map(|secret| json!({ "secret": secret })), &line)
+        }
         Some(_) | None => nothing(),
     }
 }

@@ -1,8 +1,10 @@
 //! What an error looks like to an agent: one match a dialect.
 
+use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
 use super::stack::{BodyRejection, LineFields};
 use crate::db::DbError;
@@ -64,12 +66,21 @@ fn note(error: &DispatchError, line: &LineFields) {
 }
 
 /// What agents are told where there is nothing to say; they insist on a JSON object.
-pub const NOTHING: &str = "{}";
+const NOTHING: &str = "{}";
 
 /// An answer that says nothing.
 #[must_use]
 pub fn nothing() -> Response {
     ([(CONTENT_TYPE, "application/json")], NOTHING).into_response()
+}
+
+/// The answer to a question: as JSON, or what went wrong.
+#[must_use]
+pub fn answered(outcome: Result<impl Serialize, DispatchError>, line: &LineFields) -> Response {
+    match outcome {
+        Ok(answer) => Json(answer).into_response(),
+        Err(failed) => rest(&failed, NOTHING, line),
+    }
 }
 
 /// The answer to a report.
@@ -155,17 +166,18 @@ pub fn unparsed(error: &XmlError, coding: Coding, line: &LineFields) -> Response
     xml_text(status, text, coding)
 }
 
-/// A body that could not be read.
+/// The body of an XML message that could not be read.
 #[must_use]
 pub fn unread(error: BodyRejection, coding: Coding, line: &LineFields) -> Response {
-    let (text, code) = match error {
-        BodyRejection::TooLarge => ("the message is too large", "body-too-large"),
-        BodyRejection::NoRoom => ("the server is busy", "body-no-room"),
-        BodyRejection::TooSlow => ("the message did not arrive in time", "body-too-slow"),
-        BodyRejection::Broken => ("the message broke off", "body-broken"),
-    };
-    line.error(code);
-    xml_text(error.status(), text, coding)
+    line.error(error.code());
+    xml_text(error.status(), &error.to_string(), coding)
+}
+
+/// A body that could not be read, where no dialect is spoken.
+#[must_use]
+pub fn unread_plain(error: BodyRejection, line: &LineFields) -> Response {
+    line.error(error.code());
+    error.into_response()
 }
 
 /// An `ERROR` reply.
@@ -187,7 +199,8 @@ pub fn method_not_allowed() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD, POST")]).into_response()
 }
 
-fn retry_later(mut response: Response) -> Response {
+/// Says when to come back, if `response` is about something that is out of service.
+pub(super) fn retry_later(mut response: Response) -> Response {
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response
             .headers_mut()

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::error::{self, NOTHING, done, nothing};
+use super::error::{self, answered, done, nothing};
 use super::request::Get;
 use super::stack::LineFields;
 use crate::dispatch::Dispatcher;
@@ -27,10 +26,7 @@ pub async fn rest(
         return nothing();
     };
     match query.get("action") {
-        Some("getJobs") => match dispatcher.esx_jobs(machineid).await {
-            Ok(order) => Json(order).into_response(),
-            Err(failed) => error::rest(&failed, NOTHING, &line),
-        },
+        Some("getJobs") => answered(dispatcher.esx_jobs(machineid).await, &line),
         Some("setLog") => {
             let uuid = query.get("uuid").unwrap_or_default();
             let code = query.get("code").unwrap_or_default();

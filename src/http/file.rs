@@ -47,7 +47,7 @@ impl From<io::Error> for FileError {
 
 /// Which bytes a Range header asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RangeOutcome {
+enum RangeOutcome {
     /// All: no range, one that is not understood, or several of them.
     Whole,
     /// These, both ends included.
@@ -64,8 +64,7 @@ pub enum RangeOutcome {
 /// Reads a Range header (RFC 9110, 14.2) for a file of `len` bytes.
 ///
 /// Several ranges are answered with the whole file, which the RFC allows and every client must take.
-#[must_use]
-pub fn parse_range(header: &str, len: u64) -> RangeOutcome {
+fn parse_range(header: &str, len: u64) -> RangeOutcome {
     let Some((unit, set)) = header.split_once('=') else {
         return RangeOutcome::Whole;
     };

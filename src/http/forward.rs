@@ -1,13 +1,14 @@
 //! What only PHP can answer: messages for GLPI's rule engine, and the plugin's own pages.
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::client::Client;
-use super::stack::LineFields;
+use super::error;
+use super::stack::{BodyRejection, LineFields, PassedBody};
 use crate::dispatch::Approach;
 use crate::upstream::{Passed, Upstream, UpstreamError};
 
@@ -46,13 +47,14 @@ pub async fn rest(
     State(upstream): State<Option<Upstream>>,
     line: LineFields,
     head: Head,
-    request: Request,
+    body: Result<PassedBody, BodyRejection>,
 ) -> Response {
-    match upstream {
-        Some(upstream) if stays_below(head.uri.path()) => {
-            pass(&upstream, head, request.into_body(), &line).await
-        }
-        Some(_) | None => missing(),
+    let Some(upstream) = upstream.filter(|_| stays_below(head.uri.path())) else {
+        return missing();
+    };
+    match body {
+        Ok(PassedBody(body)) => pass(&upstream, head, body, &line).await,
+        Err(rejection) => error::unread_plain(rejection, &line),
     }
 }
 
@@ -95,12 +97,15 @@ pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields
     match upstream.pass(request).await {
         Ok(response) => response,
         Err(failed) => {
-            line.error(failed.code());
-            tracing::warn!(error = %failed, "GLPI did not answer");
             let status = match failed {
+                UpstreamError::TooLarge => {
+                    return error::unread_plain(BodyRejection::TooLarge, line);
+                }
                 UpstreamError::Unreachable(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
                 UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             };
+            line.error(failed.code());
+            tracing::warn!(error = %failed, "GLPI did not answer");
             (status, "GLPI did not answer\n").into_response()
         }
     }

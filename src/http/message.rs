@@ -132,13 +132,16 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let len = body.len();
+    // With PHP behind, a message about a run is PHP's to understand.
+    let reports = web.upstream.is_none();
     let work = move || {
         let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed)?;
         let coding = opened.answer;
         let text = to_utf8(&opened.body);
         let request =
             parse_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
-        let about_run = request.query.as_deref().and_then(NetworkQuery::parse);
+        let query = request.query.as_deref().filter(|_| reports);
+        let about_run = query.and_then(NetworkQuery::parse);
         let report = about_run.map(|_| network::read(&text)).unwrap_or_default();
         Ok(Message {
             request,

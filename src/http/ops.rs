@@ -1,6 +1,6 @@
 //! For those who watch the sidecar.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::stack::LineFields;
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::domain::catalogue::Site;
 
@@ -16,17 +17,49 @@ pub async fn health() -> &'static str {
     "ok\n"
 }
 
+/// What probes were told last. They come every few seconds: what matters in the log is when the answer becomes another.
+#[derive(Debug, Default)]
+pub struct Readiness(Mutex<Option<&'static str>>);
+
+impl Readiness {
+    /// Takes note of what a probe is told, and logs it if it is another thing than before.
+    fn told(&self, error: Option<&DispatchError>) {
+        let told = error.map(reason);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            _ if *last == told => {}
+            None => tracing::info!("agents are answered again"),
+            Some(error) => {
+                tracing::warn!(%error, code = error.code(), "agents are not answered");
+            }
+        }
+        *last = told;
+    }
+}
+
+/// What stands in the way of answering agents.
+fn reason(error: &DispatchError) -> &'static str {
+    match error {
+        DispatchError::Closed(Site::Maintenance) => "GLPI is in maintenance\n",
+        DispatchError::Closed(_) => "the FusionInventory plugin is not in service\n",
+        _ => "the database is not available\n",
+    }
+}
+
 /// Agents are answered: the database is there, GLPI and the plugin are in service. 503 with the reason if not.
-pub async fn ready(State(dispatcher): State<Arc<Dispatcher>>) -> Response {
-    match dispatcher.ready().await {
+pub async fn ready(
+    State(dispatcher): State<Arc<Dispatcher>>,
+    State(readiness): State<Arc<Readiness>>,
+    line: LineFields,
+) -> Response {
+    let answer = dispatcher.ready().await;
+    readiness.told(answer.as_ref().err());
+    match answer {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
-            let reason = match &error {
-                DispatchError::Closed(Site::Maintenance) => "GLPI is in maintenance\n",
-                DispatchError::Closed(_) => "the FusionInventory plugin is not in service\n",
-                _ => "the database is not available\n",
-            };
-            (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+            line.error(error.code());
+            line.expected();
+            (StatusCode::SERVICE_UNAVAILABLE, reason(&error)).into_response()
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
+use super::ops::Readiness;
 use super::request::Prefix;
 use super::{agent, collect, deploy, esx, forward, ops, stack};
 use crate::config;
@@ -28,6 +29,8 @@ pub struct Web {
     pub upstream: Option<Upstream>,
     /// What is counted.
     pub metrics: Option<PrometheusHandle>,
+    /// What probes were told last.
+    pub readiness: Arc<Readiness>,
 }
 
 /// How much of a message is read.
@@ -78,23 +81,48 @@ impl FromRef<Web> for Option<Upstream> {
     }
 }
 
+impl FromRef<Web> for Arc<Readiness> {
+    fn from_ref(web: &Web) -> Self {
+        Self::clone(&web.readiness)
+    }
+}
+
 impl FromRef<Web> for Option<PrometheusHandle> {
     fn from_ref(web: &Web) -> Self {
         web.metrics.clone()
     }
 }
 
-/// All routes below all prefixes, with the stack around them.
+/// What agents reach: all routes below all prefixes, and those for who watches the sidecar unless these have a listener of their own; with
+/// the stack around them.
 pub fn router(web: Web, settings: &config::Server) -> Router {
-    let mut router = Router::new()
-        // People and programs that watch the sidecar.
+    let routes = if settings.ops_listen.is_none() {
+        watched()
+    } else {
+        Router::new()
+    };
+    let routes = settings
+        .prefixes
+        .iter()
+        .fold(routes, |routes, prefix| routes.merge(below(prefix)));
+    served(routes, web, settings)
+}
+
+/// What the listener of [`ops_listen`](config::Server::ops_listen) has, with the stack around it.
+pub fn ops_router(web: Web, settings: &config::Server) -> Router {
+    served(watched(), web, settings)
+}
+
+fn served(routes: Router<Web>, web: Web, settings: &config::Server) -> Router {
+    stack::apply(routes.fallback(forward::fallback).with_state(web), settings)
+}
+
+/// People and programs that watch the sidecar.
+fn watched() -> Router<Web> {
+    Router::new()
         .route("/sidecar/health", get(ops::health))
         .route("/sidecar/ready", get(ops::ready))
-        .route("/sidecar/metrics", get(ops::metrics));
-    for prefix in &settings.prefixes {
-        router = router.merge(below(prefix));
-    }
-    stack::apply(router.fallback(forward::fallback).with_state(web), settings)
+        .route("/sidecar/metrics", get(ops::metrics))
 }
 
 /// The plugin's addresses below `prefix`.
@@ -121,13 +149,12 @@ fn below(prefix: &str) -> Router<Web> {
         .route(&at("/b/esx"), any(esx::rest))
         .route(&at("/b/esx/"), any(esx::rest))
         .route(&at("/b/esx/index.php"), any(esx::rest));
-    if prefix.is_empty() {
-        // What else lies at the root is not the plugin's.
-        return router.layer(Extension(Prefix(prefix.into())));
+    // What else lies at the root is not the plugin's.
+    if !prefix.is_empty() {
+        router = router
+            .route(prefix, any(agent::main))
+            // The plugin's screens, and what the sidecar does not serve itself.
+            .route(&at("/{*rest}"), any(forward::rest));
     }
-    router = router
-        .route(prefix, any(agent::main))
-        // The plugin's screens, and what the sidecar does not serve itself.
-        .route(&at("/{*rest}"), any(forward::rest));
     router.layer(Extension(Prefix(prefix.into())))
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -15,22 +14,20 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::client;
+use super::error::retry_later;
 use crate::config;
 
 mod body;
 mod line;
 
-pub use body::{AgentBody, BodyRejection};
-pub use line::{LineFields, RequestId};
+pub use body::{AgentBody, BodyRejection, PassedBody};
+pub use line::LineFields;
 
 use body::BodyBounds;
 
-/// What a client that got no answer in time is told to wait, seconds.
-const RETRY_AFTER_SECONDS: u16 = 60;
-
 /// Puts the stack around all routes and the fallback that `router` has.
 ///
-/// Handlers may ask for [`Client`](client::Client), [`RequestId`], [`LineFields`] and [`AgentBody`].
+/// Handlers may ask for [`Client`](client::Client), [`LineFields`], [`AgentBody`] and [`PassedBody`].
 pub fn apply(router: Router, settings: &config::Server) -> Router {
     let trusted: Arc<[IpNet]> = settings.trusted_proxies.as_slice().into();
     let bounds = BodyBounds::new(settings);
@@ -71,11 +68,7 @@ async fn limit_time(
             () = tokio::time::sleep_until(begun + request_timeout + reading.allowed()) => break,
         }
     }
-    let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
-    response
+    retry_later(StatusCode::SERVICE_UNAVAILABLE.into_response())
 }
 
 /// What panicked is for the log; the client learns nothing of it.

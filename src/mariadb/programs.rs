@@ -90,13 +90,7 @@ impl Programs {
         }
         match start.durability {
             Durability::Durable => {
-                line.extend(
-                    [
-                        "--innodb-flush-log-at-trx-commit=1",
-                        "--innodb-buffer-pool-size=128M",
-                    ]
-                    .map(OsString::from),
-                );
+                line.push("--innodb-flush-log-at-trx-commit=1".into());
             }
             Durability::Fast => line.extend(FAST_OPTIONS.iter().map(OsString::from)),
         }
@@ -110,12 +104,13 @@ fn own_tmpdir(beside: &Path) -> Option<OsString> {
 }
 
 /// Small, quiet, deaf to the network, GLPI's character set.
-const SERVER_OPTIONS: [&str; 10] = [
+const SERVER_OPTIONS: [&str; 11] = [
     "--skip-networking",
     "--skip-log-bin",
     "--skip-name-resolve",
     "--character-set-server=utf8mb4",
     "--collation-server=utf8mb4_unicode_ci",
+    "--innodb-buffer-pool-size=128M",
     "--innodb-log-file-size=32M",
     "--key-buffer-size=1M",
     "--aria-pagecache-buffer-size=8M",
@@ -124,13 +119,12 @@ const SERVER_OPTIONS: [&str; 10] = [
 ];
 
 /// No waiting for the disk, and tables share one file: making a file for each is most of what creating a table costs.
-const FAST_OPTIONS: [&str; 6] = [
+const FAST_OPTIONS: [&str; 5] = [
     "--innodb-flush-log-at-trx-commit=0",
     "--skip-innodb-doublewrite",
     "--innodb-file-per-table=0",
     "--innodb-flush-method=nosync",
     "--loose-debug-no-sync",
-    "--innodb-buffer-pool-size=128M",
 ];
 
 /// Fills the time zone tables of the private server on `socket` from the machine's zones, so that `Europe/Berlin` is known to it.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::{phpjson, text};
-use crate::domain::ids::TemplateId;
+use crate::domain::ids::{self, TemplateId};
 use crate::domain::policy::Policy;
 
 /// A package, read.
@@ -52,15 +52,11 @@ impl Package {
         let Some(Value::Object(mut job)) = parts.remove("jobs") else {
             return Err(BrokenPackage::Part("jobs"));
         };
-        for (key, name) in [
-            ("checks", "checks"),
-            ("actions", "actions"),
-            ("associatedFiles", "associatedFiles"),
-        ] {
+        for key in ["checks", "actions", "associatedFiles"] {
             match phpjson::reencode(job.remove(key).unwrap_or(Value::Null)) {
                 Value::Null => job.insert(key.to_owned(), json!([])),
                 list @ Value::Array(_) => job.insert(key.to_owned(), list),
-                _ => return Err(BrokenPackage::Part(name)),
+                _ => return Err(BrokenPackage::Part(key)),
             };
         }
         // An empty map is stored as a list by PHP.
@@ -290,11 +286,7 @@ fn fill_interactions(
 }
 
 fn template_of(question: &Value) -> Option<TemplateId> {
-    let id: u32 = match question.get("template")? {
-        Value::Number(number) => number.as_u64()?.try_into().ok()?,
-        Value::String(text) => text.parse().ok()?,
-        _ => return None,
-    };
+    let id = ids::number(question.get("template")?)?;
     (id != 0).then_some(TemplateId(id))
 }
 

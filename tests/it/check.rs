@@ -208,7 +208,7 @@ async fn everything_is_looked_at_without_a_database() {
             "tls: ",
             "files/repository: ",
             "files/manifests: ",
-            "spool: ",
+            "/nowhere: entity not found",
             "the server cannot be reached",
             "another program listens",
             "upstream: http://127.0.0.1",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
+use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::replay::{self, Base, Job, Moment, Recording};
 use rstest::rstest;
@@ -23,7 +24,8 @@ async fn conforms(
     let app = app::start(|settings| settings.dispatch.policy = Policy::Plugin).await;
     let job = async |job| match job {
         Job::Prepare => app.prepare().await,
-        Job::Clean | Job::CleanOnDemand => Err("no recording of cleaning is here".to_owned()),
+        Job::Clean => app.clean(Duty::Runs).await.map(drop),
+        Job::CleanOnDemand => app.clean(Duty::OnDemand).await.map(drop),
     };
     let mut conn = app.db.conn().await;
     let outcome = replay::play(

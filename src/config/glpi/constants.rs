@@ -113,11 +113,6 @@ impl Constants {
         }
     }
 
-    /// The value of a constant, for expressions.
-    pub(super) fn get(&self, name: &str) -> Option<String> {
-        self.known.get(name).cloned()
-    }
-
     /// Follows `path`; `false` if there is no such file.
     fn file(&mut self, path: &Path, run: Run) -> Result<bool, GlpiError> {
         // A second time changes nothing: the first definition of a constant holds.
@@ -142,7 +137,7 @@ impl Constants {
     fn block(&mut self, tokens: &mut &[Token], file: &Path, run: Run) -> Result<bool, GlpiError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            self.doubt.get_or_insert_with(|| file.to_owned());
+            self.doubt_in(file);
             *tokens = &[];
         }
         let mut left = run == Run::No;
@@ -282,7 +277,7 @@ impl Constants {
             .any(|word| first.is_word(word))
         {
             if run == Run::Perhaps {
-                self.doubt.get_or_insert_with(|| file.to_owned());
+                self.doubt_in(file);
             }
             return Ok(run == Run::Yes);
         }
@@ -329,12 +324,12 @@ impl Constants {
                 if let [Token::Text(name), Token::Sign(','), value @ ..] = arguments {
                     self.define(name, value, file, run);
                 } else {
-                    self.doubt.get_or_insert_with(|| file.to_owned());
+                    self.doubt_in(file);
                 }
             }
             let includes = ["require", "require_once", "include", "include_once", "eval"];
             if includes.iter().any(|word| token.is_word(word)) {
-                self.doubt.get_or_insert_with(|| file.to_owned());
+                self.doubt_in(file);
             }
         }
     }
@@ -365,13 +360,19 @@ impl Constants {
             None => false,
         };
         if !found {
-            self.doubt.get_or_insert_with(|| file.to_owned());
+            self.doubt_in(file);
         }
         Ok(())
     }
 
-    fn evaluate(&self, tokens: &[Token], file: &Path) -> Option<Value> {
-        let constant = |name: &str| self.get(name);
+    /// Notes that `file` may define anything from here on.
+    fn doubt_in(&mut self, file: &Path) {
+        self.doubt.get_or_insert_with(|| file.to_owned());
+    }
+
+    /// The value of the expression `tokens` in `file`.
+    pub(super) fn evaluate(&self, tokens: &[Token], file: &Path) -> Option<Value> {
+        let constant = |name: &str| self.known.get(name).cloned();
         php::evaluate(
             tokens,
             &Scope {

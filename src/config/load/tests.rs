@@ -49,6 +49,7 @@ fn defaults() {
     assert!(
         settings.glpi.is_none()
             && settings.server.tls.is_none()
+            && settings.server.ops_listen.is_none()
             && settings.dispatch.public_url.is_none()
     );
     assert!(!format!("{settings:?}").contains("geheim"));
@@ -70,7 +71,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 23);
+    assert_eq!(count, 26);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -85,6 +86,7 @@ fn every_option_reaches_its_setting() {
             (Key::DatabaseTimeout, "3"),
             (Key::Timezone, "Europe/Berlin"),
             (Key::Listen, "127.0.0.2:1"),
+            (Key::OpsListen, "127.0.0.3:2"),
             (Key::TlsCert, "/c"),
             (Key::TlsKey, "/k"),
             (Key::TrustedProxies, "127.0.0.1"),
@@ -96,6 +98,9 @@ fn every_option_reaches_its_setting() {
             (Key::MaxSends, "4"),
             (Key::Scheduler, "off"),
             (Key::SchedulerPeriod, "5"),
+            (Key::CleaningPeriod, "19"),
+            (Key::CleaningBatch, "20"),
+            (Key::KeepRuns, "21"),
             (Key::UpstreamUrl, "https://u.example/"),
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
@@ -138,6 +143,7 @@ fn every_option_reaches_its_setting() {
         (SessionZone::Timezone, chrono_tz::Europe::Berlin)
     );
     assert_eq!(server.listen.to_string(), "127.0.0.2:1");
+    assert_eq!(server.ops_listen.unwrap().to_string(), "127.0.0.3:2");
     assert_eq!(server.tls, Some(("/c".into(), "/k".into())));
     assert_eq!(
         (server.trusted_proxies.len(), server.prefixes),
@@ -173,6 +179,14 @@ fn every_option_reaches_its_setting() {
         (Some("/docs".into()), Duration::ZERO)
     );
     assert_eq!((scheduler.enabled, scheduler.period.as_secs()), (false, 5));
+    assert_eq!(
+        (
+            scheduler.cleaning_period.as_secs(),
+            scheduler.cleaning_batch,
+            scheduler.keep_runs
+        ),
+        (19, 20, 21)
+    );
     assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
         ("https://u.example/", Some("/spool".into()))
@@ -238,6 +252,24 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
 }
 
 #[test]
+fn bounds_of_cleaning() {
+    let values = [
+        (Key::DatabaseUrl, URL),
+        (Key::CleaningPeriod, "0"),
+        (Key::CleaningBatch, "0"),
+        (Key::KeepRuns, "0"),
+    ];
+    assert_eq!(
+        faults(values),
+        [
+            "cleaning-period: --cleaning-period: '0' is no whole number of seconds from 1 to 2592000",
+            "cleaning-batch: --cleaning-batch: '0' is no whole number from 1 up",
+            "keep-runs: --keep-runs: '0' is no whole number from 1 up",
+        ]
+    );
+}
+
+#[test]
 fn exactly_one_database() {
     assert_eq!(
         faults([]),
@@ -248,6 +280,31 @@ fn exactly_one_database() {
         [
             "database-url: only one can name the database, but there are database-url (--database-url) and glpi-dir (--glpi-dir)"
         ]
+    );
+}
+
+#[test]
+fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    fs::write(&path, "database-url").unwrap();
+    for (path, fault) in [
+        (path.to_str().unwrap(), "line 1 column 13: "),
+        ("/nonexistent/a.toml", "cannot be read: "),
+    ] {
+        let shown = faults([(Key::Config, path), (Key::MaxSends, "x")]);
+        assert!(shown[0].contains(fault), "{shown:?}");
+        assert_eq!(
+            shown[1..],
+            ["max-sends: --max-sends: 'x' is no whole number from 1 up"]
+        );
+    }
+    // One that can be read, and has no database in it.
+    fs::write(&path, "lisen = 1").unwrap();
+    let shown = faults([(Key::Config, path.to_str().unwrap())]);
+    assert!(
+        shown.len() == 2 && shown[1].starts_with("database-url: is missing"),
+        "{shown:?}"
     );
 }
 

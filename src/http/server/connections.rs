@@ -40,9 +40,9 @@ impl Connections {
             return None;
         }
         table.open += 1;
+        metrics::gauge!(CONNECTIONS_OPEN).increment(1);
         let evicted = CancellationToken::new();
         let key = table.wait(evicted.clone());
-        table.publish();
         drop(table);
         Some(Arc::new(Slot {
             connections: Arc::clone(self),
@@ -82,16 +82,7 @@ impl Table {
 
     fn close(&mut self) {
         self.open -= 1;
-        self.publish();
-    }
-
-    fn publish(&self) {
-        // Exact up to 2^53.
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "no host has as many connections"
-        )]
-        metrics::gauge!(CONNECTIONS_OPEN).set(self.open as f64);
+        metrics::gauge!(CONNECTIONS_OPEN).decrement(1);
     }
 }
 

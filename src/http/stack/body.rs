@@ -8,12 +8,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as _;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::config;
+use crate::http::error::retry_later;
 
 /// Bodies up to here take no room from the others: when large ones fill it, agents' everyday requests are still answered.
 const SMALL: usize = 16 << 10;
@@ -25,20 +26,25 @@ const UNIT: usize = 1 << 10;
 #[derive(Debug, Clone)]
 pub struct AgentBody(pub Bytes);
 
+/// The body of a request that is passed on as it comes: at most `max_body` bytes, within the time for the answer. One that announces more
+/// is refused before it is passed on; one that sends more breaks off with a [`LengthLimitError`](http_body_util::LengthLimitError).
+#[derive(Debug)]
+pub struct PassedBody(pub Body);
+
 /// Why a body was not taken. Take `Result<AgentBody, BodyRejection>` to answer it in the agent's own dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyRejection {
     /// More than `max_body`, announced or sent.
-    #[error("body is too large")]
+    #[error("the message is too large")]
     TooLarge,
     /// All bodies that are in memory would be more than `max_bodies`.
-    #[error("no room for the body")]
+    #[error("the server is busy")]
     NoRoom,
     /// Not there within `body_timeout`.
-    #[error("body took too long")]
+    #[error("the message did not arrive in time")]
     TooSlow,
     /// The connection broke off, or the transfer coding is wrong.
-    #[error("body broke off")]
+    #[error("the message broke off")]
     Broken,
 }
 
@@ -53,11 +59,22 @@ impl BodyRejection {
             Self::Broken => StatusCode::BAD_REQUEST,
         }
     }
+
+    /// A stable short word for logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooLarge => "body-too-large",
+            Self::NoRoom => "body-no-room",
+            Self::TooSlow => "body-too-slow",
+            Self::Broken => "body-broken",
+        }
+    }
 }
 
 impl IntoResponse for BodyRejection {
     fn into_response(self) -> Response {
-        self.status().into_response()
+        retry_later((self.status(), format!("{self}\n")).into_response())
     }
 }
 
@@ -168,11 +185,20 @@ impl Reading {
         self.clock.changed.notify_one();
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, BodyRejection> {
-        // One that announces too much is refused before it has sent it.
-        if usize::try_from(body.size_hint().lower()).map_or(true, |lower| lower > self.bounds.max) {
+    /// The reading and the body of `request`, unless it announces too much: that is refused before it is sent.
+    fn of(request: Request) -> Result<(Self, Body), BodyRejection> {
+        let (mut parts, body) = request.into_parts();
+        // Outside the stack there are no bounds, so nothing is read.
+        let reading = parts.extensions.remove::<Self>();
+        let reading = reading.ok_or(BodyRejection::Broken)?;
+        let announced = usize::try_from(body.size_hint().lower());
+        if announced.map_or(true, |announced| announced > reading.bounds.max) {
             return Err(BodyRejection::TooLarge);
         }
+        Ok((reading, body))
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, BodyRejection> {
         let begun = Instant::now();
         self.allow(self.bounds.timeout);
         let read = tokio::time::timeout(self.bounds.timeout, self.whole(body)).await;
@@ -196,12 +222,16 @@ impl<S: Sync> FromRequest<S> for AgentBody {
     type Rejection = BodyRejection;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        let (mut parts, body) = request.into_parts();
-        // Outside the stack there are no bounds, so nothing is read.
-        let reading = parts
-            .extensions
-            .remove::<Reading>()
-            .ok_or(BodyRejection::Broken)?;
+        let (reading, body) = Reading::of(request)?;
         reading.read(body).await.map(Self)
+    }
+}
+
+impl<S: Sync> FromRequest<S> for PassedBody {
+    type Rejection = BodyRejection;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let (reading, body) = Reading::of(request)?;
+        Ok(Self(Body::new(Limited::new(body, reading.bounds.max))))
     }
 }

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -23,10 +24,6 @@ use crate::telemetry::metrics::{REQUEST_DURATION, REQUESTS};
 const MAX_TEXT: usize = 200;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: in its answer's X-Request-Id and, as `request_id`, on all log lines that it causes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId(pub Uuid);
 
 /// What handlers add to the request line. Clones write to the same line; each field keeps its last value.
 ///
@@ -40,6 +37,7 @@ struct Fields {
     agent: Option<String>,
     query: Option<String>,
     error: Option<&'static str>,
+    expected: bool,
 }
 
 impl LineFields {
@@ -63,6 +61,11 @@ impl LineFields {
         self.set(|fields| fields.error = Some(code));
     }
 
+    /// An answer of 5xx is no failure of this request.
+    pub fn expected(&self) {
+        self.set(|fields| fields.expected = true);
+    }
+
     fn set(&self, change: impl FnOnce(&mut Fields)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -77,21 +80,13 @@ impl<S: Sync> FromRequestParts<S> for LineFields {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for RequestId {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let id = parts.extensions.get::<Self>().copied();
-        id.ok_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
 fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 /// Middleware: writes the line when the last byte of the answer is on its way, or the client is gone.
 pub(super) async fn write(mut request: Request, next: Next) -> Response {
+    // In the answer's X-Request-Id and, as `request_id`, on all log lines that the request causes.
     let id = Uuid::new_v4();
     let fields = LineFields::default();
     let mut line = Line {
@@ -108,14 +103,11 @@ pub(super) async fn write(mut request: Request, next: Next) -> Response {
         complete: false,
     };
     request.extensions_mut().insert(fields);
-    request.extensions_mut().insert(RequestId(id));
     let bytes_in = Arc::clone(&line.bytes_in);
-    let request = request.map(|body| {
-        Body::new(CountedIn {
-            body,
-            bytes: bytes_in,
-        })
-    });
+    let count = move |frame: &Frame<Bytes>| {
+        bytes_in.fetch_add(data_len(frame), Ordering::Relaxed);
+    };
+    let request = request.map(|body| Body::new(body.inspect_frame(count)));
 
     let span = tracing::info_span!("request", request_id = %id);
     let mut response = next.run(request).instrument(span).await;
@@ -191,7 +183,7 @@ impl Drop for Line {
             };
         }
         match status {
-            Some(500..) => emit!(tracing::Level::WARN, "request failed"),
+            Some(500..) if !fields.expected => emit!(tracing::Level::WARN, "request failed"),
             Some(_) if self.complete => emit!(tracing::Level::INFO, "request"),
             _ => emit!(tracing::Level::INFO, "request, client gone"),
         }
@@ -200,36 +192,6 @@ impl Drop for Line {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The body of a request, counted.
-struct CountedIn {
-    body: Body,
-    bytes: Arc<AtomicU64>,
-}
-
-impl HttpBody for CountedIn {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if let Some(Ok(frame)) = &frame {
-            self.bytes.fetch_add(data_len(frame), Ordering::Relaxed);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// The body of an answer, counted; it ends with the request's line.

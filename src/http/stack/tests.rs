@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::HeaderMap;
+use axum::http::header::RETRY_AFTER;
 use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use fusion_sidecar::app::{self, Running};
 use fusion_sidecar::clock::{Clock as _, ManualClock};
 use fusion_sidecar::config::Settings;
+use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::replay::{Limits, Subject};
+use fusion_sidecar::work::clean::{Cleaning, Summary};
 use fusion_sidecar::work::prepare::Preparation;
 use tokio::net::TcpListener;
 
@@ -127,5 +129,19 @@ impl TestApp {
             .await
             .map(drop)
             .map_err(|error| error.to_string())
+    }
+
+    /// One cleaning pass, as `serve` or `once` makes it.
+    pub(crate) async fn clean(&self, duty: Duty) -> Result<Summary, String> {
+        let Settings {
+            timezone,
+            dispatch,
+            scheduler,
+            ..
+        } = &self.settings;
+        let (db, clock) = (self.running.db.clone(), self.clock.clone());
+        let cleaning = Cleaning::new(db, clock, *timezone, dispatch.policy, scheduler);
+        let summary = cleaning.pass(duty).await;
+        summary.map_err(|error| error.to_string())
     }
 }

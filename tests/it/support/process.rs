@@ -47,6 +47,15 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         .unwrap()
 }
 
+/// Starts a command that is not waited for.
+pub(crate) fn spawn(arguments: &[&str], environment: &[(&str, &str)]) -> Child {
+    command(arguments, environment)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 /// Exit code, standard output, standard error.
 pub(crate) fn told(output: &Output) -> (i32, String, String) {
     (

@@ -1,0 +1,392 @@
+//! Cleaning: old runs with their log lines, and tasks on demand that are done, as GLPI's cron tasks `cleantaskjob` and `cleanondemand`
+//! do.
+//!
+//! Rows are looked at in windows and deleted in transactions of the same size, so that nobody waits for a lock for more than a moment.
+//! A pass can be broken off anywhere: what it has not come to is found by the next one. Several at once do no harm.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, local};
+use crate::config::Scheduler;
+use crate::db::cleaning::{Deleted, Lot};
+use crate::db::{Db, DbError};
+use crate::domain::cleaning::Duty;
+use crate::domain::ids::{JobId, RunId, TaskId};
+use crate::domain::policy::Policy;
+
+/// Cleans.
+#[derive(Clone)]
+pub struct Cleaning {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    zone: Tz,
+    policy: Policy,
+    keep: u32,
+    batch: u32,
+}
+
+impl fmt::Debug for Cleaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cleaning")
+            .field("policy", &self.policy)
+            .field("keep", &self.keep)
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// The setting of the plugin that says that nothing is ever old; then nothing was looked at.
+    pub off: Option<&'static str>,
+    /// Tasks deleted, with their jobs.
+    pub tasks: u64,
+    /// Runs deleted.
+    pub runs: u64,
+    /// Log lines deleted, with their runs.
+    pub lines: u64,
+    /// Log lines deleted whose run was gone.
+    pub strays: u64,
+    /// Tasks and runs that could not be deleted; the log has the errors.
+    pub failed: u64,
+}
+
+impl Summary {
+    /// Whether something could not be deleted.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// One line in the log for the pass.
+    pub fn log(&self, duty: Duty) {
+        let cleaned = duty.cron();
+        if let Some(setting) = self.off {
+            tracing::debug!(duty = cleaned, setting, "cleaning is off");
+        } else if *self == Self::default() {
+            tracing::debug!(duty = cleaned, "nothing to clean");
+        } else {
+            tracing::info!(
+                duty = cleaned,
+                tasks = self.tasks,
+                runs = self.runs,
+                lines = self.lines,
+                lines.strays = self.strays,
+                failed = self.failed,
+                "cleaned"
+            );
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(setting) = self.off {
+            return write!(
+                f,
+                "off: {setting} of the plugin's settings is no number of days from 0 up"
+            );
+        }
+        write!(
+            f,
+            "{} tasks, {} runs, {} log lines and {} log lines without a run deleted",
+            self.tasks, self.runs, self.lines, self.strays
+        )?;
+        if self.has_failed() {
+            write!(f, ", {} tasks and runs failed", self.failed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Cleaning {
+    /// Cleans `db`, by the rules of `policy`, in local time of `zone`, within the bounds of `settings`.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        zone: Tz,
+        policy: Policy,
+        settings: &Scheduler,
+    ) -> Self {
+        Self {
+            db,
+            clock,
+            zone,
+            policy,
+            keep: settings.keep_runs,
+            batch: settings.cleaning_batch,
+        }
+    }
+
+    /// One pass. What cannot be deleted is passed over.
+    ///
+    /// # Errors
+    ///
+    /// When the database is not there or cannot be read.
+    pub async fn pass(&self, duty: Duty) -> Result<Summary, DbError> {
+        let days = self.db.plugin_setting(duty.setting()).await?;
+        let now = local(self.clock.as_ref(), self.zone);
+        let before = duty.old_before(days.as_deref(), now, self.policy);
+        let mut summary = Summary::default();
+        match (duty, self.policy, before) {
+            // The plugin deletes tasks without runs even so.
+            (Duty::OnDemand, Policy::Plugin, before) => {
+                self.demand_as_plugin(before, &mut summary).await?;
+            }
+            (duty, _, None) => summary.off = Some(duty.setting()),
+            (Duty::Runs, Policy::Plugin, Some(before)) => {
+                self.runs_as_plugin(before, &mut summary).await?;
+            }
+            (Duty::Runs, Policy::Redux, Some(before)) => {
+                self.runs(before, &mut summary).await?;
+                self.strays(&mut summary).await?;
+            }
+            (Duty::OnDemand, Policy::Redux, Some(before)) => {
+                self.demand(before, &mut summary).await?;
+            }
+        }
+        Ok(summary)
+    }
+
+    /// A pass, unless GLPI's cron does it: never both.
+    async fn unless_plugin_does(&self, duty: Duty) -> Result<Option<Summary>, DbError> {
+        if self.db.plugin_cron_is_on(duty.cron()).await? {
+            tracing::debug!(
+                duty = duty.cron(),
+                "GLPI's cron task is on: the sidecar keeps off"
+            );
+            return Ok(None);
+        }
+        self.pass(duty).await.map(Some)
+    }
+
+    /// Ended runs but the last few of each job, target and agent, if their last line is old.
+    async fn runs(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), DbError> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let window = self.db.past_runs(from, self.keep, self.batch).await?;
+            next = window.next;
+            let may_go: Vec<RunId> = window
+                .seen
+                .into_iter()
+                .filter(|(_, past)| past.may_go())
+                .map(|(run, _)| run)
+                .collect();
+            let old = self.db.silent_runs(&may_go, before).await?;
+            self.delete(&old, Lot::Ended, summary).await?;
+        }
+        Ok(())
+    }
+
+    /// What PHP, which deletes a run first and its lines after, or not at all, has left.
+    async fn strays(&self, summary: &mut Summary) -> Result<(), DbError> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let window = self.db.runs_of_stray_lines(from, self.batch).await?;
+            next = window.next;
+            self.delete(&window.seen, Lot::Remains, summary).await?;
+        }
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let window = self.db.runs_of_stray_rows(from, self.batch).await?;
+            next = window.next;
+            self.delete(&window.seen, Lot::Remains, summary).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs with an old line, in whatever state.
+    async fn runs_as_plugin(
+        &self,
+        before: NaiveDateTime,
+        summary: &mut Summary,
+    ) -> Result<(), DbError> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let window = self.db.old_lines(from, before, self.batch).await?;
+            next = window.next;
+            self.delete(&window.seen, Lot::All, summary).await?;
+        }
+        Ok(())
+    }
+
+    /// Tasks on demand whose runs have all ended and are old. The task goes first: were it there without its runs, they would be
+    /// prepared again.
+    async fn demand(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), DbError> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let window = self.db.tasks_on_demand(from, self.batch).await?;
+            next = window.next;
+            for (task, demand) in window.seen {
+                if !demand.may_go(self.policy) {
+                    continue;
+                }
+                let jobs = self.db.jobs_of_task(task).await?;
+                if !self.are_silent(&jobs, before).await? {
+                    continue;
+                }
+                if self.delete_task(task, summary).await? {
+                    for job in jobs {
+                        self.runs_of(job, None, Lot::Ended, summary).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no ended run of `jobs` has a log line of `since` or later.
+    async fn are_silent(&self, jobs: &[JobId], since: NaiveDateTime) -> Result<bool, DbError> {
+        for job in jobs {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                let window = self.db.ended_runs(*job, None, from, self.batch).await?;
+                next = window.next;
+                let silent = self.db.silent_runs(&window.seen, since).await?;
+                if silent.len() < window.seen.len() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Old ended runs of tasks on demand, and these tasks when they have no runs.
+    async fn demand_as_plugin(
+        &self,
+        before: Option<NaiveDateTime>,
+        summary: &mut Summary,
+    ) -> Result<(), DbError> {
+        if before.is_some() {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                let window = self.db.tasks_on_demand(from, self.batch).await?;
+                next = window.next;
+                for (task, _) in window.seen {
+                    for job in self.db.jobs_of_task(task).await? {
+                        self.runs_of(job, before, Lot::EndedWithoutLines, summary)
+                            .await?;
+                    }
+                }
+            }
+        }
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let window = self.db.tasks_on_demand(from, self.batch).await?;
+            next = window.next;
+            for (task, demand) in window.seen {
+                if demand.may_go(self.policy) {
+                    self.delete_task(task, summary).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ended runs of a job; with `before`, those with a line that is older.
+    async fn runs_of(
+        &self,
+        job: JobId,
+        before: Option<NaiveDateTime>,
+        lot: Lot,
+        summary: &mut Summary,
+    ) -> Result<(), DbError> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let window = self.db.ended_runs(job, before, from, self.batch).await?;
+            next = window.next;
+            self.delete(&window.seen, lot, summary).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, runs: &[RunId], lot: Lot, summary: &mut Summary) -> Result<(), DbError> {
+        let mut rest = runs.to_vec();
+        while !rest.is_empty() {
+            let deleted = self.db.delete_runs(&rest, lot, self.batch).await;
+            let failed = Deleted::default();
+            let deleted = self
+                .unless_failed(deleted, failed, rest.len(), summary)
+                .await?;
+            let lines = match lot {
+                Lot::Remains => &mut summary.strays,
+                Lot::All | Lot::Ended | Lot::EndedWithoutLines => &mut summary.lines,
+            };
+            *lines += deleted.lines;
+            summary.runs += deleted.runs;
+            rest = deleted.rest;
+        }
+        Ok(())
+    }
+
+    async fn delete_task(&self, task: TaskId, summary: &mut Summary) -> Result<bool, DbError> {
+        let deleted = self.db.delete_task(task, self.policy).await;
+        let deleted = self.unless_failed(deleted, false, 1, summary).await?;
+        summary.tasks += u64::from(deleted);
+        Ok(deleted)
+    }
+
+    /// One deletion's trouble (a locked row) must not keep the rest from being done: it is logged, and counted as `count` failures.
+    /// Without a database there is no use in going on.
+    async fn unless_failed<T>(
+        &self,
+        outcome: Result<T, DbError>,
+        failed: T,
+        count: usize,
+        summary: &mut Summary,
+    ) -> Result<T, DbError> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                tracing::error!(error = %error, code = error.code(), "rows could not be deleted");
+                self.db.ping().await?;
+                summary.failed += count as u64;
+                Ok(failed)
+            }
+        }
+    }
+}
+
+/// Does both kinds of cleaning every `period` until `stop`, each only while GLPI's cron does not do it; looks every `look` whether one is
+/// due. A pass that failed is tried again at the next look.
+pub async fn regularly(
+    cleaning: Cleaning,
+    period: Duration,
+    look: Duration,
+    stop: CancellationToken,
+) {
+    let mut passed: [Option<Instant>; 2] = [None; 2];
+    let work = async {
+        loop {
+            for (duty, last) in Duty::ALL.into_iter().zip(&mut passed) {
+                if last.is_some_and(|last| last.elapsed() < period) {
+                    continue;
+                }
+                match cleaning.unless_plugin_does(duty).await {
+                    Ok(None) => {}
+                    Ok(Some(summary)) => {
+                        summary.log(duty);
+                        *last = Some(Instant::now());
+                    }
+                    Err(error) => {
+                        tracing::error!(duty = duty.cron(), error = %error, code = error.code(), "cleaning failed, trying again");
+                    }
+                }
+            }
+            tokio::time::sleep(look).await;
+        }
+    };
+    // A pass may take minutes: it is broken off, the transaction under way undone.
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
