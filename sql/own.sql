@@ -19,6 +19,16 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_runs` (
   KEY `agents_id` (`{f}agents_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
 
+-- The week of one task, instead of its execution slot, which tasks share: the hours of a day (0 = Monday … 6) from hour_start up to, not
+-- including, hour_end (24 = midnight).
+CREATE TABLE IF NOT EXISTS `{p}sidecar_hours` (
+  `{f}tasks_id` int(10) unsigned NOT NULL,
+  `weekday` tinyint(3) unsigned NOT NULL,
+  `hour_start` tinyint(3) unsigned NOT NULL,
+  `hour_end` tinyint(3) unsigned NOT NULL,
+  PRIMARY KEY (`{f}tasks_id`, `weekday`, `hour_start`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
 -- Which version of this file the database has: one row, id 1.
 CREATE TABLE IF NOT EXISTS `{p}sidecar_schema` (
   `id` tinyint(4) NOT NULL,

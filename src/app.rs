@@ -176,27 +176,8 @@ pub async fn start(
         soft.cancelled().await;
         Ok::<(), std::convert::Infallible>(())
     });
-    if settings.scheduler.enabled {
-        let cleaning = cleaning(settings, db.clone(), Arc::clone(&clock));
-        let scheduler = settings.scheduler.clone();
-        let soft = stop.soft.clone();
-        lifecycle.spawn("cleaning", async move {
-            let (period, look) = (scheduler.cleaning_period, scheduler.period);
-            work::clean::regularly(cleaning, period, look, soft).await;
-            Ok::<(), std::convert::Infallible>(())
-        });
-    }
-    let preparation = settings.scheduler.enabled.then(|| {
-        let (zone, policy) = (settings.timezone, settings.dispatch.policy);
-        Arc::new(Preparation::new(db.clone(), clock, zone, policy))
-    });
-    if let Some(preparation) = preparation.clone() {
-        let (period, soft) = (settings.scheduler.period, stop.soft.clone());
-        lifecycle.spawn("scheduler", async move {
-            work::prepare_regularly(preparation, period, soft).await;
-            Ok::<(), std::convert::Infallible>(())
-        });
-    }
+    let enabled = settings.scheduler.enabled;
+    let preparation = enabled.then(|| schedule(settings, &db, &clock, &lifecycle));
     Ok(Running {
         address,
         ops_address,
@@ -204,6 +185,31 @@ pub async fn start(
         preparation,
         lifecycle,
     })
+}
+
+/// Starts what happens without a request; what prepares.
+fn schedule(
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> Arc<Preparation> {
+    let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
+    let cleaning = cleaning(settings, db.clone(), Arc::clone(clock));
+    let scheduler = settings.scheduler.clone();
+    let soft = lifecycle.stop().soft;
+    lifecycle.spawn("cleaning", async move {
+        let (period, look) = (scheduler.cleaning_period, scheduler.period);
+        work::clean::regularly(cleaning, period, look, soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
+    let preparing = Arc::clone(&preparation);
+    lifecycle.spawn("scheduler", async move {
+        work::prepare_regularly(preparing, period, soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    preparation
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -239,12 +245,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = open_database(&settings, &clock).await?;
-    let preparation = Preparation::new(
-        db.clone(),
-        clock,
-        settings.timezone,
-        settings.dispatch.policy,
-    );
+    let preparation = preparation(&settings, db.clone(), clock);
     let has_failed = if dry_run {
         let outlook = preparation.outlook().await?;
         cli::say(&outlook.to_string());
@@ -265,6 +266,10 @@ fn ended(has_failed: bool) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+fn preparation(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Preparation {
+    Preparation::new(db, clock, settings.timezone, settings.dispatch.policy)
 }
 
 fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {

@@ -6,6 +6,7 @@
 mod addresses;
 mod database;
 mod glpi;
+mod hours;
 mod local;
 mod probe;
 mod report;
@@ -51,6 +52,9 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
         _ => None,
     };
     let catalogue = opened.as_ref().and_then(|opened| opened.catalogue.as_ref());
+    if let Some(catalogue) = catalogue {
+        hours::examine(catalogue, &mut report);
+    }
     let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;
     if let (Some(nonce), Some(catalogue)) = (&nonce, catalogue) {
         addresses::examine(settings, nonce, &catalogue.entities, &mut report).await;

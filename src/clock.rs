@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 
 /// Says what time it is.
@@ -68,9 +68,14 @@ impl Clock for ManualClock {
     }
 }
 
+/// The clock's moment in `zone`, cut to the second.
+#[must_use]
+pub fn moment(clock: &dyn Clock, zone: Tz) -> DateTime<Tz> {
+    clock.now().trunc_subsecs(0).with_timezone(&zone)
+}
+
 /// The clock's moment as local time of `zone`, cut to the second: what the tables hold and rules compare.
 #[must_use]
 pub fn local(clock: &dyn Clock, zone: Tz) -> NaiveDateTime {
-    let now = clock.now().with_timezone(&zone).naive_local();
-    now.with_nanosecond(0).unwrap_or(now)
+    moment(clock, zone).naive_local()
 }

@@ -18,6 +18,7 @@ use crate::domain::ids::{
 use crate::domain::mirrors::Mirror;
 use crate::domain::modules::Modules;
 use crate::domain::schedule::Dates;
+use crate::domain::timeslot::hours::HourRow;
 use crate::domain::timeslot::{Entry, Week};
 
 impl Db {
@@ -41,6 +42,7 @@ impl Db {
                 templates: self.templates(conn).await?,
                 ..Catalogue::default()
             };
+            self.hours(conn, &mut catalogue).await?;
             catalogue.mirrors = self.mirrors(conn, &catalogue.entities).await?;
             self.members(conn, &mut catalogue).await?;
             Ok(catalogue)
@@ -151,6 +153,7 @@ impl Db {
                 },
                 prep_slot: TimeslotId(columns.take("timeslots_prep_id")?),
                 exec_slot: TimeslotId(columns.take("timeslots_exec_id")?),
+                hours: None,
                 reprepare_if_successful: columns.flag("reprepare_if_successful")?,
             };
             Ok((id, task))
@@ -196,6 +199,29 @@ impl Db {
             .into_iter()
             .map(|(slot, entries)| (slot, Week::from_entries(entries)))
             .collect())
+    }
+
+    /// The hour rows of tasks. PHP does not delete them with their task, and rows without one are nobody's.
+    async fn hours(&self, conn: &mut Conn, catalogue: &mut Catalogue) -> Result<(), DbError> {
+        let sql = self.sql(
+            "/* catalogue */ SELECT {f}tasks_id, weekday, hour_start, hour_end FROM {p}sidecar_hours",
+        );
+        let rows: Vec<(u32, u8, u8, u8)> = conn.query(sql.as_ref()).await?;
+        let mut hours: HashMap<TaskId, Vec<HourRow>> = HashMap::new();
+        for (task, weekday, start, end) in rows {
+            let row = HourRow::new(weekday, start, end);
+            hours.entry(TaskId(task)).or_default().push(row);
+        }
+        for (id, rows) in hours {
+            if let Some(task) = catalogue.tasks.get_mut(&id) {
+                let odd = rows.iter().filter(|row| !row.makes_sense());
+                catalogue.odd_hours.extend(odd.map(|row| (id, *row)));
+                // A task that has nothing but these is never open: somebody wished to limit it.
+                task.hours = Some(Week::from_hours(rows));
+            }
+        }
+        catalogue.odd_hours.sort_unstable();
+        Ok(())
     }
 
     async fn templates(&self, conn: &mut Conn) -> Result<HashMap<TemplateId, Arc<str>>, DbError> {

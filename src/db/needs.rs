@@ -139,12 +139,16 @@ pub(super) const SEARCHED: [Need; 15] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 4] = [
+pub(super) const OWN: [Need; 5] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
         "{p}sidecar_runs",
         "{f}taskjobstates_id {f}agents_id sends sent_at",
+    ),
+    (
+        "{p}sidecar_hours",
+        "{f}tasks_id weekday hour_start hour_end",
     ),
     ("{p}sidecar_schema", "id version migrated_at"),
 ];

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::catalogues::Snapshot;
 use super::{DispatchError, Dispatcher, change, line};
+use crate::clock::moment;
 use crate::db::writer::{Change, Step};
 use crate::domain::actors::{Agent, is_actor};
 use crate::domain::catalogue::{Job, Task};
 use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
-use crate::domain::ids::{JobId, TimeslotId};
+use crate::domain::ids::JobId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
-use crate::domain::timeslot::Week;
 
 /// A run, its job, and what was decided.
 #[derive(Debug)]
@@ -58,11 +58,9 @@ impl Dispatcher {
         let is_actor = |job: &Job| is_actor(agent, &job.actors, &members, self.policy);
         // The plugin takes an agent that is an actor of any of these jobs for an actor of all.
         let actor_of_any = self.policy == Policy::Plugin && jobs.values().copied().any(is_actor);
-        let closed = Week::default();
+        let now = moment(self.clock.as_ref(), self.zone);
         let mut seen = HashSet::new();
         let judged = placed.into_iter().map(|(_, run, job, task)| {
-            let exec_slot = (task.exec_slot != TimeslotId(0))
-                .then(|| catalogue.timeslots.get(&task.exec_slot).unwrap_or(&closed));
             // Runs on different parts of a target are no duplicates.
             let key = (
                 run.job,
@@ -80,7 +78,7 @@ impl Dispatcher {
                 max_sends: self.max_sends,
                 task_active: task.is_active,
                 dates: task.dates,
-                exec_slot,
+                exec_slot: catalogue.execution_week(task, self.policy),
                 is_actor: match self.policy {
                     Policy::Plugin => actor_of_any,
                     Policy::Redux => is_actor(job),

@@ -10,8 +10,10 @@ use super::entities::Entities;
 use super::ids::{DeployGroupId, JobId, TaskId, TemplateId, TimeslotId};
 use super::mirrors::Mirror;
 use super::modules::Modules;
+use super::policy::Policy;
 use super::schedule::Dates;
 use super::timeslot::Week;
+use super::timeslot::hours::HourRow;
 
 /// A dynamic group's search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,6 +41,8 @@ pub struct Catalogue {
     pub jobs: HashMap<JobId, Job>,
     /// Timeslots by id.
     pub timeslots: HashMap<TimeslotId, Week>,
+    /// Hour rows of tasks that make no sense, as they were read; they open nothing.
+    pub odd_hours: Vec<(TaskId, HourRow)>,
     /// Members of the groups that jobs name.
     pub members: Members,
     /// Stored searches of the dynamic groups that jobs name. One without an entry in `members` has no cache: it is evaluated when a
@@ -48,6 +52,28 @@ pub struct Catalogue {
     pub mirrors: Vec<Mirror>,
     /// JSON of the user-interaction templates.
     pub templates: HashMap<TemplateId, Arc<str>>,
+}
+
+impl Catalogue {
+    /// When runs of `task` are prepared; none = any time.
+    #[must_use]
+    pub fn preparation_week(&self, task: &Task) -> Option<&Week> {
+        self.slot(task.prep_slot)
+    }
+
+    /// When runs of `task` are handed out; none = any time. Its hour rows take the place of its slot, but not for policy `plugin`, as the
+    /// plugin does not know them.
+    #[must_use]
+    pub fn execution_week<'a>(&'a self, task: &'a Task, policy: Policy) -> Option<&'a Week> {
+        let hours = task.hours.as_ref().filter(|_| policy == Policy::Redux);
+        hours.or_else(|| self.slot(task.exec_slot))
+    }
+
+    /// A slot without entries, or that does not exist, is closed for good, as in the plugin.
+    fn slot(&self, id: TimeslotId) -> Option<&Week> {
+        static CLOSED: Week = Week::CLOSED;
+        (id != TimeslotId(0)).then(|| self.timeslots.get(&id).unwrap_or(&CLOSED))
+    }
 }
 
 /// A task.
@@ -65,6 +91,8 @@ pub struct Task {
     pub prep_slot: TimeslotId,
     /// When its runs are handed out; 0 = any time.
     pub exec_slot: TimeslotId,
+    /// When its runs are handed out by its hour rows, if it has any.
+    pub hours: Option<Week>,
     /// Whether a job that ended well is prepared again.
     pub reprepare_if_successful: bool,
 }

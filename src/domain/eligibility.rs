@@ -3,7 +3,8 @@
 //! getConfig, getJobs, PROLOG and whoever asks why nothing is happening ask this function; what differs between them is the
 //! [`Occasion`].
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime};
+use chrono_tz::Tz;
 
 use super::policy::Policy;
 use super::run::RunState;
@@ -26,8 +27,8 @@ pub struct Question<'a> {
     pub policy: Policy,
     /// On what occasion.
     pub occasion: Occasion,
-    /// Local time.
-    pub now: NaiveDateTime,
+    /// The moment, in the zone that PHP compares in.
+    pub now: DateTime<Tz>,
     /// State of the run.
     pub state: RunState,
     /// A user put it off to this moment.
@@ -40,7 +41,7 @@ pub struct Question<'a> {
     pub task_active: bool,
     /// The task's dates.
     pub dates: Dates,
-    /// The task's execution slot; none = any time.
+    /// When the task's runs may be handed out; none = any time.
     pub exec_slot: Option<&'a Week>,
     /// The agent is among the actors.
     pub is_actor: bool,
@@ -155,10 +156,12 @@ fn decide_as_plugin(q: &Question<'_>) -> Decision {
     if !q.task_active {
         return Decision::End(Ending::TaskInactive);
     }
-    if q.dates.phase(q.now, q.policy) != Phase::Within {
+    if q.dates.phase(q.now.naive_local(), q.policy) != Phase::Within {
         return Decision::End(Ending::OutsideDates);
     }
-    if q.exec_slot.is_some_and(|week| !week.is_open(q.now)) {
+    if q.exec_slot
+        .is_some_and(|week| !week.is_open(q.now.naive_local()))
+    {
         return Decision::End(Ending::OutsideSlot);
     }
     if !q.is_actor {
@@ -184,7 +187,7 @@ fn decide_redux(q: &Question<'_>) -> Decision {
     if !q.is_actor {
         return Decision::End(Ending::NotAnActor);
     }
-    match q.dates.phase(q.now, q.policy) {
+    match q.dates.phase(q.now.naive_local(), q.policy) {
         Phase::Over => return Decision::End(Ending::OutsideDates),
         Phase::Before(start) => return Decision::Wait(Waiting::BeforeStart, Some(start)),
         Phase::Within => {}
@@ -193,16 +196,17 @@ fn decide_redux(q: &Question<'_>) -> Decision {
         return decision;
     }
     if let Some(week) = q.exec_slot
-        && !week.is_open(q.now)
+        && !week.is_open(q.now.naive_local())
     {
-        return Decision::Wait(Waiting::SlotClosed, week.next_open(q.now));
+        let opens = week.next_open(q.now).map(|opens| opens.naive_local());
+        return Decision::Wait(Waiting::SlotClosed, opens);
     }
     Decision::Deliver
 }
 
 fn postponed(q: &Question<'_>) -> Option<Decision> {
     q.date_start
-        .filter(|start| *start > q.now)
+        .filter(|start| *start > q.now.naive_local())
         .map(|start| Decision::Wait(Waiting::Postponed, Some(start)))
 }
 
@@ -211,7 +215,7 @@ mod tests {
     use super::super::timeslot::Entry;
     use super::Decision::{Deliver, End, Wait};
     use super::*;
-    use chrono::{Duration, NaiveDate};
+    use chrono::{Duration, NaiveDate, TimeZone as _};
     use std::sync::LazyLock;
 
     fn noon() -> NaiveDateTime {
@@ -225,7 +229,7 @@ mod tests {
         Question {
             policy,
             occasion: Occasion::GetJobs,
-            now: noon(),
+            now: Tz::UTC.from_utc_datetime(&noon()),
             state: RunState::Prepared,
             date_start: None,
             sends: 0,
@@ -284,6 +288,25 @@ mod tests {
         assert_eq!(plugin, Wait(Waiting::Postponed, Some(later)));
         assert_eq!(redux, plugin);
         assert_eq!(both(|q| q.date_start = Some(noon())), (Deliver, Deliver));
+    }
+
+    /// In Paris, on the day without 2:00 to 3:00.
+    #[test]
+    fn a_closed_slot_opens_at_a_time_that_there_is() {
+        let week = Week::from_entries([Entry {
+            day: 7,
+            begin: 9_000,
+            end: 14_400,
+        }]);
+        let local = |day: u32, hour| NaiveDate::from_ymd_opt(2026, 3, day)?.and_hms_opt(hour, 0, 0);
+        let decision = decide(&Question {
+            now: Tz::Europe__Paris
+                .from_local_datetime(&local(28, 12).unwrap())
+                .unwrap(),
+            exec_slot: Some(&week),
+            ..question(Policy::Redux)
+        });
+        assert_eq!(decision, Wait(Waiting::SlotClosed, local(29, 3)));
     }
 
     #[test]

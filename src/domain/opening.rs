@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime};
+use chrono_tz::Tz;
 
 use super::catalogue::{Catalogue, Job, Task};
-use super::ids::TimeslotId;
 use super::modules::Module;
 use super::policy::Policy;
 use super::schedule::Phase;
@@ -67,7 +67,7 @@ impl fmt::Display for Reason {
 pub fn opening<'a>(
     catalogue: &'a Catalogue,
     job: &Job,
-    now: NaiveDateTime,
+    now: DateTime<Tz>,
     policy: Policy,
 ) -> Result<(&'a Task, Module), Reason> {
     let task = catalogue.tasks.get(&job.task).ok_or(Reason::NoTask)?;
@@ -76,20 +76,19 @@ pub fn opening<'a>(
     }
     let module =
         Module::of_method(&job.method).ok_or_else(|| Reason::UnknownMethod(job.method.clone()))?;
-    if !task.dates.prepares(now, policy) {
-        return Err(match task.dates.phase(now, policy) {
+    let local = now.naive_local();
+    if !task.dates.prepares(local, policy) {
+        return Err(match task.dates.phase(local, policy) {
             Phase::Before(start) => Reason::NotYet(start),
             Phase::Over => Reason::Over,
             Phase::Within => Reason::EndAlone,
         });
     }
-    if task.prep_slot != TimeslotId(0) {
-        let week = catalogue.timeslots.get(&task.prep_slot);
-        if !week.is_some_and(|week| week.is_open(now)) {
-            return Err(Reason::SlotClosed(
-                week.and_then(|week| week.next_open(now)),
-            ));
-        }
+    if let Some(week) = catalogue.preparation_week(task)
+        && !week.is_open(local)
+    {
+        let opens = week.next_open(now).map(|opens| opens.naive_local());
+        return Err(Reason::SlotClosed(opens));
     }
     Ok((task, module))
 }
@@ -97,7 +96,7 @@ pub fn opening<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{JobId, TaskId};
+    use crate::domain::ids::{JobId, TaskId, TimeslotId};
     use crate::domain::schedule::Dates;
     use crate::domain::timeslot::{Entry, Week};
     use chrono::{Duration, NaiveDate};
@@ -119,6 +118,7 @@ mod tests {
             prep_slot: TimeslotId(0),
             exec_slot: TimeslotId(0),
             reprepare_if_successful: true,
+            hours: None,
         };
         let job = Job {
             id: JobId(1),
@@ -194,7 +194,12 @@ mod tests {
             let (mut catalogue, mut job) = site();
             change(catalogue.tasks.get_mut(&TaskId(1)).unwrap(), &mut job);
             for (policy, expected) in [(Policy::Plugin, plugin), (Policy::Redux, redux)] {
-                let answer = opening(&catalogue, &job, noon(), policy);
+                let answer = opening(
+                    &catalogue,
+                    &job,
+                    noon().and_utc().with_timezone(&Tz::UTC),
+                    policy,
+                );
                 assert_eq!(answer.err(), expected, "{policy}");
             }
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::Tz;
 
-use crate::clock::{Clock, local};
+use crate::clock::{Clock, moment};
 use crate::db::preparation::{PIECE, Prepared};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Target;
@@ -106,7 +106,7 @@ impl Preparation {
 
     async fn over_all_jobs(&self, mode: Mode, policy: Policy) -> Result<Pass, DbError> {
         let mut catalogue = self.db.catalogue().await?;
-        let at = local(self.clock.as_ref(), self.zone);
+        let at = moment(self.clock.as_ref(), self.zone);
         let mut jobs: Vec<Job> = std::mem::take(&mut catalogue.jobs).into_values().collect();
         jobs.sort_unstable_by_key(|job| job.id);
         let mut pass = Pass {
@@ -147,11 +147,11 @@ impl Preparation {
         pass: &mut Pass,
         prepared: &mut Prepared,
     ) -> Result<Outcome, DbError> {
-        let at = pass.at;
-        let (reprepare, module) = match opening(catalogue, job, at, policy) {
+        let (reprepare, module) = match opening(catalogue, job, pass.at, policy) {
             Ok((task, module)) => (task.reprepare_if_successful, module),
             Err(reason) => return Ok(Outcome::Passed(reason)),
         };
+        let at = pass.at.naive_local();
         let cache = match mode {
             Mode::Write => Cache::Store,
             Mode::Look => Cache::Leave,

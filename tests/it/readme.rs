@@ -6,10 +6,14 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use chrono::{DateTime, NaiveDateTime, TimeZone as _};
+use chrono_tz::Tz;
 use clap::Parser as _;
 use fusion_sidecar::cli::Cli;
 use fusion_sidecar::config::options::Key;
 use fusion_sidecar::config::{Environment, Options, load, options::Source};
+use fusion_sidecar::domain::timeslot::Week;
+use fusion_sidecar::domain::timeslot::hours::HourRow;
 use fusion_sidecar::telemetry::metrics;
 
 use crate::support::database::{TestDb, fresh, socket};
@@ -159,7 +163,10 @@ impl Stage {
             dir: tempfile::tempdir().unwrap(),
             db: fresh().await,
         };
-        stage.db.exec(&gone().replace("IF EXISTS ", "")).await;
+        stage
+            .db
+            .exec(&sql_with("DROP TABLE").replace("IF EXISTS ", ""))
+            .await;
         stage.write(
             "glpi/config/config_db.php",
             &format!(
@@ -218,11 +225,11 @@ impl Stage {
     }
 }
 
-/// The statements that remove the own tables.
-fn gone() -> String {
+/// The block of SQL that has `words` in it.
+fn sql_with(words: &str) -> String {
     let mut blocks = blocks("sql");
-    blocks.retain(|block| block.contains("DROP TABLE"));
-    assert_eq!(blocks.len(), 1);
+    blocks.retain(|block| block.contains(words));
+    assert_eq!(blocks.len(), 1, "{words}");
     blocks.remove(0)
 }
 
@@ -332,7 +339,7 @@ async fn the_way_back_removes_the_own_tables_and_no_other() {
     let before = tables(&db).await;
     // Twice: they may be gone already.
     for _ in 0..2 {
-        db.exec(&gone()).await;
+        db.exec(&sql_with("DROP TABLE")).await;
     }
     let after = tables(&db).await;
     let (own, shared): (BTreeSet<String>, BTreeSet<String>) = before
@@ -342,18 +349,44 @@ async fn the_way_back_removes_the_own_tables_and_no_other() {
     assert!(own.len() > 2);
 }
 
+#[tokio::test]
+async fn the_hours_of_the_example_are_those_it_speaks_of() {
+    let db = fresh().await;
+    db.exec(&sql_with("INSERT INTO")).await;
+    let stored: Vec<(u32, u8, u8, u8)> = db
+        .rows(
+            "SELECT plugin_fusioninventory_tasks_id, weekday, hour_start, hour_end FROM glpi_plugin_fusioninventory_sidecar_hours",
+        )
+        .await;
+    assert!(stored.iter().all(|row| row.0 == 12));
+    let rows = stored
+        .iter()
+        .map(|&(_, day, start, end)| HourRow::new(day, start, end));
+    let week = Week::from_hours(rows);
+    // A Monday.
+    let at = |time: &str| -> DateTime<Tz> {
+        let time: NaiveDateTime = format!("2026-03-{time}:00:00").parse().unwrap();
+        Tz::UTC.from_utc_datetime(&time)
+    };
+    for (now, opens, closes) in [
+        ("02T00", "02T19", "03T04"),
+        ("03T04", "07T00", "08T00"),
+        ("08T00", "09T19", "10T04"),
+    ] {
+        let opening = week.next_open(at(now)).unwrap();
+        assert_eq!(opening, at(opens));
+        assert_eq!(week.next_close(opening), Some(at(closes)));
+    }
+}
+
 /// The way with an account of its own: statements, URL and file as they are shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_of_its_own_suffices_to_serve_and_to_prepare() {
     let db = fresh().await;
     let name = &db.database.name;
     let user = format!("r_{name}");
-    let mut statements = blocks("sql");
-    statements.retain(|block| block.contains("GRANT "));
-    // The second is for the criteria of groups alone.
-    assert_eq!(statements.len(), 2);
     db.exec(
-        &statements[0]
+        &sql_with("`glpi_configs` TO")
             .replace("`glpi`", &format!("`{name}`"))
             .replace("'sidecar'@'localhost'", &format!("{user}@localhost")),
     )

@@ -4,6 +4,8 @@
 mod admission;
 #[path = "redux/catalogue.rs"]
 mod catalogue;
+#[path = "redux/hours.rs"]
+mod hours;
 #[path = "redux/preparation.rs"]
 mod preparation;
 #[path = "redux/reports.rs"]

@@ -133,6 +133,51 @@ async fn migrating_twice_changes_nothing() {
     schema::verify(&mut conn, &db.database.name).await.unwrap();
 }
 
+/// What version 1 made is kept, what has come since is made.
+#[tokio::test]
+async fn version_1_is_moved_on() {
+    let db = fresh().await;
+    db.exec(
+        "DROP TABLE glpi_plugin_fusioninventory_sidecar_hours; \
+         UPDATE glpi_plugin_fusioninventory_sidecar_schema SET version = 1; \
+         INSERT INTO glpi_plugin_fusioninventory_sidecar_runs VALUES (1, 2, 3, NULL); \
+         UPDATE glpi_plugin_fusioninventory_sidecar_locks SET counter = 7 WHERE name = 'agent:255'",
+    )
+    .await;
+    let mut conn = db.conn().await;
+    let error = schema::verify(&mut conn, &db.database.name)
+        .await
+        .unwrap_err();
+    let lacking = "the database lacks table glpi_plugin_fusioninventory_sidecar_hours (made by `fusion-sidecar migrate`)";
+    assert!(error.to_string().starts_with(lacking), "{error}");
+    let report = schema::migrate(&mut conn, false, now()).await.unwrap();
+    assert_eq!(
+        report,
+        Report {
+            shared: SharedTables::Foreign,
+            from: Some(1),
+            version: VERSION,
+            made_again: Vec::new(),
+        }
+    );
+    assert_eq!(
+        report.to_string(),
+        format!("own tables moved from version 1 to {VERSION}")
+    );
+    schema::verify(&mut conn, &db.database.name).await.unwrap();
+    let kept: Vec<(u32, u32, u32)> = db
+        .rows(
+            "SELECT (SELECT sends FROM glpi_plugin_fusioninventory_sidecar_runs), \
+             (SELECT SUM(counter) FROM glpi_plugin_fusioninventory_sidecar_locks), \
+             (SELECT COUNT(*) FROM glpi_plugin_fusioninventory_sidecar_hours)",
+        )
+        .await;
+    assert_eq!(kept, [(3, 7, 0)]);
+    let state: Vec<(u32, i64)> =
+        db.rows("SELECT version, UNIX_TIMESTAMP(migrated_at) FROM glpi_plugin_fusioninventory_sidecar_schema").await;
+    assert_eq!(state, [(VERSION, now().timestamp())]);
+}
+
 #[tokio::test]
 async fn the_time_of_migration_does_not_depend_on_the_session_zone() {
     let db = empty().await;

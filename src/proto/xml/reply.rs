@@ -96,6 +96,14 @@ impl Element {
         self
     }
 
+    /// The element alone, without declaration, so that it can stand inside another document; with a final newline.
+    #[must_use]
+    pub fn to_xml(&self) -> String {
+        let mut out = String::new();
+        self.write(0, &mut out);
+        out
+    }
+
     /// Writes the element on lines of its own.
     fn write(&self, level: usize, out: &mut String) {
         indent(level, out);

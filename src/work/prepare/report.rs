@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use chrono::NaiveDateTime;
+use chrono::DateTime;
+use chrono_tz::Tz;
 
 use crate::db::preparation::Prepared;
 use crate::domain::ids::JobId;
@@ -12,8 +13,8 @@ use crate::work::groups::Kept;
 /// A pass over all jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
-    /// When it began, local time.
-    pub at: NaiveDateTime,
+    /// When it began.
+    pub at: DateTime<Tz>,
     /// Jobs by id, and what became of each.
     pub jobs: Vec<(JobId, Outcome)>,
     /// Dynamic groups among their actors that were not evaluated.

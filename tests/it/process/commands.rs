@@ -2,6 +2,8 @@
 
 use super::{RUN, comments, with_sent_run};
 
+use fusion_sidecar::db::schema::VERSION;
+
 use crate::support::database::{empty, fresh};
 use crate::support::process::{Sidecar, run, told, url};
 
@@ -92,8 +94,9 @@ async fn without_the_own_tables_it_asks_for_migrate() {
         on(&url, &["migrate"]),
         (
             0,
-            "own tables are at version 1; made again: glpi_plugin_fusioninventory_sidecar_runs\n"
-                .into(),
+            format!(
+                "own tables are at version {VERSION}; made again: glpi_plugin_fusioninventory_sidecar_runs\n"
+            ),
             String::new()
         )
     );
@@ -122,12 +125,14 @@ async fn migrate_makes_only_what_it_is_asked_for() {
             .await
     };
     for expected in [
-        "shared tables created; own tables created, version 1\n",
-        "shared tables are complete, left as they are; own tables are at version 1\n",
+        format!("shared tables created; own tables created, version {VERSION}\n"),
+        format!(
+            "shared tables are complete, left as they are; own tables are at version {VERSION}\n"
+        ),
     ] {
         assert_eq!(
             on(&url, &["migrate", "--standalone"]),
-            (0, expected.to_owned(), String::new())
+            (0, expected, String::new())
         );
     }
     let all = tables().await;
@@ -137,7 +142,7 @@ async fn migrate_makes_only_what_it_is_asked_for() {
         on(&url, &["migrate"]),
         (
             0,
-            "own tables created, version 1\n".to_owned(),
+            format!("own tables created, version {VERSION}\n"),
             String::new()
         )
     );
