@@ -201,13 +201,13 @@ impl Db {
             let known = match settings.session_zone {
                 SessionZone::Server => Some(String::new()),
                 SessionZone::Timezone => {
-                    let converted: Option<Option<String>> = conn
+                    let is_known: Option<bool> = conn
                         .exec_first(
-                            "SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?)",
+                            "SELECT CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ?) IS NOT NULL",
                             (zone.name(),),
                         )
                         .await?;
-                    converted.flatten().map(|_| zone.name().to_owned())
+                    (is_known == Some(true)).then(|| zone.name().to_owned())
                 }
             };
             conn.disconnect().await?;

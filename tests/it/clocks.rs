@@ -1,8 +1,14 @@
 //! A change of the clocks, on a database server that knows no zone by name: what is written stays the moment that it was.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use fusion_sidecar::clock::{Clock, ManualClock};
 use fusion_sidecar::config::SessionZone;
+use fusion_sidecar::db::Db;
+use fusion_sidecar::mariadb::{Durability, PrivateServer, Start};
+use mysql_async::prelude::Queryable as _;
 
 use crate::support::app::{self, TestApp};
 use crate::support::database::{TestDb, fresh};
@@ -77,4 +83,37 @@ async fn serve_says_that_it_has_only_the_offset() {
     };
     assert!(warned(&["--timezone", "Europe/Paris"]));
     assert!(!warned(&[]));
+}
+
+/// As on most servers of a GLPI that uses time zones.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_knows_the_zone_has_sessions_in_it() {
+    let server = PrivateServer::start(Start {
+        dir: None,
+        durability: Durability::Fast,
+        time_zone: Some("+00:00".into()),
+    })
+    .await
+    .unwrap();
+    server.load_time_zones().await.unwrap();
+    let mut database = server.database("mysql");
+    database.session_zone = SessionZone::Timezone;
+    let noon: DateTime<Utc> = "2026-07-01T12:00:00Z".parse().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(noon));
+    let db = Db::open(&database, Tz::America__St_Johns, &clock)
+        .await
+        .unwrap();
+    assert_eq!(db.zone_by_offset(), None);
+    let mut conn = db.conn().await.unwrap();
+    let session: Option<(String, String)> = conn
+        .query_first("SELECT @@session.time_zone, CAST(FROM_UNIXTIME(1782907200) AS CHAR)")
+        .await
+        .unwrap();
+    assert_eq!(
+        session,
+        Some(("America/St_Johns".into(), "2026-07-01 09:30:00".into()))
+    );
+    drop(conn);
+    db.close().await;
+    server.stop().await.unwrap();
 }
