@@ -127,9 +127,11 @@ pub async fn play(
     conn: &mut Conn,
     job: impl AsyncFn(Job) -> Result<(), String>,
 ) -> Result<Outcome, PlayError> {
+    let rows = recording.rows_on(base);
+    base.keys(&rows)?;
     let scratch = Scratch::open(conn, &base.watched, &moment.offset()).await?;
     scratch.clear(conn).await?;
-    load(&scratch, &recording.rows_on(base), moment, conn).await?;
+    load(&scratch, &rows, moment, conn).await?;
     let before = scratch.dump(conn).await?;
     let ends = ask(recording, subject, job).await?;
     let after = scratch.dump(conn).await?;
@@ -176,6 +178,7 @@ pub async fn ask(
 
 /// Empties the watched tables and leaves the rows that all recordings stand on.
 pub async fn clean(base: &Base, moment: &Moment, conn: &mut Conn) -> Result<(), ScratchError> {
+    base.keys(&base.rows)?;
     let scratch = Scratch::open(conn, &base.watched, &moment.offset()).await?;
     scratch.clear(conn).await?;
     load(&scratch, &base.rows, moment, conn).await

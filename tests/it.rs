@@ -70,6 +70,8 @@ mod readme;
 mod redux;
 #[path = "it/replay.rs"]
 mod replay;
+#[path = "it/replay_claim.rs"]
+mod replay_claim;
 #[path = "it/replay_command.rs"]
 mod replay_command;
 #[path = "it/retries.rs"]

@@ -1,6 +1,6 @@
 //! `replay`: recordings against a running server, from the command line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::say;
 use crate::clock::{Clock, SystemClock};
 use crate::config::database_url;
 use crate::db::Db;
-use crate::db::scratch::claim;
+use crate::db::scratch::Keys;
+use crate::db::scratch::claim::{self, Claim};
 use crate::replay::{
     Base, Job, Limits, Moment, Recording, Step, Subject, ask, clean, differences,
     differences_of_ends, play,
@@ -66,10 +67,11 @@ pub(super) struct ReplayArgs {
     pub(super) timeout: u64,
 }
 
-/// A recording, and what it stands on.
+/// A recording, what it stands on, and the keys of the rows that it loads.
 struct Case {
     recording: Recording,
     base: Arc<Base>,
+    keys: Keys,
 }
 
 /// How a case ended.
@@ -95,7 +97,7 @@ pub(super) async fn run(arguments: ReplayArgs) -> anyhow::Result<ExitCode> {
         bail!("no recording matches");
     }
     let mut database = match &arguments.database_url {
-        Some(url) => Some(open(url, &arguments, &cases).await?),
+        Some(url) => Some(open(url, &arguments).await?),
         None => None,
     };
     let outcome = play_all(&arguments, &cases, database.as_mut()).await;
@@ -131,30 +133,30 @@ struct Counts {
 /// A database that a replay has taken.
 struct Taken {
     conn: Conn,
-    watched: Vec<String>,
+    claim: Claim,
 }
 
 impl Taken {
     async fn leave(&mut self, cases: &[Case], arguments: &ReplayArgs) -> anyhow::Result<()> {
         if let Some(case) = cases.last() {
+            let keys = case.base.keys(&case.base.rows)?;
+            self.claim.expect(&mut self.conn, &keys).await?;
             clean(&case.base, &moment(arguments), &mut self.conn).await?;
         }
-        Ok(claim::leave(&mut self.conn, &self.watched).await?)
+        Ok(self.claim.leave(&mut self.conn).await?)
     }
 }
 
-async fn open(url: &str, arguments: &ReplayArgs, cases: &[Case]) -> anyhow::Result<Taken> {
+async fn open(url: &str, arguments: &ReplayArgs) -> anyhow::Result<Taken> {
     let mut settings =
         database_url::parse(url).map_err(|error| anyhow::anyhow!("--database-url {error}"))?;
     settings.max_connections = 1;
     let mut conn = Db::new(&settings, "")?.conn().await?;
-    let watched: BTreeSet<&String> = cases.iter().flat_map(|case| &case.base.watched).collect();
-    let watched: Vec<String> = watched.into_iter().cloned().collect();
     if arguments.init {
-        claim::give(&mut conn, &watched).await?;
+        claim::give(&mut conn).await?;
     }
-    claim::take(&mut conn, &watched).await?;
-    Ok(Taken { conn, watched })
+    let claim = claim::take(&mut conn).await?;
+    Ok(Taken { conn, claim })
 }
 
 fn moment(arguments: &ReplayArgs) -> Moment {
@@ -181,7 +183,12 @@ async fn play_all(
         .max();
     let width = width.unwrap_or_default();
     let mut counts = Counts::default();
-    for Case { recording, base } in cases {
+    for Case {
+        recording,
+        base,
+        keys,
+    } in cases
+    {
         let moment = moment(arguments);
         let job = async |job| work(arguments, job).await;
         let verdict = if let Some(why) = lacks(recording, arguments, &moment) {
@@ -189,6 +196,7 @@ async fn play_all(
         } else {
             let found = if let Some(taken) = &mut database {
                 let conn = &mut taken.conn;
+                taken.claim.expect(conn, keys).await?;
                 let outcome = play(recording, base, &subject, &moment, conn, job).await;
                 outcome.map(|outcome| differences(recording, &outcome))
             } else {
@@ -289,7 +297,13 @@ fn read(arguments: &ReplayArgs) -> anyhow::Result<Vec<Case>> {
                 Some(base) => Arc::clone(base),
                 None => Arc::clone(bases.entry(dir.clone()).or_insert(Arc::new(base(&dir)?))),
             };
-            cases.push(Case { recording, base });
+            let keys = base.keys(&recording.rows_on(&base));
+            let keys = keys.with_context(|| recording.name.clone())?;
+            cases.push(Case {
+                recording,
+                base,
+                keys,
+            });
         }
     }
     Ok(cases)

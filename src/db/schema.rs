@@ -214,7 +214,7 @@ fn absent(present: &[(String, String)]) -> Vec<Missing> {
 }
 
 /// The tables of the selected database.
-pub(super) async fn tables(conn: &mut Conn) -> Result<HashSet<String>, mysql_async::Error> {
+async fn tables(conn: &mut Conn) -> Result<HashSet<String>, mysql_async::Error> {
     let names: Vec<String> = conn
         .query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
         .await?;
@@ -297,6 +297,15 @@ fn refuse_newer(found: Option<u32>) -> Result<(), SchemaError> {
         Some(found) if found > VERSION => Err(SchemaError::Newer { found }),
         _ => Ok(()),
     }
+}
+
+/// The tables that `sql/shared.sql` makes.
+pub(super) fn shared_tables() -> Vec<String> {
+    expanded(SHARED_SQL)
+        .iter()
+        .filter_map(|statement| created(statement))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn expanded(script: &str) -> Vec<String> {

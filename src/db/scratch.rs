@@ -3,6 +3,7 @@
 //! Names of tables and columns come from recordings. None reaches a statement that `information_schema` does not have.
 
 pub mod claim;
+pub(crate) mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +16,6 @@ use super::names::quoted;
 
 /// MySQL's number of the charset "binary": what a column of bytes has instead of a charset.
 const BINARY: u16 = 63;
-/// In the names of the sidecar's own tables.
-const OWN_TABLES: &str = "_sidecar_";
 /// Columns by which own tables refer to rows that a replay empties.
 const OWN_REFERENCES: [&str; 4] = ["tasks_id", "taskjobs_id", "taskjobstates_id", "agents_id"];
 
@@ -54,12 +53,21 @@ pub type Row = BTreeMap<String, Cell>;
 /// Rows by table and id.
 pub type Dump = BTreeMap<String, BTreeMap<i64, Row>>;
 
+/// Keys of rows, by table: the values of the primary key, `/` between several.
+pub type Keys = BTreeMap<String, BTreeSet<String>>;
+
 /// Why the rows of a scratch database cannot be changed or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
     /// A table that the database does not have.
     #[error("the database has no table {0}")]
     NoTable(String),
+    /// A table that a replay must not empty.
+    #[error("table {0} is none that replays may empty")]
+    NotReplayed(String),
+    /// A table that would be filled and never emptied.
+    #[error("table {0} is not among those that its base watches: no row is loaded there")]
+    NotWatched(String),
     /// A column that the table does not have.
     #[error("table {table} has no column {column}")]
     NoColumn {
@@ -130,7 +138,7 @@ impl Scratch {
                     .iter()
                     .any(|reference| column.ends_with(reference))
             };
-            table.contains(OWN_TABLES) && columns.iter().any(refers)
+            tables::is_own(table) && columns.iter().any(refers)
         });
         for table in self.watched.iter().chain(own.map(|(table, _)| table)) {
             let table = quoted(table);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::changes::Changes;
 use super::request::Request;
+use crate::db::scratch::{Keys, ScratchError, tables};
 
 /// A row to load: values by column, times relative.
 pub type Row = Map<String, Value>;
@@ -163,6 +164,25 @@ impl Base {
     /// Reads the base at `path`.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         read(path)
+    }
+
+    /// The keys of `rows`, which are to be loaded on this base.
+    ///
+    /// # Errors
+    ///
+    /// When this base watches a table that replays may not empty, or a row is in a table that it does not watch, or has no integer `id`.
+    pub fn keys(&self, rows: &Rows) -> Result<Keys, ScratchError> {
+        tables::permit(&self.watched, rows.keys())?;
+        let keys = rows.iter().map(|(table, rows)| {
+            let ids = rows
+                .iter()
+                .map(|row| Some(row.get("id")?.as_i64()?.to_string()));
+            match ids.collect::<Option<_>>() {
+                Some(ids) => Ok((table.clone(), ids)),
+                None => Err(ScratchError::NoId(table.clone())),
+            }
+        });
+        keys.collect()
     }
 }
 
