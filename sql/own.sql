@@ -1,8 +1,9 @@
 -- The sidecar's own tables. {p} is the plugin's table prefix and {f} the stem of its foreign keys, as everywhere in the sidecar's SQL.
 -- They lie below the plugin's prefix so that its uninstall takes them along. No foreign keys: PHP deletes its rows without asking us.
 
--- Rows that a transaction updates before anything else, so that two of them that create runs of one job (`job:<id>`), or register agents of
--- one bucket (`agent:<0…255>`), come one after the other; Galera's certification refuses the second.
+-- Rows that a transaction updates before anything else, so that two of them that create runs of one job (`job:<id>`), register agents of
+-- one bucket (`agent:<0…255>`), or store what was found for one order on one computer (`found:<0…255>`), come one after the other; Galera's
+-- certification refuses the second.
 CREATE TABLE IF NOT EXISTS `{p}sidecar_locks` (
   `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `counter` bigint(20) unsigned NOT NULL DEFAULT 0,

@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use chrono_tz::Tz;
 use futures_util::future::BoxFuture;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder, PoolConstraints, PoolOpts, SslOpts, Transaction, TxOpts};
+use mysql_async::{Conn, OptsBuilder, SslOpts, Transaction, TxOpts};
 use rand::Rng;
 use secrecy::ExposeSecret;
 
@@ -97,11 +97,20 @@ impl From<mysql_async::Error> for DbError {
     fn from(error: mysql_async::Error) -> Self {
         match &error {
             mysql_async::Error::Server(server) => match server.code {
-                // ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT
-                1213 => Self::Conflict(error.to_string()),
-                1205 => Self::Locked(error.to_string()),
-                // Too many connections, shutdown in progress, connection killed, read-only server.
-                1040 | 1053 | 1927 | 1290 | 1836
+                // ER_LOCK_DEADLOCK; a row that changed since this transaction read it.
+                1213 | 1020 => Self::Conflict(error.to_string()),
+                // ER_LOCK_WAIT_TIMEOUT, MySQL's ER_LOCK_NOWAIT
+                1205 | 3572 => Self::Locked(error.to_string()),
+                // Too many connections, of all, of this user, or in an hour; shutdown in progress.
+                1040 | 1203 | 1226 | 1053
+                // A connection killed or idle for too long: MariaDB's word, then MySQL's.
+                | 1927 | 3169 | 4031
+                // A read-only server, before and in the middle of a transaction.
+                | 1290 | 1792 | 1836
+                // A statement killed, or longer than max_statement_time or max_execution_time.
+                | 1317 | 1969 | 3024
+                // A node that is no part of its Galera cluster now.
+                | 1047
                 // A login refused: password, database, host, TLS.
                 | 1045 | 1698 | 1049 | 1129 | 1130 | 3159 => Self::Unavailable(error.to_string()),
                 _ => Self::Refused(error.to_string()),
@@ -131,8 +140,10 @@ impl DbError {
 enum OnLock {
     /// Waits again, a few times: nobody else waits for it.
     TryAgain,
-    /// Fails at once: others stand behind it.
+    /// Fails then: others stand behind it.
     GiveUp,
+    /// Fails without a wait, in a session that is kept for that.
+    NoWait,
 }
 
 /// GLPI's database.
@@ -152,7 +163,7 @@ impl Db {
     /// When the settings make no pool.
     pub fn new(settings: &Database, session_zone: &str) -> Result<Self, DbError> {
         Self::with(settings, |opts, setup| {
-            Sessions::in_zone(opts, setup, session_zone)
+            Sessions::in_zone(opts, setup, settings.max_connections, session_zone)
         })
     }
 
@@ -160,17 +171,12 @@ impl Db {
         settings: &Database,
         sessions: impl FnOnce(OptsBuilder, Vec<String>) -> Sessions,
     ) -> Result<Self, DbError> {
-        let constraints =
-            PoolConstraints::new(1.min(settings.max_connections), settings.max_connections)
-                .ok_or_else(|| {
-                    DbError::Unavailable("the pool must hold at least one connection".to_owned())
-                })?;
-        let pool_opts = PoolOpts::new()
-            .with_constraints(constraints)
-            .with_reset_connection(false);
-        let opts = connection(settings)
-            .pool_opts(pool_opts)
-            .stmt_cache_size(STATEMENT_CACHE);
+        if settings.max_connections == 0 {
+            return Err(DbError::Unavailable(
+                "the pool must hold at least one connection".to_owned(),
+            ));
+        }
+        let opts = connection(settings).stmt_cache_size(STATEMENT_CACHE);
         let setup = vec![
             "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'".to_owned(),
             // Row locks without gaps: requests of different agents must not wait for each other.
@@ -216,9 +222,10 @@ impl Db {
         let known = tokio::time::timeout(settings.timeout, asking)
             .await
             .map_err(|_| DbError::Unavailable("no answer in time".to_owned()))??;
+        let most = settings.max_connections;
         let db = Self::with(settings, |opts, setup| match known {
-            Some(known) => Sessions::in_zone(opts, setup, &known),
-            None => Sessions::following(opts, setup, zone, Arc::clone(clock)),
+            Some(known) => Sessions::in_zone(opts, setup, most, &known),
+            None => Sessions::following(opts, setup, most, zone, Arc::clone(clock)),
         })?;
         Ok(db)
     }
@@ -261,8 +268,10 @@ impl Db {
 
     /// Closes all connections.
     pub async fn close(self) {
-        if let Err(error) = self.sessions.pool().disconnect().await {
-            tracing::debug!(error = %error, "connections did not close cleanly");
+        for pool in [self.sessions.pool(), self.sessions.kept()] {
+            if let Err(error) = pool.disconnect().await {
+                tracing::debug!(error = %error, "connections did not close cleanly");
+            }
         }
     }
 
@@ -311,7 +320,10 @@ impl Db {
             loop {
                 tries += 1;
                 let outcome = async {
-                    let pool = self.sessions.pool();
+                    let pool = match on_lock {
+                        OnLock::NoWait => self.sessions.kept(),
+                        OnLock::TryAgain | OnLock::GiveUp => self.sessions.pool(),
+                    };
                     let mut tx = pool.start_transaction(TxOpts::default()).await?;
                     match work(self, &input, &mut tx).await {
                         Ok(value) => {
@@ -388,4 +400,37 @@ fn connection(settings: &Database) -> OptsBuilder {
         .db_name(Some(settings.name.clone()))
         .tcp_nodelay(true)
         .ssl_opts(ssl)
+}
+
+#[cfg(test)]
+mod tests {
+    use mysql_async::{Error, ServerError};
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_and_what_it_means() {
+        for (numbers, code) in [
+            (&[1213, 1020][..], "db-conflict"),
+            (&[1205, 3572], "db-locked"),
+            (
+                &[
+                    1040, 1203, 1226, 1053, 1927, 3169, 4031, 1290, 1792, 1836, 1317, 1969, 3024,
+                    1047,
+                ],
+                "db-unavailable",
+            ),
+            (&[1045, 1698, 1049, 1129, 1130, 3159], "db-unavailable"),
+            (&[1064, 1054, 1062, 1142, 1406], "db-refused"),
+        ] {
+            for number in numbers {
+                let error = Error::Server(ServerError {
+                    code: *number,
+                    message: String::new(),
+                    state: "HY000".to_owned(),
+                });
+                assert_eq!(DbError::from(error).code(), code, "{number}");
+            }
+        }
+    }
 }

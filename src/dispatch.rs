@@ -36,7 +36,7 @@ use crate::domain::admission::Admission;
 use crate::domain::catalogue::{Catalogue, Site};
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
-use crate::domain::run::{LogState, Run};
+use crate::domain::run::{LogState, Run, StateSet};
 use crate::proto::text;
 use crate::telemetry::metrics::REPORTS_IGNORED;
 use addresses::Addresses;
@@ -260,6 +260,7 @@ fn change(run: &Run, step: Step, lines: Vec<Line>) -> Change {
         itemtype: run.itemtype.clone(),
         items_id: run.items_id,
         step,
+        unless: StateSet::default(),
         lines,
         finding: None,
     }

@@ -46,6 +46,8 @@ mod fuzz;
 mod glpi_dir;
 #[path = "it/groups.rs"]
 mod groups;
+#[path = "it/in_the_way.rs"]
+mod in_the_way;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/nginx.rs"]

@@ -3,6 +3,7 @@
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Transaction};
+use serde_json::{Map, Value};
 
 use super::row::Columns;
 use super::schema::AGENT_BUCKETS;
@@ -25,8 +26,8 @@ pub struct Contact {
     pub useragent: Option<String>,
     /// The token that it obeys.
     pub token: Option<String>,
-    /// Versions of its tasks, the JSON map of the column `version`; none = as it is.
-    pub versions: Option<String>,
+    /// The module whose version it tells, and that version; none = they are as they were.
+    pub version: Option<(&'static str, String)>,
 }
 
 /// How an agent works through network tasks; 0 = as the general settings say.
@@ -135,6 +136,25 @@ impl Db {
     }
 }
 
+/// The JSON map of the column `version` with `version` of `module` in it; none when nothing changes or the table cannot hold it.
+#[must_use]
+pub fn with_version(stored: &str, module: &str, version: &str) -> Option<String> {
+    let mut map = match serde_json::from_str(stored) {
+        Ok(Value::Object(map)) => map,
+        // Before it was a map it was the inventory's version alone.
+        _ if !stored.is_empty() && !stored.starts_with(['[', '{']) => {
+            Map::from_iter([("INVENTORY".to_owned(), stored.into())])
+        }
+        _ => Map::new(),
+    };
+    let version = Value::from(version);
+    if map.get(module) == Some(&version) {
+        return None;
+    }
+    map.insert(module.to_owned(), version);
+    Some(Value::Object(map).to_string()).filter(|text| text.chars().count() <= MAX_TEXT)
+}
+
 /// Whether a column of [`MAX_TEXT`] characters can hold `name`. One with control characters is nobody's: the tables' collation ignores
 /// them, so that it would match the name without.
 pub(super) fn can_match(name: &str) -> bool {
@@ -165,13 +185,15 @@ async fn register(
         "/* register_agent */ INSERT INTO {p}agents (name, device_id, entities_id, last_contact, useragent, token, version, \
          threads_networkdiscovery, threads_networkinventory) VALUES (?, ?, 0, ?, ?, ?, ?, 0, 0)",
     );
+    let versions = contact.version.as_ref();
+    let versions = versions.and_then(|(module, version)| with_version("", module, version));
     let values = (
         device_id,
         device_id,
         contact.at,
         contact.useragent.as_deref(),
         contact.token.as_deref(),
-        contact.versions.as_deref(),
+        versions,
     );
     tx.exec_drop(insert.as_ref(), values).await?;
     let id = tx.last_insert_id().unwrap_or_default();
@@ -239,5 +261,29 @@ mod tests {
         let used: std::collections::HashSet<u64> =
             (0..2000).map(|i| bucket(&format!("wks-{i}"))).collect();
         assert!(used.len() > 200, "{} locks in use", used.len());
+    }
+
+    #[test]
+    fn versions_are_kept_by_module() {
+        for (stored, result) in [
+            (
+                r#"{"INVENTORY": "v2.6"}"#,
+                Some(r#"{"INVENTORY":"v2.6","NETWORKDISCOVERY":"2.6"}"#),
+            ),
+            ("", Some(r#"{"NETWORKDISCOVERY":"2.6"}"#)),
+            (
+                "v2.5",
+                Some(r#"{"INVENTORY":"v2.5","NETWORKDISCOVERY":"2.6"}"#),
+            ),
+            ("[]", Some(r#"{"NETWORKDISCOVERY":"2.6"}"#)),
+            (r#"{"NETWORKDISCOVERY":"2.6"}"#, None),
+        ] {
+            assert_eq!(
+                with_version(stored, "NETWORKDISCOVERY", "2.6").as_deref(),
+                result,
+                "{stored}"
+            );
+        }
+        assert_eq!(with_version("", "X", &"9".repeat(300)), None);
     }
 }

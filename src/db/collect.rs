@@ -1,18 +1,17 @@
 //! What agents collect (`collects` and its kinds), and what they found (`…_contents`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Row, Transaction, Value};
+use mysql_async::{Conn, Row};
 
-use super::bulk::{LIST_MAX, insert, list, marks, pad};
+use super::bulk::{LIST_MAX, list, marks};
 use super::row::Columns;
 use super::{Db, DbError};
-use crate::domain::ids::ComputerId;
 use crate::proto::collect::{FileSearch, Item, What};
 
 /// Kinds of collects, by `collects.type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Windows registry.
     Registry,
@@ -191,120 +190,4 @@ fn file_search(row: Row) -> Result<(u32, Item), DbError> {
     }
     let what = What::File(search);
     Ok((collect, Item { id, what }))
-}
-
-/// Forgets the files that these orders found on `computer` before.
-pub(super) async fn forget_files(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    computer: ComputerId,
-    orders: &[u32],
-) -> Result<(), DbError> {
-    for chunk in orders.chunks(LIST_MAX) {
-        let text = format!(
-            "/* forget_files */ SELECT id FROM {{p}}collects_files_contents WHERE computers_id = ? AND {{f}}collects_files_id IN ({})",
-            marks(chunk.len())
-        );
-        // The computer is a parameter: statements are cached by their text, and there are as many computers as agents.
-        let values = std::iter::once(computer.0)
-            .chain(pad(chunk))
-            .map(Value::from);
-        let ids: Vec<u64> = tx
-            .exec(
-                db.names.replace(&text),
-                Params::Positional(values.collect()),
-            )
-            .await?;
-        remove(db, tx, "collects_files_contents", &ids).await?;
-    }
-    Ok(())
-}
-
-/// Removes rows of a table by their ids. Without an index a condition on other columns would lock, one after the other, the rows of
-/// everybody else.
-async fn remove(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    table: &str,
-    ids: &[u64],
-) -> Result<(), DbError> {
-    for chunk in ids.chunks(LIST_MAX) {
-        let text = format!(
-            "/* remove_found */ DELETE FROM {{p}}{table} WHERE id IN ({})",
-            marks(chunk.len())
-        );
-        tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
-    }
-    Ok(())
-}
-
-/// Stores what an order found on `computer`.
-pub(super) async fn store(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    computer: ComputerId,
-    order: u32,
-    found: &Found,
-) -> Result<(), DbError> {
-    let (table, stem, key, values) = match found {
-        Found::File(path, size) => {
-            let sql = db.sql(
-                "/* store_found */ INSERT INTO {p}collects_files_contents (computers_id, {f}collects_files_id, pathfile, size) VALUES (?, ?, ?, ?)",
-            );
-            return Ok(tx
-                .exec_drop(sql.as_ref(), (computer.0, order, path, size))
-                .await?);
-        }
-        Found::Values(Kind::Registry, values) => (
-            "collects_registries_contents",
-            "collects_registries_id",
-            "key",
-            values,
-        ),
-        Found::Values(_, values) => (
-            "collects_wmis_contents",
-            "collects_wmis_id",
-            "property",
-            values,
-        ),
-    };
-    let text = format!(
-        "/* store_found */ SELECT id, `{key}` FROM {{p}}{table} WHERE computers_id = ? AND {{f}}{stem} = ? ORDER BY id"
-    );
-    let stored: Vec<(u64, Option<String>)> = tx
-        .exec(db.names.replace(&text), (computer.0, order))
-        .await?;
-    let wanted: HashSet<&str> = values.iter().map(|(key, ..)| key.as_str()).collect();
-    let mut known: HashMap<String, u64> = HashMap::new();
-    let mut gone: Vec<u64> = Vec::new();
-    for (row, key) in stored {
-        let key = key.unwrap_or_default();
-        // Of several rows of a key the first is kept.
-        if wanted.contains(key.as_str()) && !known.contains_key(&key) {
-            known.insert(key, row);
-        } else {
-            gone.push(row);
-        }
-    }
-    remove(db, tx, table, &gone).await?;
-    // A row that is there is named by its id, every other one gets the next.
-    let rows: Vec<[Value; 5]> = values
-        .iter()
-        .map(|(key, new, again)| {
-            let row = known.get(key);
-            let value = if row.is_some() { again } else { new };
-            [
-                row.into(),
-                computer.0.into(),
-                order.into(),
-                key.as_str().into(),
-                value.as_str().into(),
-            ]
-        })
-        .collect();
-    let head = format!(
-        "/* store_found */ INSERT INTO {{p}}{table} (id, computers_id, {{f}}{stem}, `{key}`, value)"
-    );
-    let tail = "ON DUPLICATE KEY UPDATE value = VALUES(value)";
-    insert(db, tx, &head, &rows, tail).await
 }

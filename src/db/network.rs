@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDateTime;
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Params, Row, Transaction, Value};
 
-use super::bulk::{LIST_MAX, list, marks, pad};
+use super::bulk::{LIST_MAX, list, marks};
 use super::row::Columns;
 use super::{Db, DbError};
-use crate::domain::ids::{AgentId, RunId};
 use crate::proto::network::{Credential, Range};
 
 /// A kind of device that is queried by SNMP.
@@ -176,60 +174,6 @@ impl Db {
         })
         .await
     }
-}
-
-/// Notes the progress of a discovery, whose run is locked; its end moves on with every message, as the plugin has it.
-pub(super) async fn note(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    run: RunId,
-    agent: AgentId,
-    at: NaiveDateTime,
-    progress: Progress,
-) -> Result<(), DbError> {
-    let known = db.sql(
-        "/* discovery_progress */ SELECT id FROM {p}statediscoveries WHERE {f}taskjob_id = ? AND {f}agents_id = ?",
-    );
-    // Without an index: the table is read through once, not locked, and the rows are changed by their id.
-    let known: Vec<u32> = tx.exec(known.as_ref(), (run.0, agent.0)).await?;
-    let started = progress.started.then_some(at);
-    if known.is_empty() {
-        let insert = db.sql(
-            "/* discovery_progress */ INSERT INTO {p}statediscoveries \
-             ({f}taskjob_id, {f}agents_id, start_time, end_time, date_mod, nb_ip, nb_found) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        );
-        let values = (
-            run.0,
-            agent.0,
-            started,
-            at,
-            at,
-            progress.addresses,
-            progress.found,
-        );
-        return Ok(tx.exec_drop(insert.as_ref(), values).await?);
-    }
-    for chunk in known.chunks(LIST_MAX) {
-        let text = format!(
-            "/* discovery_progress */ UPDATE {{p}}statediscoveries SET start_time = COALESCE(?, start_time), end_time = ?, date_mod = ?, \
-             nb_ip = LEAST(nb_ip + ?, 4294967295), nb_found = LEAST(nb_found + ?, 4294967295) WHERE id IN ({})",
-            marks(chunk.len())
-        );
-        let told: [Value; 5] = [
-            started.into(),
-            at.into(),
-            at.into(),
-            progress.addresses.into(),
-            progress.found.into(),
-        ];
-        let values = told.into_iter().chain(pad(chunk).map(Value::from));
-        tx.exec_drop(
-            db.names.replace(&text),
-            Params::Positional(values.collect()),
-        )
-        .await?;
-    }
-    Ok(())
 }
 
 fn credential(row: Row) -> Result<Credential, DbError> {

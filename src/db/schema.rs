@@ -25,6 +25,9 @@ pub const VERSION: u32 = 2;
 /// two agents wait for each other more rarely.
 pub const AGENT_BUCKETS: u32 = 256;
 
+/// How many lock rows findings are spread over, see [`found_bucket`].
+pub const FOUND_BUCKETS: u32 = 256;
+
 const SHARED_SQL: &str = include_str!("../../sql/shared.sql");
 const OWN_SQL: &str = include_str!("../../sql/own.sql");
 const STANDALONE_SQL: &str = include_str!("../../sql/standalone.sql");
@@ -389,12 +392,17 @@ async fn make_own(conn: &mut Conn, now: DateTime<Utc>) -> Result<(), mysql_async
     .await
 }
 
-/// The lock rows of the agents' buckets, made ahead so that registering one never inserts there: two inserts into one gap deadlock.
+/// The bucket of what is found for an order on a computer, or by a run for an agent: the upper bits of a multiplicative hash.
+pub(super) fn found_bucket(of: u64, row: u32) -> u32 {
+    let hash = (of ^ (u64::from(row) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (hash >> 32) as u32 % FOUND_BUCKETS
+}
+
+/// The lock rows of all buckets, made ahead so that taking one never inserts: two inserts into one gap deadlock.
 fn lock_rows() -> String {
-    let rows = (0..AGENT_BUCKETS)
-        .map(|bucket| format!("('agent:{bucket}')"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let agents = (0..AGENT_BUCKETS).map(|bucket| format!("('agent:{bucket}')"));
+    let found = (0..FOUND_BUCKETS).map(|bucket| format!("('found:{bucket}')"));
+    let rows = agents.chain(found).collect::<Vec<_>>().join(", ");
     Names::fusioninventory().replace(&format!(
         "INSERT IGNORE INTO {{p}}sidecar_locks (name) VALUES {rows}"
     ))

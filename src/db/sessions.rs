@@ -3,20 +3,31 @@
 //! A server without time zone tables knows no zone by name, only by an offset, which is right until the clocks change. So every piece of
 //! work asks [`Sessions::pool`] for its connection: the first one after a change makes a new pool. The connections of the old one are closed
 //! as soon as the last piece of work that has one is done; until then there may be twice as many as allowed.
+//!
+//! [`KEPT`] of the connections are kept for what is written together: whatever else takes its time, agents' messages are written. These
+//! sessions do not wait for a row that somebody else has locked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
-use mysql_async::{Opts, OptsBuilder, Pool};
+use mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
 
 use crate::clock::Clock;
+
+/// Connections kept for what is written together: one for the batches, one for what hit a lock.
+const KEPT: usize = 2;
+
+/// Statements that make a session one that does not wait for locked rows. A server for which no wait is too short (MySQL, MariaDB before
+/// 10.3) waits for one second, its shortest.
+const NO_WAIT: &str = "SET SESSION innodb_lock_wait_timeout = 0";
 
 /// Pools, one at a time.
 #[derive(Debug)]
 pub(super) struct Sessions {
     opts: OptsBuilder,
     setup: Vec<String>,
+    most: usize,
     follows: Option<(Tz, Arc<dyn Clock>)>,
     current: Mutex<Current>,
 }
@@ -26,20 +37,19 @@ struct Current {
     /// `SET time_zone` takes it; empty: the server's own zone.
     zone: String,
     pool: Pool,
+    kept: Pool,
 }
 
 impl Sessions {
-    /// With `opts`, set up by the statements `setup`, in `zone` as the server knows it, or in the server's own where it is empty.
-    pub(super) fn in_zone(opts: OptsBuilder, setup: Vec<String>, zone: &str) -> Self {
-        let current = Current {
-            pool: pool(&opts, &setup, zone),
-            zone: zone.to_owned(),
-        };
+    /// At most `most` with `opts`, set up by the statements `setup`, in `zone` as the server knows it, or in the server's own where it is
+    /// empty. Too few to keep some are one, and the kept ones.
+    pub(super) fn in_zone(opts: OptsBuilder, setup: Vec<String>, most: usize, zone: &str) -> Self {
         Self {
+            current: Mutex::new(current(&opts, &setup, most, zone)),
             opts,
             setup,
+            most,
             follows: None,
-            current: Mutex::new(current),
         }
     }
 
@@ -47,10 +57,11 @@ impl Sessions {
     pub(super) fn following(
         opts: OptsBuilder,
         setup: Vec<String>,
+        most: usize,
         zone: Tz,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let mut sessions = Self::in_zone(opts, setup, &offset_of(zone, clock.now()));
+        let mut sessions = Self::in_zone(opts, setup, most, &offset_of(zone, clock.now()));
         sessions.follows = Some((zone, clock));
         sessions
     }
@@ -62,27 +73,47 @@ impl Sessions {
 
     /// The pool of the sessions that are in the right zone now.
     pub(super) fn pool(&self) -> Pool {
+        self.now(|current| &current.pool)
+    }
+
+    /// As [`Sessions::pool`], of the sessions that are kept for what is written together.
+    pub(super) fn kept(&self) -> Pool {
+        self.now(|current| &current.kept)
+    }
+
+    fn now(&self, which: impl FnOnce(&Current) -> &Pool) -> Pool {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((zone, clock)) = &self.follows {
             let offset = offset_of(*zone, clock.now());
             if offset != current.zone {
                 tracing::info!(zone = %zone, from = current.zone, to = offset, "the clocks have changed: new sessions of the database");
-                *current = Current {
-                    pool: pool(&self.opts, &self.setup, &offset),
-                    zone: offset,
-                };
+                *current = self::current(&self.opts, &self.setup, self.most, &offset);
             }
         }
-        current.pool.clone()
+        which(&current).clone()
     }
 }
 
-fn pool(opts: &OptsBuilder, setup: &[String], zone: &str) -> Pool {
+fn current(opts: &OptsBuilder, setup: &[String], most: usize, zone: &str) -> Current {
     let mut setup = setup.to_vec();
     if !zone.is_empty() {
         setup.push(format!("SET SESSION time_zone = '{zone}'"));
     }
-    Pool::new(Opts::from(opts.clone().setup(setup)))
+    let pool = pool(opts, setup.clone(), most.saturating_sub(KEPT).max(1));
+    setup.push(NO_WAIT.to_owned());
+    Current {
+        zone: zone.to_owned(),
+        pool,
+        kept: self::pool(opts, setup, KEPT),
+    }
+}
+
+fn pool(opts: &OptsBuilder, setup: Vec<String>, most: usize) -> Pool {
+    let constraints = PoolConstraints::new(1, most).unwrap_or_default();
+    let pool_opts = PoolOpts::new()
+        .with_constraints(constraints)
+        .with_reset_connection(false);
+    Pool::new(Opts::from(opts.clone().pool_opts(pool_opts).setup(setup)))
 }
 
 /// `zone`'s offset at `now` in MySQL's notation, `+01:00`.

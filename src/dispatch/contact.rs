@@ -41,7 +41,11 @@ impl Hello<'_> {
         Ok(())
     }
 
-    pub(super) fn contact(&self, at: NaiveDateTime, versions: Option<String>) -> Contact {
+    pub(super) fn contact(
+        &self,
+        at: NaiveDateTime,
+        version: Option<(&'static str, String)>,
+    ) -> Contact {
         let fits = |text: &&str| text.chars().count() <= MAX_TEXT;
         Contact {
             at,
@@ -50,7 +54,7 @@ impl Hello<'_> {
                 .map(|name| cut_chars(name, MAX_TEXT).to_owned()),
             // A token that the table cannot hold is none that GLPI could use.
             token: self.token.filter(fits).map(str::to_owned),
-            versions,
+            version,
         }
     }
 }

@@ -106,7 +106,7 @@ pub struct Run {
 }
 
 /// A set of states, for compare-and-set: the states that a move may start from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StateSet(u8);
 
 impl StateSet {

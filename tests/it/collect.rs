@@ -16,6 +16,11 @@ use crate::support::site::SLOT_OPENS_AT_ONE;
 /// Collects 1 (registry, orders 11 and 12), 2 (WMI, order 21), 3 (files, orders 31 and 32), and run N of collect N for agent 1.
 pub(crate) async fn collecting(policy: Policy) -> TestApp {
     let app = site(policy).await;
+    stock(&app).await;
+    app
+}
+
+pub(crate) async fn stock(app: &TestApp) {
     app.db
         .set(
             "INSERT INTO {p}collects (id, name, type, is_active) VALUES (1, 'r', 'registry', 1), (2, 'w', 'wmi', 1), (3, 'f', 'file', 1);
@@ -32,7 +37,6 @@ pub(crate) async fn collecting(policy: Policy) -> TestApp {
             .run_on(run, 2, COLLECT, u32::try_from(run).unwrap())
             .await;
     }
-    app
 }
 
 pub(crate) async fn jobs(app: &TestApp, agent: &str) -> Value {

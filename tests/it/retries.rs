@@ -11,8 +11,13 @@ use crate::support::database::TestDb;
 impl TestDb {
     /// From now on the database refuses `what`, such as `INSERT ON {p}taskjoblogs`.
     async fn refuse(&self, what: &str) {
+        self.refuse_with(what, 1644).await;
+    }
+
+    /// The same, with an error of this number.
+    async fn refuse_with(&self, what: &str, number: u16) {
         self.set(&format!(
-            "CREATE TRIGGER refused BEFORE {what} FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'"
+            "CREATE TRIGGER refused BEFORE {what} FOR EACH ROW SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'refused'"
         ))
         .await;
     }
@@ -54,6 +59,57 @@ async fn a_discovery_is_added_up_once(#[values(Policy::Redux, Policy::Plugin)] p
     network::tell(&app, &found).await;
     assert_eq!(app.db.discoveries().await, [(9, 2, false)]);
     assert_eq!(app.db.state(1).await, 2);
+}
+
+/// What the database refuses for now, an agent is told to try again, and not that something is broken.
+#[rstest]
+#[tokio::test]
+async fn what_will_pass_is_unavailable(
+    // A statement killed or too long (MariaDB, MySQL), a read-only transaction, a node of a cluster that is not ready.
+    #[values(1317, 1969, 3024, 1792, 1047)] number: u16,
+) {
+    let app = collect::collecting(Policy::Redux).await;
+    collect::jobs(&app, "wks-1").await;
+    app.db.refuse_with("INSERT ON {p}taskjoblogs", number).await;
+    for form in ["_sid=31&path=/etc/hosts&size=12", "_sid=31"] {
+        let answer = collect::posted(&app, 3, form).await;
+        assert_eq!(
+            (answer.status, answer.header("retry-after")),
+            (503, Some("60")),
+            "{form}"
+        );
+    }
+    app.db.allow().await;
+    assert_eq!(collect::posted(&app, 3, "_sid=31").await.status, 200);
+}
+
+/// An agent that did not hear that its answer was taken says it again.
+#[rstest]
+#[tokio::test]
+async fn a_file_that_is_named_again_is_stored_once(
+    #[values(Policy::Redux, Policy::Plugin)] policy: Policy,
+) {
+    let app = collect::collecting(policy).await;
+    collect::jobs(&app, "wks-1").await;
+    for found in [
+        "_sid=31&path=/etc/hosts&size=12",
+        "_sid=31&path=/etc/hosts&size=12",
+        "_sid=31&path=/etc/HOSTS&size=12",
+        "_sid=32&path=/etc/hosts&size=12",
+        "_sid=31&path=/etc/hosts&size=13",
+    ] {
+        assert_eq!(collect::posted(&app, 3, found).await.status, 200);
+    }
+    let files: Vec<(u32, String, u32)> = app
+        .db
+        .ask("SELECT {f}collects_files_id, pathfile, size FROM {p}collects_files_contents ORDER BY id")
+        .await;
+    let expected = [
+        (31, "/etc/hosts".to_owned(), 13),
+        (31, "/etc/HOSTS".to_owned(), 12),
+        (32, "/etc/hosts".to_owned(), 12),
+    ];
+    assert_eq!(files, expected);
 }
 
 /// What was found before is forgotten as the order goes out, or the order does not go out.

@@ -126,7 +126,7 @@ async fn migrating_twice_changes_nothing() {
     let locks: Vec<(u32, u32)> = db
         .rows("SELECT COUNT(*), SUM(counter) FROM glpi_plugin_fusioninventory_sidecar_locks")
         .await;
-    assert_eq!(locks, [(schema::AGENT_BUCKETS, 7)]);
+    assert_eq!(locks, [(schema::AGENT_BUCKETS + schema::FOUND_BUCKETS, 7)]);
     let rows: Vec<(u32, u32)> =
         db.rows("SELECT (SELECT COUNT(*) FROM glpi_entities), (SELECT COUNT(*) FROM glpi_plugin_fusioninventory_agentmodules)").await;
     assert_eq!(rows, [(1, 7)]);

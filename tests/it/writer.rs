@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use chrono::{NaiveDate, NaiveDateTime};
 use fusion_sidecar::db::Db;
 use fusion_sidecar::db::agents::Contact;
-use fusion_sidecar::db::writer::{Change, Outcome, Request, Step, Writer};
-use fusion_sidecar::domain::ids::{AgentId, RunId};
+use fusion_sidecar::db::writer::{Change, Finding, Outcome, Request, Step, Writer};
+use fusion_sidecar::domain::ids::{AgentId, ComputerId, RunId};
 use fusion_sidecar::domain::run::{RunState, StateSet};
 use futures_util::future::join;
 use mysql_async::prelude::Queryable as _;
@@ -44,6 +44,7 @@ fn step(step: Step) -> Request {
             itemtype: "PluginFusioninventoryDeployPackage".into(),
             items_id: 1,
             step,
+            unless: StateSet::default(),
             lines: Vec::new(),
             finding: None,
         }],
@@ -55,12 +56,20 @@ fn contact(agent: u32, useragent: &str) -> Request {
         at: noon(),
         useragent: Some(useragent.into()),
         token: None,
-        versions: None,
+        version: None,
     };
     Request {
         at: noon(),
         contact: Some((AgentId(agent), contact)),
-        changes: Vec::new(),
+        // About no run that there is; with a finding it goes where rows are waited for.
+        changes: vec![Change {
+            run: RunId(99),
+            finding: Some(Finding::FilesAnew {
+                computer: ComputerId(1),
+                orders: vec![1],
+            }),
+            ..step(Step::Log).changes.remove(0)
+        }],
     }
 }
 

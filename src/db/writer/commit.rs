@@ -1,15 +1,15 @@
 //! One batch in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
 
-use super::{Change, Finding, Line, Outcome, Request, Step};
-use crate::db::agents::Contact;
+use super::{Change, Line, Outcome, Request, Step, findings};
+use crate::db::agents::{Contact, with_version};
 use crate::db::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
-use crate::db::{Db, DbError, collect, network};
+use crate::db::{Db, DbError};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Effect, RunState, on_report, on_report_as_plugin};
@@ -34,15 +34,30 @@ struct Gathered<'a> {
     lines: Vec<(NaiveDateTime, &'a Change, &'a Line)>,
 }
 
+/// Writes `requests`; with `skip` none of those whose run or agent somebody has locked, of which it returns that.
 pub(super) async fn write(
     db: &Db,
     tx: &mut Transaction<'static>,
     requests: &[Request],
-) -> Result<Vec<Vec<Outcome>>, DbError> {
-    let mut locked = lock_runs(db, tx, requests).await?;
+    skip: bool,
+) -> Result<Vec<Result<Vec<Outcome>, DbError>>, DbError> {
+    let mut stored = findings::read(db, tx, requests).await?;
+    let held = if skip {
+        held_elsewhere(db, tx, requests).await?
+    } else {
+        Elsewhere::default()
+    };
+    let all = requests;
+    let requests: Vec<&Request> = all.iter().filter(|request| !held.has(request)).collect();
+    let mut locked = lock_runs(db, tx, &requests).await?;
     let mut gathered = Gathered::default();
-    let mut outcomes = Vec::with_capacity(requests.len());
-    for request in requests {
+    let mut outcomes = Vec::with_capacity(all.len());
+    for request in all {
+        if held.has(request) {
+            let reason = "a run or an agent is in use".to_owned();
+            outcomes.push(Err(DbError::Locked(reason)));
+            continue;
+        }
         let mut made = Vec::with_capacity(request.changes.len());
         for change in &request.changes {
             let outcome = match locked.get_mut(&change.run) {
@@ -55,25 +70,87 @@ pub(super) async fn write(
                     .lines
                     .extend(lines.map(|line| (request.at, change, line)));
                 if let Some(finding) = &change.finding {
-                    store(db, tx, request.at, change.run, finding).await?;
+                    stored.add(db, tx, request.at, change.run, finding).await?;
                 }
             }
             made.push(outcome);
         }
-        outcomes.push(made);
+        outcomes.push(Ok(made));
     }
     write_states(db, tx, &gathered).await?;
     write_sends(db, tx, &gathered).await?;
     write_lines(db, tx, &gathered).await?;
-    write_contacts(db, tx, requests).await?;
+    write_contacts(db, tx, &requests).await?;
     Ok(outcomes)
+}
+
+/// Runs and agents that somebody else has locked.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    runs: HashSet<u64>,
+    agents: HashSet<u64>,
+}
+
+impl Elsewhere {
+    fn has(&self, request: &Request) -> bool {
+        let agent = request.contact.as_ref().map(|(agent, _)| agent.0);
+        agent.is_some_and(|agent| self.agents.contains(&u64::from(agent)))
+            || request
+                .changes
+                .iter()
+                .any(|change| self.runs.contains(&change.run.0))
+    }
+}
+
+/// Locks the runs and agents of all requests that nobody else has locked; which ones somebody has.
+async fn held_elsewhere(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    requests: &[Request],
+) -> Result<Elsewhere, DbError> {
+    let changes = requests.iter().flat_map(|request| &request.changes);
+    let runs = changes.map(|change| change.run.0).collect();
+    let contacts = requests
+        .iter()
+        .filter_map(|request| request.contact.as_ref());
+    let agents = contacts.map(|(agent, _)| u64::from(agent.0)).collect();
+    Ok(Elsewhere {
+        runs: skipped(db, tx, "taskjobstates", &runs).await?,
+        agents: skipped(db, tx, "agents", &agents).await?,
+    })
+}
+
+/// Locks those of these rows that nobody else has locked, in ascending order; which others there are.
+async fn skipped(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    table: &str,
+    ids: &BTreeSet<u64>,
+) -> Result<HashSet<u64>, DbError> {
+    let ids: Vec<u64> = ids.iter().copied().collect();
+    let mut held = HashSet::new();
+    for chunk in ids.chunks(LIST_MAX) {
+        let text = format!(
+            "/* skip_locked */ SELECT id FROM {{p}}{table} WHERE id IN ({}) ORDER BY id",
+            marks(chunk.len())
+        );
+        let text = db.names.replace(&text);
+        let locking = format!("{text} FOR UPDATE SKIP LOCKED");
+        let free: Vec<u64> = tx.exec(locking, list(chunk)).await?;
+        if free.len() < chunk.len() {
+            // One that does not exist is in nobody's way.
+            let there: Vec<u64> = tx.exec(text, list(chunk)).await?;
+            held.extend(there.into_iter().filter(|id| !free.contains(id)));
+        }
+    }
+    Ok(held)
 }
 
 /// Locks all runs of all requests, in ascending order: two instances never wait for each other crosswise.
 async fn lock_runs(
     db: &Db,
     tx: &mut Transaction<'static>,
-    requests: &[Request],
+    requests: &[&Request],
 ) -> Result<HashMap<RunId, Locked>, DbError> {
     let ids: BTreeSet<u64> = requests
         .iter()
@@ -117,6 +194,9 @@ async fn follow(
     run: &mut Locked,
     gathered: &mut Gathered<'_>,
 ) -> Result<Outcome, DbError> {
+    if change.unless.contains(run.state) {
+        return Ok(Outcome::Missed);
+    }
     let to = match &change.step {
         Step::Log => return Ok(Outcome::Done),
         Step::Send {
@@ -182,30 +262,6 @@ async fn superseded(db: &Db, tx: &mut Transaction<'static>, run: RunId) -> Resul
         .exec_first::<u8, _, _>(sql.as_ref(), (run.0,))
         .await?
         .is_some())
-}
-
-/// Stores what came with a change to `run`, whose row is locked: the tables of findings have no unique keys, and by that lock what
-/// comes of one run comes one after the other.
-async fn store(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    at: NaiveDateTime,
-    run: RunId,
-    finding: &Finding,
-) -> Result<(), DbError> {
-    match finding {
-        Finding::Collected {
-            computer,
-            order,
-            found,
-        } => collect::store(db, tx, *computer, *order, found).await,
-        Finding::FilesAnew { computer, orders } => {
-            collect::forget_files(db, tx, *computer, orders).await
-        }
-        Finding::Discovered { agent, progress } => {
-            network::note(db, tx, run, *agent, at, *progress).await
-        }
-    }
 }
 
 async fn write_states(
@@ -287,35 +343,30 @@ async fn write_lines(
 async fn write_contacts(
     db: &Db,
     tx: &mut Transaction<'static>,
-    requests: &[Request],
+    requests: &[&Request],
 ) -> Result<(), DbError> {
-    let mut groups: Vec<(&Contact, Vec<u32>)> = Vec::new();
-    for (agent, contact) in requests
+    let contacts: Vec<&(AgentId, Contact)> = requests
         .iter()
         .filter_map(|request| request.contact.as_ref())
-    {
-        match groups.iter_mut().find(|(known, _)| *known == contact) {
-            Some((_, agents)) => agents.push(agent.0),
-            None => groups.push((contact, vec![agent.0])),
+        .collect();
+    let versions = merge_versions(db, tx, &contacts).await?;
+    let mut groups: Vec<(&Contact, Option<&str>, Vec<u32>)> = Vec::new();
+    for (agent, contact) in contacts {
+        let merged = versions.get(&agent.0).map(String::as_str);
+        let same = groups
+            .iter_mut()
+            .find(|(known, versions, _)| *versions == merged && says_the_same(known, contact));
+        match same {
+            Some((_, _, agents)) => agents.push(agent.0),
+            None => groups.push((contact, merged, vec![agent.0])),
         }
     }
     if groups.len() > 1 {
         // Groups overlap those of another instance in any way: locked in one order first, neither waits for the other crosswise.
-        let all: BTreeSet<u32> = groups
-            .iter()
-            .flat_map(|(_, agents)| agents)
-            .copied()
-            .collect();
-        let all: Vec<u32> = all.into_iter().collect();
-        for chunk in all.chunks(LIST_MAX) {
-            let text = format!(
-                "/* lock_agents */ SELECT id FROM {{p}}agents WHERE id IN ({}) ORDER BY id FOR UPDATE",
-                marks(chunk.len())
-            );
-            tx.exec_drop(db.names.replace(&text), list(chunk)).await?;
-        }
+        let all = groups.iter().flat_map(|(_, _, agents)| agents);
+        lock_agents(db, tx, all.copied().collect()).await?;
     }
-    for (contact, mut agents) in groups {
+    for (contact, versions, mut agents) in groups {
         agents.sort_unstable();
         for chunk in agents.chunks(LIST_MAX) {
             let text = format!(
@@ -326,7 +377,7 @@ async fn write_contacts(
                 contact.at.into(),
                 contact.useragent.as_deref().into(),
                 contact.token.as_deref().into(),
-                contact.versions.as_deref().into(),
+                versions.into(),
             ];
             let values = told
                 .into_iter()
@@ -337,4 +388,59 @@ async fn write_contacts(
         }
     }
     Ok(())
+}
+
+/// Whether they differ in nothing but the versions that they tell.
+fn says_the_same(one: &Contact, other: &Contact) -> bool {
+    (one.at, &one.useragent, &one.token) == (other.at, &other.useragent, &other.token)
+}
+
+/// The maps of versions that change, by agent. All agents are locked first then: what another task of one told meanwhile stays.
+async fn merge_versions(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    contacts: &[&(AgentId, Contact)],
+) -> Result<HashMap<u32, String>, DbError> {
+    let mut merged = HashMap::new();
+    if contacts
+        .iter()
+        .all(|(_, contact)| contact.version.is_none())
+    {
+        return Ok(merged);
+    }
+    let all = contacts.iter().map(|(agent, _)| agent.0).collect();
+    let mut stored = lock_agents(db, tx, all).await?;
+    for (agent, contact) in contacts {
+        if let Some((module, version)) = &contact.version
+            && let Some(known) = stored.get_mut(&agent.0)
+            && let Some(map) = with_version(known, module, version)
+        {
+            known.clone_from(&map);
+            merged.insert(agent.0, map);
+        }
+    }
+    Ok(merged)
+}
+
+/// Locks agents in ascending order; the versions of their tasks as stored.
+async fn lock_agents(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    agents: BTreeSet<u32>,
+) -> Result<HashMap<u32, String>, DbError> {
+    let agents: Vec<u32> = agents.into_iter().collect();
+    let mut versions = HashMap::with_capacity(agents.len());
+    for chunk in agents.chunks(LIST_MAX) {
+        let text = format!(
+            "/* lock_agents */ SELECT id, version FROM {{p}}agents WHERE id IN ({}) ORDER BY id FOR UPDATE",
+            marks(chunk.len())
+        );
+        let rows: Vec<(u32, Option<String>)> =
+            tx.exec(db.names.replace(&text), list(chunk)).await?;
+        versions.extend(
+            rows.into_iter()
+                .map(|(id, version)| (id, version.unwrap_or_default())),
+        );
+    }
+    Ok(versions)
 }

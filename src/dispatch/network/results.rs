@@ -1,8 +1,6 @@
 //! Results.
 
-use serde_json::{Map, Value};
-
-use crate::db::agents::MAX_TEXT;
+use crate::db::agents::with_version;
 use crate::db::network::Progress;
 use crate::db::writer::{Change, Finding, Line, MAX_COMMENT, Request, Step};
 use crate::dispatch::contact::Hello;
@@ -14,7 +12,7 @@ use crate::domain::actors::{AGENT, Agent};
 use crate::domain::ids::RunId;
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::run::{LogState, Reported, Run, RunState};
+use crate::domain::run::{LogState, Reported, Run, RunState, StateSet};
 use crate::proto::network::Report;
 use crate::proto::text;
 use crate::telemetry::metrics::DEVICES_NOT_IMPORTED;
@@ -122,10 +120,13 @@ impl Dispatcher {
             }
         };
         let (_, stored) = self.db.agent_settings(agent.id).await?;
-        let versions = message
+        let module = message.query.module();
+        // Only whether there is something to change: it is changed under the row's lock.
+        let version = message
             .version
-            .and_then(|version| with_version(&stored, message.query.module(), version));
-        let contact = Some((agent.id, message.hello.contact(at, versions)));
+            .filter(|version| with_version(&stored, module, version).is_some())
+            .map(|version| (module, version.to_owned()));
+        let contact = Some((agent.id, message.hello.contact(at, version)));
         let Some(run) = self.reported_run(&agent, message).await? else {
             self.writer
                 .write(Request {
@@ -204,9 +205,6 @@ impl Dispatcher {
         run: &Run,
         report: &Report,
     ) -> Result<Vec<Change>, DispatchError> {
-        if run.state == RunState::Finished {
-            return Ok(Vec::new());
-        }
         let progress = Progress {
             started: report.start,
             addresses: report.addresses.unwrap_or_default(),
@@ -242,6 +240,10 @@ impl Dispatcher {
                 created + updated
             );
             changes.push(self.network_ended(agent, run, text));
+        }
+        // Agent 2.6 says the end of a discovery twice.
+        for change in &mut changes {
+            change.unless = StateSet::from(RunState::Finished);
         }
         Ok(changes)
     }
@@ -313,52 +315,5 @@ fn filed_under(agent: &Agent, run: &Run, step: Step, lines: Vec<Line>) -> Change
         itemtype: AGENT.to_owned(),
         items_id: agent.id.0,
         ..change(run, step, lines)
-    }
-}
-
-/// The agent's map of versions with `version` of `module` in it; none when nothing changes or the table cannot hold it.
-fn with_version(stored: &str, module: &str, version: &str) -> Option<String> {
-    let mut map = match serde_json::from_str(stored) {
-        Ok(Value::Object(map)) => map,
-        // Before it was a map it was the inventory's version alone.
-        _ if !stored.is_empty() && !stored.starts_with(['[', '{']) => {
-            Map::from_iter([("INVENTORY".to_owned(), stored.into())])
-        }
-        _ => Map::new(),
-    };
-    let version = Value::from(version);
-    if map.get(module) == Some(&version) {
-        return None;
-    }
-    map.insert(module.to_owned(), version);
-    Some(Value::Object(map).to_string()).filter(|text| text.chars().count() <= MAX_TEXT)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_kept_by_module() {
-        for (stored, result) in [
-            (
-                r#"{"INVENTORY": "v2.6"}"#,
-                Some(r#"{"INVENTORY":"v2.6","NETWORKDISCOVERY":"2.6"}"#),
-            ),
-            ("", Some(r#"{"NETWORKDISCOVERY":"2.6"}"#)),
-            (
-                "v2.5",
-                Some(r#"{"INVENTORY":"v2.5","NETWORKDISCOVERY":"2.6"}"#),
-            ),
-            ("[]", Some(r#"{"NETWORKDISCOVERY":"2.6"}"#)),
-            (r#"{"NETWORKDISCOVERY":"2.6"}"#, None),
-        ] {
-            assert_eq!(
-                with_version(stored, "NETWORKDISCOVERY", "2.6").as_deref(),
-                result,
-                "{stored}"
-            );
-        }
-        assert_eq!(with_version("", "X", &"9".repeat(300)), None);
     }
 }

@@ -14,15 +14,12 @@ use crate::support::database::{TestDb, fresh};
 use crate::support::process::{LIMIT, Sidecar, ask, url};
 use crate::support::until::until_waiting;
 
-/// Holds the row of the run, so that whoever writes to it waits.
+/// Holds the table of log lines, so that whoever writes one waits.
 async fn hold(db: &TestDb) -> Conn {
     let mut conn = db.conn().await;
-    conn.query_drop("BEGIN").await.unwrap();
-    conn.query_drop(
-        "SELECT id FROM glpi_plugin_fusioninventory_taskjobstates WHERE id = 1 FOR UPDATE",
-    )
-    .await
-    .unwrap();
+    conn.query_drop("LOCK TABLES glpi_plugin_fusioninventory_taskjoblogs WRITE")
+        .await
+        .unwrap();
     conn
 }
 
@@ -51,7 +48,7 @@ async fn a_stop_finishes_the_running_request() {
     let mut held = hold(&db).await;
     let address = sidecar.address;
     let request = std::thread::spawn(move || ask(address, "GET", &format!("{RUN}late"), ""));
-    until_waiting(&db).await;
+    until_waiting(&db, "add_lines").await;
 
     sidecar.signal("TERM");
     sidecar.line("a second signal stops at once");
@@ -60,7 +57,7 @@ async fn a_stop_finishes_the_running_request() {
         assert!(Instant::now() < refused_by, "new requests are still taken");
     }
     assert!(!request.is_finished());
-    held.query_drop("COMMIT").await.unwrap();
+    held.query_drop("UNLOCK TABLES").await.unwrap();
 
     assert_eq!(request.join().unwrap().unwrap(), (200, "{}".to_owned()));
     assert_eq!(sidecar.ended().0.code(), Some(0));
@@ -77,7 +74,7 @@ async fn a_second_signal_stops_at_once() {
     let held = hold(&db).await;
     let address = sidecar.address;
     let request = std::thread::spawn(move || ask(address, "GET", &format!("{RUN}late"), ""));
-    until_waiting(&db).await;
+    until_waiting(&db, "add_lines").await;
 
     sidecar.signal("TERM");
     sidecar.line("a second signal stops at once");

@@ -17,14 +17,15 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     panic!("{what}: it did not come about");
 }
 
-/// Until a sidecar waits for a row of a run that the test has locked.
-pub(crate) async fn until_waiting(db: &TestDb) {
+/// Until a sidecar has been kept waiting in a statement that is called `name`.
+pub(crate) async fn until_waiting(db: &TestDb, name: &str) {
     let statement = format!(
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE '%lock\\_runs%' \
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE '/* {} */%' \
          AND id <> CONNECTION_ID()",
-        db.database.name
+        db.database.name,
+        name.replace('_', "\\_")
     );
-    until("somebody waits for the run", async || {
+    until("somebody waits", async || {
         db.rows::<u64>(&statement).await != [0]
     })
     .await;
