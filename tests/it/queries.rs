@@ -460,19 +460,11 @@ async fn requests_search_for_no_members() {
     let origin = format!("http://{}", running.address);
     site.set("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
         .await;
-    for round in 0..20 {
+    for _ in 0..20 {
         site.set("DELETE FROM {p}taskjobstates").await;
         site.prepared(1, 1).await;
         ask(&origin, 1, Kind::Config).await;
         ask(&origin, 1, Kind::Jobs).await;
-        let sent: Option<u32> = site
-            .conn
-            .query_first(expand(
-                "SELECT COUNT(*) FROM {p}taskjobstates WHERE state = 1",
-            ))
-            .await
-            .unwrap();
-        assert_eq!(sent, Some(1), "round {round}");
         tokio::time::sleep(refresh / 2).await;
     }
     running.stop().await.unwrap();
