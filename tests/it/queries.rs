@@ -476,7 +476,6 @@ async fn requests_search_for_no_members() {
         )
         .await
         .unwrap();
-    // One each, of those that can be searched.
     assert_eq!(
         searches,
         [(u64::from(EMPTY_GROUPS) + 1, u64::from(EMPTY_GROUPS) + 1)]
