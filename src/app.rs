@@ -114,6 +114,9 @@ pub async fn start(
     let catalogues = Arc::new(Catalogues::new(
         db.clone(),
         settings.dispatch.catalogue_refresh,
+        settings.dispatch.policy,
+        Arc::clone(&clock),
+        settings.timezone,
     ));
     let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
     let dispatcher = Dispatcher {

@@ -63,7 +63,7 @@ const TRANSACTION_TRIES: u32 = 5;
 const LOCK_WAIT_SECONDS: u32 = 1;
 
 /// What can go wrong with the database.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DbError {
     /// It cannot be reached, went away, or did not answer in time.

@@ -19,6 +19,7 @@ pub mod user_event;
 
 mod hand_out;
 mod judge;
+mod members;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -307,9 +307,8 @@ impl Db {
             });
             for (id, search, cached) in readable(dynamics) {
                 catalogue.searches.insert(id, search);
-                if !cached.is_empty() {
-                    catalogue.members.computers.insert(id, Arc::new(cached));
-                }
+                let cached = cached.map(|cached| (id, Arc::new(cached)));
+                catalogue.members.computers.extend(cached);
             }
         }
         catalogue.members.users.extend(
@@ -325,18 +324,20 @@ impl Db {
     }
 }
 
-/// Reads `computers_id_cache`: the JSON object `{"7":7}`, which PHP writes, or a list.
-fn cached_computers(json: &str) -> IdSet {
+/// Reads `computers_id_cache`: the JSON object `{"7":7}`, which PHP writes, or a list. None if it is neither: nobody has evaluated the group.
+fn cached_computers(json: &str) -> Option<IdSet> {
     match serde_json::from_str(json) {
         Ok(serde_json::Value::Object(map)) => {
-            map.keys().filter_map(|key| key.parse().ok()).collect()
+            Some(map.keys().filter_map(|key| key.parse().ok()).collect())
         }
-        Ok(serde_json::Value::Array(list)) => list
-            .iter()
-            .filter_map(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
-            .filter_map(|id| u32::try_from(id).ok())
-            .collect(),
-        _ => IdSet::default(),
+        Ok(serde_json::Value::Array(list)) => {
+            let ids = list
+                .iter()
+                .filter_map(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
+                .filter_map(|id| u32::try_from(id).ok());
+            Some(ids.collect())
+        }
+        _ => None,
     }
 }
 
@@ -347,18 +348,17 @@ mod tests {
     #[test]
     fn caches_as_php_writes_them() {
         for (json, ids) in [
-            (r#"{"7":7,"3":"3"}"#, vec![3, 7]),
-            ("[7,\"3\"]", vec![3, 7]),
-            ("[]", vec![]),
-            ("", vec![]),
-            ("null", vec![]),
-            ("{broken", vec![]),
+            (r#"{"7":7,"3":"3"}"#, Some(vec![3, 7])),
+            ("[7,\"3\"]", Some(vec![3, 7])),
+            ("[]", Some(vec![])),
+            ("{}", Some(vec![])),
+            ("", None),
+            ("null", None),
+            ("0", None),
+            ("{broken", None),
         ] {
-            assert_eq!(
-                cached_computers(json).iter().collect::<Vec<_>>(),
-                ids,
-                "{json}"
-            );
+            let cached = cached_computers(json).map(|ids| ids.iter().collect::<Vec<_>>());
+            assert_eq!(cached, ids, "{json}");
         }
     }
 }

@@ -10,8 +10,9 @@ use super::{Db, DbError};
 use crate::domain::ids::{AgentId, JobId, PackageId, RunId};
 use crate::domain::run::{Run, RunState};
 
-/// Most open runs of one agent that one request looks at.
-const MOST_OPEN_RUNS: usize = 5_000;
+/// Open runs of an agent that one statement reads. All are read, within the time that an operation has: any that were left out could be the
+/// only ones that can be handed out.
+const PIECE: usize = 5_000;
 
 macro_rules! run_columns {
     () => {
@@ -31,17 +32,23 @@ impl Db {
                 "/* open_runs */ SELECT ",
                 run_columns!(),
                 " FROM {p}taskjobstates r LEFT JOIN {p}sidecar_runs s ON s.{f}taskjobstates_id = r.id \
-                 WHERE r.{f}agents_id = ? AND r.state IN (0, 1, 2) ORDER BY r.id LIMIT ?"
+                 WHERE r.{f}agents_id = ? AND r.state IN (0, 1, 2) AND r.id > ? ORDER BY r.id LIMIT ?"
             ));
-            let rows: Vec<Row> = self
-                .conn()
-                .await?
-                .exec(sql.as_ref(), (agent.0, MOST_OPEN_RUNS))
-                .await?;
-            if rows.len() == MOST_OPEN_RUNS {
-                tracing::warn!(agent.id = agent.0, "an agent has more open runs than one request looks at");
+            let mut conn = self.conn().await?;
+            let (mut runs, mut last) = (Vec::new(), 0_u64);
+            loop {
+                let rows: Vec<Row> = conn.exec(sql.as_ref(), (agent.0, last, PIECE)).await?;
+                let is_last = rows.len() < PIECE;
+                // Also that of a row that cannot be read, so that each piece begins behind the one before.
+                last = rows
+                    .last()
+                    .and_then(|row| row.get("id"))
+                    .unwrap_or(u64::MAX);
+                runs.extend(readable(rows.into_iter().map(run)));
+                if is_last {
+                    return Ok(runs);
+                }
             }
-            Ok(readable(rows.into_iter().map(run)).collect())
         })
         .await
     }

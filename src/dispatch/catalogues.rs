@@ -1,29 +1,29 @@
 //! The catalogue in memory: one snapshot, swapped whole, read again when it is old.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use chrono::NaiveDateTime;
-use tokio::sync::{Mutex, OnceCell};
+use chrono_tz::Tz;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::members::{Evaluated, STANDS};
+use crate::clock::Clock;
 use crate::db::{Db, DbError};
-use crate::domain::actors::{Actor, IdSet, Members};
-use crate::domain::catalogue::{Catalogue, Job, Search};
-use crate::domain::criteria::Unsupported;
-use crate::domain::ids::{DeployGroupId, JobId};
-use crate::proto::criteria;
+use crate::domain::actors::Members;
+use crate::domain::catalogue::{Catalogue, Job};
+use crate::domain::ids::JobId;
+use crate::domain::policy::Policy;
 
 /// A catalogue and what was worked out from it.
 #[derive(Debug)]
 pub struct Snapshot {
     /// What was read.
     pub catalogue: Catalogue,
-    /// Dynamic groups without a cache, evaluated since: each once a snapshot, however many requests ask.
-    evaluated: std::sync::Mutex<HashMap<DeployGroupId, Arc<OnceCell<Arc<IdSet>>>>>,
+    evaluated: Arc<Evaluated>,
     /// When it was read.
     read_at: Instant,
 }
@@ -34,7 +34,12 @@ pub struct Catalogues {
     db: Db,
     refresh: Duration,
     snapshot: ArcSwapOption<Snapshot>,
-    reading: Mutex<()>,
+    /// Who reads has it; in it is how the last attempt failed, and when.
+    reading: Mutex<Option<(Instant, DbError)>>,
+    /// A snapshot was read.
+    renewed: Notify,
+    /// Outlives snapshots.
+    evaluated: Arc<Evaluated>,
     /// Jobs that runs name and that a snapshot read for their sake did not have: PHP deleted them, and their ids never come back.
     gone: std::sync::Mutex<HashSet<JobId>>,
 }
@@ -42,19 +47,24 @@ pub struct Catalogues {
 /// Most deleted jobs that are remembered; beyond it all are forgotten, which costs a read each.
 const MOST_GONE: usize = 10_000;
 
+/// How long a failure to read stands for all who ask: as long as one attempt may take, those who come would queue for attempts of their own.
+const FAILURE_STANDS: Duration = Duration::from_secs(1);
+
 /// By how many times its age may exceed the allowed one while a snapshot's successor is being read.
 const PATIENCE: u32 = 5;
 
 impl Catalogues {
     /// Reads from `db`; a snapshot is used for `refresh`, and up to five times as long while the next one is being read; zero = never
-    /// twice.
+    /// twice. Criteria of dynamic groups are about moments of `clock` in `zone`; `policy` says which groups have no cache.
     #[must_use]
-    pub fn new(db: Db, refresh: Duration) -> Self {
+    pub fn new(db: Db, refresh: Duration, policy: Policy, clock: Arc<dyn Clock>, zone: Tz) -> Self {
         Self {
+            evaluated: Arc::new(Evaluated::new(db.clone(), policy, clock, zone)),
             db,
             refresh,
             snapshot: ArcSwapOption::empty(),
-            reading: Mutex::new(()),
+            reading: Mutex::default(),
+            renewed: Notify::new(),
             gone: std::sync::Mutex::default(),
         }
     }
@@ -66,13 +76,18 @@ impl Catalogues {
     /// When the database fails.
     pub async fn current(&self) -> Result<Arc<Snapshot>, DbError> {
         if self.refresh.is_zero() {
-            return self.read().await;
+            let snapshot = self.read().await?;
+            self.evaluated
+                .refresh(&snapshot.catalogue, Duration::ZERO)
+                .await;
+            return Ok(snapshot);
         }
         if let Some(snapshot) = self.younger(self.refresh) {
             return Ok(snapshot);
         }
+        let asked = Instant::now();
         // One reads. The others go on with what there is, unless that is too old: then they wait for what it reads.
-        let _reading = match self.reading.try_lock() {
+        let reading = match self.reading.try_lock() {
             Ok(reading) => reading,
             Err(_) => match self.younger(self.refresh.saturating_mul(PATIENCE)) {
                 Some(snapshot) => return Ok(snapshot),
@@ -81,7 +96,7 @@ impl Catalogues {
         };
         match self.younger(self.refresh) {
             Some(snapshot) => Ok(snapshot),
-            None => self.read().await,
+            None => self.read_for_all(reading, asked).await,
         }
     }
 
@@ -126,29 +141,64 @@ impl Catalogues {
     /// When the database fails.
     async fn reread(&self) -> Result<Arc<Snapshot>, DbError> {
         let asked = Instant::now();
-        let _reading = self.reading.lock().await;
+        let reading = self.reading.lock().await;
         match self
             .snapshot
             .load_full()
             .filter(|snapshot| snapshot.read_at > asked)
         {
             Some(snapshot) => Ok(snapshot),
-            None => self.read().await,
+            None => self.read_for_all(reading, asked).await,
         }
     }
 
-    /// Reads ahead, so that requests find a young snapshot, until `stop`.
+    /// Reads, unless an attempt has just failed: since `asked`, which is when the caller began to wait, or a moment ago.
+    async fn read_for_all(
+        &self,
+        mut last_failure: MutexGuard<'_, Option<(Instant, DbError)>>,
+        asked: Instant,
+    ) -> Result<Arc<Snapshot>, DbError> {
+        if let Some((at, error)) = last_failure.as_ref()
+            && (*at >= asked || at.elapsed() < FAILURE_STANDS)
+        {
+            return Err(error.clone());
+        }
+        let outcome = self.read().await;
+        *last_failure = match &outcome {
+            Ok(_) => None,
+            Err(error) => Some((Instant::now(), error.clone())),
+        };
+        outcome
+    }
+
+    /// Reads ahead, so that requests find a young snapshot, and evaluates beside that the dynamic groups without a cache; until `stop`.
     pub async fn refresh_regularly(&self, stop: CancellationToken) {
         // At half the age a request never waits for a read, unless reading takes that long.
         let period = self.refresh / 2;
-        while !period.is_zero() {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(period) => {}
+        if period.is_zero() {
+            return;
+        }
+        let reading = async {
+            loop {
+                tokio::time::sleep(period).await;
+                if let Err(error) = self.reread().await {
+                    tracing::warn!(error = %error, code = error.code(), "the catalogue could not be read");
+                }
             }
-            if let Err(error) = self.reread().await {
-                tracing::warn!(error = %error, code = error.code(), "the catalogue could not be read");
+        };
+        // Snapshots do not wait for it, however long it takes.
+        let evaluating = async {
+            loop {
+                self.renewed.notified().await;
+                if let Some(snapshot) = self.last() {
+                    self.evaluated.refresh(&snapshot.catalogue, STANDS).await;
+                }
             }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = reading => {}
+            () = evaluating => {}
         }
     }
 
@@ -169,93 +219,21 @@ impl Catalogues {
         let catalogue = self.db.catalogue().await?;
         let snapshot = Arc::new(Snapshot {
             catalogue,
-            evaluated: std::sync::Mutex::default(),
+            evaluated: Arc::clone(&self.evaluated),
             read_at,
         });
         self.snapshot.store(Some(Arc::clone(&snapshot)));
+        self.renewed.notify_one();
         Ok(snapshot)
     }
 }
 
 impl Snapshot {
-    /// Members of the groups among the actors of `jobs`; dynamic groups without a cache are evaluated now.
+    /// Members of the groups among the actors of `jobs`, from memory.
     ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn members(
-        &self,
-        db: &Db,
-        jobs: impl Iterator<Item = &Job>,
-        now: NaiveDateTime,
-    ) -> Result<Members, DbError> {
-        let catalogue = &self.catalogue;
-        let mut members = Members::default();
-        for actor in jobs.flat_map(|job| &job.actors) {
-            match actor {
-                Actor::Group(id) => {
-                    members.users.extend(
-                        catalogue
-                            .members
-                            .users
-                            .get(id)
-                            .map(|users| (*id, Arc::clone(users))),
-                    );
-                }
-                Actor::DeployGroup(id) => {
-                    let computers = match catalogue.members.computers.get(id) {
-                        Some(computers) => Some(Arc::clone(computers)),
-                        None => self.evaluate(db, *id, now).await?,
-                    };
-                    members
-                        .computers
-                        .extend(computers.map(|computers| (*id, computers)));
-                }
-                Actor::Computer(_) | Actor::Agent(_) => {}
-            }
-        }
-        Ok(members)
-    }
-
-    async fn evaluate(
-        &self,
-        db: &Db,
-        group: DeployGroupId,
-        now: NaiveDateTime,
-    ) -> Result<Option<Arc<IdSet>>, DbError> {
-        let Some(search) = self.catalogue.searches.get(&group) else {
-            return Ok(None);
-        };
-        // Who asks for one group waits for nobody who asks for another.
-        let cell = {
-            let mut evaluated = self
-                .evaluated
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(evaluated.entry(group).or_default())
-        };
-        let computers = cell
-            .get_or_try_init(async || match found(db, group, search, now).await {
-                Ok(Ok(computers)) => Ok::<_, DbError>(Arc::new(computers)),
-                Ok(Err(why)) => {
-                    tracing::warn!(deploygroup.id = group.0, deploygroup.name = search.group, error = %why, "the group has no members: GLPI stored none");
-                    Ok(Arc::default())
-                }
-                Err(error) => Err(error),
-            })
-            .await?;
-        Ok(Some(Arc::clone(computers)))
-    }
-}
-
-async fn found(
-    db: &Db,
-    group: DeployGroupId,
-    search: &Search,
-    now: NaiveDateTime,
-) -> Result<Result<IdSet, Unsupported>, DbError> {
-    match criteria::parse(&search.stored) {
-        Ok(criteria) => db.evaluate_group(group, &criteria, now).await,
-        Err(why) => Ok(Err(why)),
+    /// A dynamic group that GLPI has no cache of has an entry once it was evaluated.
+    #[must_use]
+    pub fn members<'a>(&self, jobs: impl Iterator<Item = &'a Job>) -> Members {
+        self.evaluated.members(&self.catalogue, jobs)
     }
 }

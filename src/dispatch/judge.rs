@@ -7,12 +7,16 @@ use super::catalogues::Snapshot;
 use super::{DispatchError, Dispatcher, change, line};
 use crate::clock::moment;
 use crate::db::writer::{Change, Step};
-use crate::domain::actors::{Agent, is_actor};
+use crate::domain::actors::{Actor, Agent, is_actor};
 use crate::domain::catalogue::{Job, Task};
 use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
 use crate::domain::ids::JobId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
+
+/// Most runs that one answer hands out or ends; the others follow when the agent asks next. All are written in one transaction, which has to
+/// be over in the time of an operation.
+const MOST_MOVED: usize = 5_000;
 
 /// A run, its job, and what was decided.
 #[derive(Debug)]
@@ -25,6 +29,7 @@ impl Dispatcher {
     /// Decides on the `runs` of `agent` whose job has one of `methods` (none = any), in the order of an answer.
     ///
     /// Runs of a job that does not exist are left alone, as by PHP's join; where the snapshot may just be too old, a fresh one is read.
+    /// So are those for a dynamic group whose members are not known yet.
     pub(super) async fn judge(
         &self,
         snapshot: &mut Arc<Snapshot>,
@@ -51,13 +56,23 @@ impl Dispatcher {
 
         let jobs: BTreeMap<JobId, &Job> =
             placed.iter().map(|(_, _, job, _)| (job.id, *job)).collect();
-        let now = self.now();
-        let members = snapshot
-            .members(&self.db, jobs.values().copied(), now)
-            .await?;
+        let members = snapshot.members(jobs.values().copied());
         let is_actor = |job: &Job| is_actor(agent, &job.actors, &members, self.policy);
         // The plugin takes an agent that is an actor of any of these jobs for an actor of all.
         let actor_of_any = self.policy == Policy::Plugin && jobs.values().copied().any(is_actor);
+        // Whoever may turn out to be an actor waits: what is cancelled for want of a search would not come back.
+        let undecided: HashSet<JobId> = jobs
+            .values()
+            .filter(|job| {
+                let unknown = job.actors.iter().any(|actor| {
+                    matches!(actor, Actor::DeployGroup(group) if !members.computers.contains_key(group)
+                        && catalogue.searches.contains_key(group))
+                });
+                unknown && !actor_of_any && !is_actor(job)
+            })
+            .map(|job| job.id)
+            .collect();
+        placed.retain(|(.., job, task)| !(task.is_active && undecided.contains(&job.id)));
         let now = moment(self.clock.as_ref(), self.zone);
         let mut seen = HashSet::new();
         let judged = placed.into_iter().map(|(_, run, job, task)| {
@@ -91,7 +106,15 @@ impl Dispatcher {
             }
             Judged { run, decision }
         });
-        Ok(judged.collect())
+        let mut moved = 0;
+        let within = judged.filter(|judged| {
+            if matches!(judged.decision, Decision::Wait(..)) {
+                return true;
+            }
+            moved += 1;
+            moved <= MOST_MOVED
+        });
+        Ok(within.collect())
     }
 }
 

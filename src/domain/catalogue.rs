@@ -45,8 +45,7 @@ pub struct Catalogue {
     pub odd_hours: Vec<(TaskId, HourRow)>,
     /// Members of the groups that jobs name.
     pub members: Members,
-    /// Stored searches of the dynamic groups that jobs name. One without an entry in `members` has no cache: it is evaluated when a
-    /// request needs it.
+    /// Stored searches of the dynamic groups that jobs name. One without an entry in `members` has no cache, see [`Catalogue::uncached`].
     pub searches: HashMap<DeployGroupId, Search>,
     /// Mirrors that are switched on, the deepest entity first.
     pub mirrors: Vec<Mirror>,
@@ -67,6 +66,34 @@ impl Catalogue {
     pub fn execution_week<'a>(&'a self, task: &'a Task, policy: Policy) -> Option<&'a Week> {
         let hours = task.hours.as_ref().filter(|_| policy == Policy::Redux);
         hours.or_else(|| self.slot(task.exec_slot))
+    }
+
+    /// The search of a dynamic group that has no cache. To the plugin an empty one is none (`retrieveCache` of 10.0.6+1.1).
+    #[must_use]
+    pub fn uncached(&self, group: DeployGroupId, policy: Policy) -> Option<&Search> {
+        let cached = self.members.computers.get(&group);
+        let stands = cached.is_some_and(|ids| policy == Policy::Redux || !ids.is_empty());
+        self.searches.get(&group).filter(|_| !stands)
+    }
+
+    /// The searches without a cache whose result matters: of a task that is switched off `redux` ends the runs whoever their agents are,
+    /// while the plugin takes an agent that is an actor of any of its jobs for one of all.
+    #[must_use]
+    pub fn searches_wanted(&self, policy: Policy) -> HashMap<DeployGroupId, &Search> {
+        let is_active = |job: &&Job| {
+            policy == Policy::Plugin || self.tasks.get(&job.task).is_some_and(|t| t.is_active)
+        };
+        let actors = self
+            .jobs
+            .values()
+            .filter(is_active)
+            .flat_map(|job| &job.actors);
+        actors
+            .filter_map(|actor| match *actor {
+                Actor::DeployGroup(group) => Some((group, self.uncached(group, policy)?)),
+                Actor::Group(_) | Actor::Computer(_) | Actor::Agent(_) => None,
+            })
+            .collect()
     }
 
     /// A slot without entries, or that does not exist, is closed for good, as in the plugin.
@@ -190,6 +217,61 @@ pub enum Site {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::actors::IdSet;
+
+    #[test]
+    fn searches_are_wanted_where_there_is_no_cache_and_the_result_matters() {
+        let task = |id, is_active| Task {
+            id: TaskId(id),
+            name: String::new(),
+            is_active,
+            dates: Dates::default(),
+            prep_slot: TimeslotId(0),
+            exec_slot: TimeslotId(0),
+            hours: None,
+            reprepare_if_successful: false,
+        };
+        let job = |id, task, groups: &[u32]| Job {
+            id: JobId(id),
+            task: TaskId(task),
+            name: String::new(),
+            method: String::new(),
+            targets: vec![],
+            actors: groups
+                .iter()
+                .map(|group| Actor::DeployGroup(DeployGroupId(*group)))
+                .collect(),
+        };
+        let mut catalogue = Catalogue::default();
+        // Task 1 is on, task 2 off; group 1 is static, 2 has members, 3 an empty cache, 4 and 5 none.
+        for task in [task(1, true), task(2, false)] {
+            catalogue.tasks.insert(task.id, task);
+        }
+        for job in [job(1, 1, &[1, 2, 3, 4]), job(2, 2, &[4, 5])] {
+            catalogue.jobs.insert(job.id, job);
+        }
+        for (group, ids) in [(1, vec![]), (2, vec![7]), (3, vec![])] {
+            let ids = Arc::new(IdSet::from_iter(ids));
+            catalogue
+                .members
+                .computers
+                .insert(DeployGroupId(group), ids);
+        }
+        for group in 2..=5 {
+            catalogue
+                .searches
+                .insert(DeployGroupId(group), Search::default());
+        }
+        for (policy, expected) in [
+            (Policy::Redux, vec![DeployGroupId(4)]),
+            (Policy::Plugin, [3, 4, 5].map(DeployGroupId).to_vec()),
+        ] {
+            let wanted = catalogue.searches_wanted(policy);
+            let mut wanted: Vec<DeployGroupId> = wanted.into_keys().collect();
+            wanted.sort_unstable_by_key(|group| group.0);
+            assert_eq!(wanted, expected, "{policy}");
+        }
+    }
 
     #[test]
     fn position_counts_targets_of_the_same_type() {

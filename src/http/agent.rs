@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 
+use super::error::Dialect;
 use super::forward::Head;
 use super::request::Get;
 use super::routes::Web;
@@ -35,6 +36,7 @@ pub async fn main(
     let dispatcher = &web.dispatcher;
     let given = |name| query.has(name) && query.get(name) != Some("");
     if given("action") && given("machineid") {
+        line.speaks(Dialect::Rest(""));
         let answer = rest(dispatcher, &query, &head.approach, &line).await;
         return signed(dispatcher, answer);
     }
@@ -49,6 +51,7 @@ pub async fn main(
             None => FOR_PEOPLE.into_response(),
         };
     }
+    line.speaks(Dialect::Xml(declared(&head.headers)));
     signed(dispatcher, message::answer(&web, head, body, &line).await)
 }
 

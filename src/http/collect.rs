@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::error::{self, answered, done, nothing};
+use super::error::{self, Dialect, NOTHING, answered, done, nothing};
 use super::request::Get;
 use super::routes::Limits;
 use super::stack::{AgentBody, BodyRejection, LineFields};
@@ -27,6 +27,7 @@ pub async fn rest(
     if !matches!(method, Method::GET | Method::POST) {
         return error::method_not_allowed();
     }
+    line.speaks(Dialect::Rest(NOTHING));
     let uuid = query.get("uuid").unwrap_or_default();
     match query.get("action") {
         Some("getJobs") => match query.get("machineid").filter(|name| !name.is_empty()) {

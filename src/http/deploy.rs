@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::error::{self, answered, done, nothing};
+use super::error::{self, Dialect, NOTHING, answered, done, nothing};
 use super::file::{self, FileError};
 use super::request::Get;
 use super::stack::LineFields;
@@ -33,6 +33,7 @@ pub async fn rest(
     if !allowed {
         return error::method_not_allowed();
     }
+    line.speaks(Dialect::Rest(NOTHING));
     let machineid = query.get("machineid");
     let uuid = query.get("uuid").unwrap_or_default();
     match query.get("action") {

@@ -16,6 +16,18 @@ use crate::proto::xml::{Reply, XmlError};
 /// Seconds after which a client may try again when something is out of service.
 const RETRY_AFTER_SECONDS: u16 = 60;
 
+/// How a client is spoken to when something goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// By the status alone.
+    #[default]
+    None,
+    /// By the status and this body, see [`rest`].
+    Rest(&'static str),
+    /// By an `ERROR` in this coding.
+    Xml(Coding),
+}
+
 /// The status of an error, and what it may say about itself.
 fn told(error: &DispatchError) -> (StatusCode, &'static str) {
     match error {
@@ -66,7 +78,7 @@ fn note(error: &DispatchError, line: &LineFields) {
 }
 
 /// What agents are told where there is nothing to say; they insist on a JSON object.
-const NOTHING: &str = "{}";
+pub const NOTHING: &str = "{}";
 
 /// An answer that says nothing.
 #[must_use]
@@ -97,6 +109,10 @@ pub fn done(outcome: Result<(), DispatchError>, line: &LineFields) -> Response {
 pub fn rest(error: &DispatchError, body: &'static str, line: &LineFields) -> Response {
     note(error, line);
     let (status, _) = told(error);
+    rest_body(status, body)
+}
+
+fn rest_body(status: StatusCode, body: &'static str) -> Response {
     // An empty body has no type: a client that trusts one would read JSON out of nothing.
     let mut response = if body.is_empty() {
         ().into_response()
@@ -113,6 +129,18 @@ pub fn xml(error: &DispatchError, coding: Coding, line: &LineFields) -> Response
     note(error, line);
     let (status, text) = told(error);
     xml_text(status, text, coding)
+}
+
+/// The answer to a request whose own was not ready in time.
+#[must_use]
+pub fn late(line: &LineFields) -> Response {
+    line.error("too-late");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    match line.dialect() {
+        Dialect::None => retry_later(status.into_response()),
+        Dialect::Rest(body) => rest_body(status, body),
+        Dialect::Xml(coding) => xml_text(status, "the answer was not ready in time", coding),
+    }
 }
 
 /// A message that could not be unpacked.

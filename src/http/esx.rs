@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::Method;
 use axum::response::Response;
 
-use super::error::{self, answered, done, nothing};
+use super::error::{self, Dialect, NOTHING, answered, done, nothing};
 use super::request::Get;
 use super::stack::LineFields;
 use crate::dispatch::Dispatcher;
@@ -22,6 +22,7 @@ pub async fn rest(
     if !matches!(method, Method::GET | Method::POST) {
         return error::method_not_allowed();
     }
+    line.speaks(Dialect::Rest(NOTHING));
     let Some(machineid) = query.get("machineid").filter(|name| !name.is_empty()) else {
         return nothing();
     };

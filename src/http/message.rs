@@ -7,6 +7,7 @@ use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
+use super::error::Dialect;
 use super::forward::Head;
 use super::routes::{Limits, Web};
 use super::stack::LineFields;
@@ -62,6 +63,7 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         report,
         coding,
     } = message;
+    line.speaks(Dialect::Xml(coding));
     request.query.as_deref().inspect(|query| line.query(query));
     request
         .device_id

@@ -1,6 +1,7 @@
 //! For those who watch the sidecar.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,8 +10,12 @@ use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::stack::LineFields;
+use crate::db::DbError;
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::domain::catalogue::Site;
+
+/// How long a probe waits for the database: whoever probes gives up after a few seconds, and learns more from a reason than from silence.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// The process answers.
 pub async fn health() -> &'static str {
@@ -52,7 +57,11 @@ pub async fn ready(
     State(readiness): State<Arc<Readiness>>,
     line: LineFields,
 ) -> Response {
-    let answer = dispatcher.ready().await;
+    let in_time = tokio::time::timeout(PROBE, dispatcher.ready()).await;
+    let answer = in_time.unwrap_or_else(|_| {
+        let late = "no answer within the time of a probe".to_owned();
+        Err(DbError::Unavailable(late).into())
+    });
     readiness.told(answer.as_ref().err());
     match answer {
         Ok(()) => "ready\n".into_response(),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::client;
-use super::error::retry_later;
+use super::error::late;
 use crate::config;
 
 mod body;
@@ -50,7 +50,7 @@ pub fn apply(router: Router, settings: &config::Server) -> Router {
         .layer(middleware::from_fn_with_state(trusted, client::identify))
 }
 
-/// Answers 503 when no answer began within `request_timeout`, not counting the time in which [`AgentBody`] read.
+/// Answers 503, in the client's dialect, when no answer began within `request_timeout`, not counting the time in which [`AgentBody`] read.
 async fn limit_time(
     State((request_timeout, bounds)): State<(Duration, BodyBounds)>,
     mut request: Request,
@@ -58,6 +58,7 @@ async fn limit_time(
 ) -> Response {
     let begun = Instant::now();
     let reading = bounds.of_request();
+    let line = request.extensions().get::<LineFields>().cloned();
     request.extensions_mut().insert(reading.clone());
     let mut answer = std::pin::pin!(next.run(request));
     loop {
@@ -68,7 +69,7 @@ async fn limit_time(
             () = tokio::time::sleep_until(begun + request_timeout + reading.allowed()) => break,
         }
     }
-    retry_later(StatusCode::SERVICE_UNAVAILABLE.into_response())
+    late(&line.unwrap_or_default())
 }
 
 /// What panicked is for the log; the client learns nothing of it.

@@ -236,3 +236,52 @@ async fn rubbish_in_one_run_harms_no_other() {
     assert_eq!(lines(&app.db, "run-3-1").await.len(), 0);
     assert_eq!(state(&app.db, "run-3-1").await, 9);
 }
+
+/// However many older runs of an agent wait or are stuck, what can be handed out is.
+#[rstest]
+#[case::stuck("state = 2")]
+#[case::put_off("date_start = '2031-01-01 00:00:00'")]
+#[tokio::test]
+async fn old_runs_hide_no_newer_one(#[case] old: &str) {
+    let app = stocked(Policy::Redux).await;
+    app.db
+        .exec(&format!(
+            "INSERT INTO glpi_plugin_fusioninventory_taskjobstates \
+               (plugin_fusioninventory_taskjobs_id, items_id, itemtype, state, plugin_fusioninventory_agents_id, uniqid, specificity)
+             SELECT 1, 1, 'PluginFusioninventoryDeployPackage', 0, 1, CONCAT('old-', seq), seq FROM seq_1_to_5000;
+             UPDATE glpi_plugin_fusioninventory_taskjobstates SET {old};"
+        ))
+        .await;
+    app.db.exec(&fleet::package(2, EMPTY, &[1])).await;
+    let answer = get(
+        app.address(),
+        &deploy("action=getJobs&machineid=wks-1&version=2.8"),
+    )
+    .await;
+    let jobs = answer.json()["jobs"].as_array().unwrap().clone();
+    assert_eq!(jobs.len(), 1, "{answer:?}");
+    assert_eq!(jobs[0]["uuid"], "run-2-1");
+}
+
+/// What ends in one transaction is bounded, and the rest ends when the agent asks next.
+#[tokio::test]
+async fn very_many_runs_end_in_pieces() {
+    let app = stocked(Policy::Redux).await;
+    app.db
+        .exec(
+            "INSERT INTO glpi_plugin_fusioninventory_taskjobstates \
+               (plugin_fusioninventory_taskjobs_id, items_id, itemtype, state, plugin_fusioninventory_agents_id, uniqid)
+             SELECT 1, 1, 'PluginFusioninventoryDeployPackage', 0, 1, CONCAT('twin-', seq) FROM seq_1_to_5500;",
+        )
+        .await;
+    let jobs = deploy("action=getJobs&machineid=wks-1&version=2.8");
+    for left in [501, 0] {
+        let answer = get(app.address(), &jobs).await;
+        assert_eq!(answer.json()["jobs"][0]["uuid"], "run-1-1", "{answer:?}");
+        let open: Vec<u32> = app
+            .db
+            .rows("SELECT COUNT(*) FROM glpi_plugin_fusioninventory_taskjobstates WHERE uniqid LIKE 'twin-%' AND state = 0")
+            .await;
+        assert_eq!(open, [left]);
+    }
+}

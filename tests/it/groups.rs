@@ -1,9 +1,11 @@
 //! Dynamic groups on a real database: against a model of GLPI's search, and what a pass does with groups that it cannot evaluate.
 
 #[path = "groups/model.rs"]
-mod model;
+pub(crate) mod model;
 #[path = "groups/random.rs"]
 mod random;
+#[path = "groups/requests.rs"]
+mod requests;
 
 use std::fmt::Write as _;
 

@@ -15,6 +15,7 @@ use crate::support::database;
 use crate::support::fleet::{self, EMPTY, lines, state, sums};
 use crate::support::listen;
 use crate::support::process::run;
+use crate::support::until::until;
 use crate::support::wire::{Answer, DEPLOY, MAIN, get, post, prolog};
 
 /// How long the sidecar waits for the database here.
@@ -145,6 +146,102 @@ async fn hanging_and_back(#[case] catalogue_refresh: Duration) {
     assert_eq!(hello(app.address()).await.status, 200);
     let answer = get(app.address(), &jobs(1)).await;
     assert_eq!(answer.json()["jobs"][0]["uuid"], "run-1-1", "{answer:?}");
+}
+
+/// When the catalogue has grown too old, all who come wait for the same attempt to read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_do_not_wait_in_turn_for_a_database_that_hangs() {
+    let refresh = Duration::from_millis(50);
+    let (cut, app) = behind(|settings| settings.dispatch.catalogue_refresh = refresh).await;
+    let address = app.address();
+    assert_eq!(hello(address).await.status, 200);
+    cut.set(Mode::Hung);
+    tokio::time::sleep(refresh * 6).await;
+    let begun = Instant::now();
+    let answers = join_all((0..12).map(|_| hello(address))).await;
+    for answer in answers {
+        assert_eq!(answer.status, 503);
+        assert!(
+            answer.body.contains("the database is not available"),
+            "{answer:?}"
+        );
+    }
+    assert!(begun.elapsed() < LONGEST, "{:?}", begun.elapsed());
+    cut.set(Mode::Open);
+    until("it is answered again", async || {
+        hello(address).await.status == 200
+    })
+    .await;
+}
+
+/// Longer than a request may take: the answer is that of the request's own bound, still in the agent's dialect and coding.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_too_long_is_told_in_its_dialect() {
+    let (cut, app) = behind(|settings| {
+        settings.database.timeout = Duration::from_secs(30);
+        settings.server.request_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let address = app.address();
+    cut.set(Mode::Hung);
+    for (target, body) in [
+        (
+            format!("{MAIN}?action=getConfig&machineid=wks-1&task[Deploy]=2.8"),
+            "",
+        ),
+        (jobs(1), "{}"),
+        (report(1, "status=ok&msg=x"), "{}"),
+        (
+            "/plugins/fusioninventory/b/collect/?action=getJobs&machineid=wks-1".to_owned(),
+            "{}",
+        ),
+        (
+            "/plugins/fusioninventory/b/esx/?action=getJobs&machineid=wks-1".to_owned(),
+            "{}",
+        ),
+    ] {
+        let answer = get(address, &target).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (503, body),
+            "{target}"
+        );
+        let json = (!body.is_empty()).then_some("application/json");
+        assert_eq!(answer.header("content-type"), json, "{target}");
+        assert_eq!(answer.header("retry-after"), Some("60"), "{target}");
+    }
+    let packed = zlib(&prolog("wks-1"));
+    // OCS agents declare a type of their own; what they sent shows how it is packed.
+    for declared in ["application/x-compress-zlib", "application/x-compress"] {
+        let answer = post(address, declared, &packed).await;
+        assert_eq!(answer.status, 503, "{declared}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/x-compress-zlib"),
+            "{answer:?}"
+        );
+        assert_eq!(answer.header("retry-after"), Some("60"));
+        let error = "<ERROR>the answer was not ready in time</ERROR>";
+        assert!(answer.body.contains(error), "{answer:?}");
+    }
+}
+
+/// Who probes does not wait as long as a statement may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_is_answered_before_the_database_is_given_up() {
+    let (cut, app) = behind(|settings| settings.database.timeout = Duration::from_secs(15)).await;
+    cut.set(Mode::Hung);
+    let begun = Instant::now();
+    let answer = get(app.address(), "/sidecar/ready").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (503, "the database is not available\n")
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 /// Restarted in between: connections that the pool kept are dead, and nobody but the pool notices.

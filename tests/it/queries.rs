@@ -21,6 +21,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use tokio::net::TcpListener;
 
+use crate::groups::model::{leaf, stored};
 use crate::support::agent::{prolog, send};
 use crate::support::database::connect;
 use crate::support::site::{expand, package, text};
@@ -30,6 +31,9 @@ const PAST: &str = "RUNS_OF_THE_PAST";
 
 /// Finished runs in the table: enough that a scan of them would stand out a thousandfold, few enough to be made in a second or two.
 const DEFAULT_PAST: u32 = 100_000;
+
+/// Dynamic groups that no computer is in.
+const EMPTY_GROUPS: u32 = 20;
 
 /// Agents of the big site, with a computer each.
 const AGENTS: u32 = 10_000;
@@ -126,6 +130,32 @@ impl Site {
         .await;
     }
 
+    /// Job 1 is for the static group and for dynamic ones: [`EMPTY_GROUPS`] without members, one that has all computers and that nobody has
+    /// evaluated, one whose search is not understood.
+    async fn dynamic_groups(&mut self) {
+        let search = |option: u32, value: &str| stored(&[leaf(option, "contains", value)]);
+        let (first, last) = (100, 100 + EMPTY_GROUPS);
+        let mut rows: Vec<String> = (first..last)
+            .map(|id| format!("({id}, {}, '[]')", text(&search(1, &format!("none-{id}")))))
+            .collect();
+        rows.push(format!("({last}, {}, NULL)", text(&search(1, "wks"))));
+        rows.push(format!("({}, {}, NULL)", last + 1, text(&search(205, "x"))));
+        let actors: Vec<String> = [1]
+            .into_iter()
+            .chain(first..=last + 1)
+            .map(|id| format!("{{\"PluginFusioninventoryDeployGroup\":\"{id}\"}}"))
+            .collect();
+        self.set(&format!(
+            "INSERT INTO {{p}}deploygroups (id, name, type) SELECT seq, 'group', 'DYNAMIC' FROM seq_{first}_to_{};
+             INSERT INTO {{p}}deploygroups_dynamicdatas ({{f}}deploygroups_id, fields_array, computers_id_cache) VALUES {};
+             UPDATE {{p}}taskjobs SET actors = '[{}]' WHERE id = 1",
+            last + 1,
+            rows.join(","),
+            actors.join(",")
+        ))
+        .await;
+    }
+
     /// Finished runs of job 1, the same number for each agent.
     async fn past(&mut self, runs: u32) {
         self.set(&format!(
@@ -218,11 +248,16 @@ impl Site {
     }
 
     async fn sidecar(&self) -> Running {
+        self.sidecar_with(|_| {}).await
+    }
+
+    async fn sidecar_with(&self, configure: impl FnOnce(&mut Settings)) -> Running {
         let mut settings = Settings::for_database(self.server.database("site"));
         settings.database.max_connections = 1;
         settings.server.listen = ([127, 0, 0, 1], 0).into();
         settings.scheduler.enabled = false;
         settings.dispatch.catalogue_refresh = Duration::from_hours(1);
+        configure(&mut settings);
         let clock = Arc::new(ManualClock::new("2026-03-04T12:00:00Z".parse().unwrap()));
         let listener = TcpListener::bind(settings.server.listen).await.unwrap();
         app::start(&settings, listener, clock, None).await.unwrap()
@@ -405,6 +440,45 @@ async fn a_pass_does_not_read_what_has_ended() {
     assert!(
         many.read <= few.read + few.read / 100,
         "{many:?}, at first {few:?}"
+    );
+}
+
+/// Policy `plugin` takes an empty cache for none, as PHP does: such groups are searched beside the requests, once in a while, however many
+/// requests and snapshots there are, and whether or not an agent is an actor by another group.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_search_for_no_members() {
+    let mut site = Site::small().await;
+    site.dynamic_groups().await;
+    let refresh = Duration::from_millis(100);
+    let running = site
+        .sidecar_with(|settings| {
+            settings.dispatch.policy = Policy::Plugin;
+            settings.dispatch.catalogue_refresh = refresh;
+            settings.database.max_connections = 4;
+        })
+        .await;
+    let origin = format!("http://{}", running.address);
+    site.set("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
+        .await;
+    for _ in 0..20 {
+        site.set("DELETE FROM {p}taskjobstates").await;
+        site.prepared(1, 1).await;
+        ask(&origin, 1, Kind::Config).await;
+        ask(&origin, 1, Kind::Jobs).await;
+        tokio::time::sleep(refresh / 2).await;
+    }
+    running.stop().await.unwrap();
+    let searches: Vec<(u64, u64)> = site
+        .conn
+        .query(
+            "SELECT COUNT(*), COUNT(DISTINCT argument) FROM mysql.general_log \
+             WHERE command_type = 'Execute' AND argument LIKE '%search\\_computers%'",
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        searches,
+        [(u64::from(EMPTY_GROUPS) + 1, u64::from(EMPTY_GROUPS) + 1)]
     );
 }
 

@@ -18,6 +18,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::http::client::Client;
+use crate::http::error::Dialect;
 use crate::telemetry::metrics::{REQUEST_DURATION, REQUESTS};
 
 /// How much of a client's text goes into a line, bytes: enough to tell agents apart, too little to fill the disk with.
@@ -38,6 +39,7 @@ struct Fields {
     query: Option<String>,
     error: Option<&'static str>,
     expected: bool,
+    dialect: Dialect,
 }
 
 impl LineFields {
@@ -64,6 +66,19 @@ impl LineFields {
     /// An answer of 5xx is no failure of this request.
     pub fn expected(&self) {
         self.set(|fields| fields.expected = true);
+    }
+
+    /// In which dialect the client is told when the handler is not in time.
+    pub fn speaks(&self, dialect: Dialect) {
+        self.set(|fields| fields.dialect = dialect);
+    }
+
+    /// What [`Self::speaks`] said last.
+    pub(in crate::http) fn dialect(&self) -> Dialect {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .dialect
     }
 
     fn set(&self, change: impl FnOnce(&mut Fields)) {
