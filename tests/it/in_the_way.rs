@@ -36,7 +36,8 @@ async fn agents_whose_rows_are_locked_stop_no_other() {
     let mut holder = app.db.conn().await;
     holder
         .query_drop(expand(&format!(
-            "BEGIN; SELECT id FROM {{p}}agents WHERE id <= {HALF} FOR UPDATE"
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
+             BEGIN; SELECT id FROM {{p}}agents WHERE id <= {HALF} FOR UPDATE"
         )))
         .await
         .unwrap();
