@@ -28,7 +28,7 @@ pub enum Key {
     DatabaseUrlFile,
     /// GLPI's directory, instead of a database URL: everything is read from its `config_db.php`
     GlpiDir,
-    /// Most connections to the database [default: 16]
+    /// Most connections to the database; two of them are kept for writing, so that fewer than three count as three [default: 16]
     DatabaseMaxConnections,
     /// Longest wait for the database [default: 10]
     DatabaseTimeout,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ScratchError;
 use super::claim::TABLE;
 use crate::db::names::Names;
-use crate::db::schema::{AGENT_BUCKETS, shared_tables};
+use crate::db::schema::{AGENT_BUCKETS, FOUND_BUCKETS, shared_tables};
 
 /// Begins the names of the sidecar's own tables.
 const OWN: &str = "{p}sidecar_";
@@ -46,7 +46,7 @@ const FRESH: [(&str, u64); 7] = [
     ("{p}configs", 100),
     // Two communities that every installation begins with.
     ("{p}configsecurities", 2),
-    ("{p}sidecar_locks", AGENT_BUCKETS as u64),
+    ("{p}sidecar_locks", (AGENT_BUCKETS + FOUND_BUCKETS) as u64),
 ];
 
 /// The shared tables that replays may empty and fill. Each must hold nobody else's rows.
