@@ -25,7 +25,7 @@ pub const VERSION: u32 = 2;
 /// two agents wait for each other more rarely.
 pub const AGENT_BUCKETS: u32 = 256;
 
-/// How many lock rows findings are spread over, see [`found_bucket`].
+/// How many lock rows findings are spread over, see `found_bucket`.
 pub const FOUND_BUCKETS: u32 = 256;
 
 const SHARED_SQL: &str = include_str!("../../sql/shared.sql");
