@@ -218,26 +218,43 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// The unfinished run called `uuid` and the computer of its agent.
+    /// The unfinished run called `uuid` and the computer of its agent. For `redux` it is a collect that was handed out, and the asking
+    /// agent's own where that says who it is.
     async fn collecting(
         &self,
         machineid: Option<&str>,
         uuid: &str,
     ) -> Result<Option<(Run, ComputerId)>, DispatchError> {
         self.open_catalogue().await?;
-        let runs = self.db.runs_by_uniqid(uuid).await?;
-        let Some(run) = runs.into_iter().find(|run| run.state != RunState::Finished) else {
-            return Ok(None);
-        };
-        let Some(agent) = self.db.agent(run.agent).await? else {
-            return Ok(None);
-        };
-        let foreign = machineid.is_some_and(|name| !name.eq_ignore_ascii_case(&agent.device_id));
-        if foreign && self.policy == Policy::Redux {
-            ignore_foreign(&agent, uuid);
-            return Ok(None);
+        let mut runs = self.db.runs_by_uniqid(uuid).await?;
+        runs.retain(|run| run.state != RunState::Finished);
+        if self.policy == Policy::Plugin {
+            let Some(run) = runs.into_iter().next() else {
+                return Ok(None);
+            };
+            let agent = self.db.agent(run.agent).await?;
+            return Ok(agent.map(|agent| (run, computer_of(&agent))));
         }
-        Ok(Some((run, computer_of(&agent))))
+        // An agent has the names of the runs that it was handed out for this task, and of no others.
+        let named = runs.len();
+        runs.retain(|run| run.itemtype == COLLECT.itemtype && run.was_handed_out());
+        if runs.is_empty() && named > 0 {
+            ignore_report("not-handed-out", uuid);
+        }
+        let mut foreign = None;
+        for run in runs {
+            let Some(agent) = self.db.agent(run.agent).await? else {
+                continue;
+            };
+            if machineid.is_none_or(|name| name.eq_ignore_ascii_case(&agent.device_id)) {
+                return Ok(Some((run, computer_of(&agent))));
+            }
+            foreign = foreign.or(Some(agent));
+        }
+        if let Some(owner) = foreign {
+            ignore_foreign(&owner, uuid);
+        }
+        Ok(None)
     }
 
     /// The line that names what was found. Names are the agent's words too: `redux` encodes them like the values.

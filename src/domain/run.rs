@@ -105,6 +105,19 @@ pub struct Run {
     pub sends: u32,
 }
 
+impl Run {
+    /// Whether its agent has been given it, as far as its row tells: only then can the agent know its name.
+    #[must_use]
+    pub const fn was_handed_out(&self) -> bool {
+        match self.state {
+            RunState::Sent | RunState::Running | RunState::Finished | RunState::InError => true,
+            // It may have been cancelled after it was sent, by the sidecar.
+            RunState::Cancelled => self.sends > 0,
+            RunState::Prepared | RunState::Postponed => false,
+        }
+    }
+}
+
 /// A set of states, for compare-and-set: the states that a move may start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StateSet(u8);
@@ -275,6 +288,38 @@ mod tests {
             let open = StateSet::of(&[RunState::Prepared, RunState::Sent, RunState::Running]);
             assert_eq!(open.contains(state), state <= RunState::Running);
             assert!(StateSet::from(state).contains(state));
+        }
+    }
+
+    #[test]
+    fn what_was_not_handed_out_is_known_to_nobody() {
+        use RunState::{Cancelled, Finished, InError, Postponed, Prepared, Running, Sent};
+        for (state, sends, expected) in [
+            (Prepared, 0, false),
+            (Prepared, 2, false),
+            (Sent, 0, true),
+            (Running, 0, true),
+            (Finished, 0, true),
+            (InError, 0, true),
+            (Cancelled, 0, false),
+            (Cancelled, 1, true),
+            (Postponed, 1, false),
+        ] {
+            let run = Run {
+                id: RunId(1),
+                job: JobId(1),
+                agent: AgentId(1),
+                itemtype: String::new(),
+                items_id: 1,
+                state,
+                specificity: None,
+                uniqid: String::new(),
+                date_start: None,
+                nb_retry: 0,
+                max_retry: 0,
+                sends,
+            };
+            assert_eq!(run.was_handed_out(), expected, "{state:?} {sends}");
         }
     }
 }

@@ -342,6 +342,71 @@ fn what_is_said_of_another_agents_run_is_counted() {
     });
 }
 
+/// Whoever learns a run's name must not end it: neither one of another task, nor one that its agent has not been given.
+#[rstest]
+#[case::redux(Policy::Redux, &[0, 1, 2], &[0, 0, 0])]
+#[case::plugin(Policy::Plugin, &[3, 3, 3], &[1, 1, 1])]
+#[tokio::test]
+async fn a_run_that_is_no_collect_or_was_not_handed_out(
+    #[case] policy: Policy,
+    #[case] states: &[u32],
+    #[case] lines: &[usize],
+) {
+    let app = collecting(policy).await;
+    app.db
+        .set(
+            "DELETE FROM {p}taskjobstates WHERE id = 3; UPDATE {p}taskjobstates SET state = 1, itemtype = 'PluginFusioninventoryDeployPackage' WHERE id = 2",
+        )
+        .await;
+    app.db.run_on(9, 2, "Computer", 1).await;
+    app.db
+        .set("UPDATE {p}taskjobstates SET state = 2 WHERE id = 9")
+        .await;
+    let mut after = Vec::new();
+    let mut logged = Vec::new();
+    for run in [1, 2, 9] {
+        let before = app.db.log(run).await.len();
+        posted(&app, run, "_sid=11&Name=x").await;
+        if policy == Policy::Redux {
+            assert_eq!(
+                (stored(&app).await, app.db.log(run).await.len()),
+                (0, before),
+                "{run}"
+            );
+        }
+        let said = app.db.log(run).await.len();
+        done(&app, &format!("uuid=run-{run}")).await;
+        after.push(app.db.state(run).await);
+        logged.push(app.db.log(run).await.len() - said);
+    }
+    assert_eq!((after.as_slice(), logged.as_slice()), (states, lines));
+}
+
+/// PHP's clock-derived names may be those of two agents' runs.
+#[tokio::test]
+async fn of_two_runs_with_one_name_an_agent_speaks_of_its_own() {
+    let app = collecting(Policy::Redux).await;
+    jobs(&app, "wks-1").await;
+    app.db
+        .set("UPDATE {p}taskjobstates SET uniqid = 'run-1', {f}agents_id = 2 WHERE id = 2")
+        .await;
+    done(&app, "machineid=wks-2&uuid=run-1").await;
+    assert_eq!((app.db.state(1).await, app.db.state(2).await), (1, 3));
+    done(&app, "uuid=run-1").await;
+    assert_eq!(app.db.state(1).await, 3);
+}
+
+#[test]
+fn what_is_said_of_a_run_that_was_not_handed_out_is_counted() {
+    hearing(async |heard| {
+        let app = collecting(Policy::Redux).await;
+        done(&app, "uuid=run-1").await;
+        let counter = r#"fusion_sidecar_reports_ignored_total{reason="not-handed-out"}"#;
+        assert!(heard.counted(counter, 1));
+        assert_eq!(heard.warnings("run-1").len(), 1);
+    });
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_run_is_done_once(#[values(Policy::Redux, Policy::Plugin)] policy: Policy) {
