@@ -20,7 +20,7 @@ use crate::domain::admission::Admission;
 use crate::domain::cleaning::Duty;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
-use crate::lifecycle::{Lifecycle, Outcome, Stop};
+use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::doors::Doors;
@@ -132,6 +132,7 @@ pub async fn start(
         doc_dir: settings.dispatch.plugin_doc_dir.clone(),
         max_sends: settings.dispatch.max_sends,
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
+        complete: Arc::default(),
     };
     let upstream = settings
         .upstream_url
@@ -229,6 +230,14 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When it cannot start.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    if let Some(limit) = descriptors::raise().filter(|limit| *limit < settings.descriptors()) {
+        tracing::warn!(
+            limit,
+            needed = settings.descriptors(),
+            "the limit of open files is below max-connections and what is needed beside: raise it (LimitNOFILE of the unit), or lower \
+             max-connections"
+        );
+    }
     let metrics = telemetry::install_metrics()?;
     let listener = bind(settings.server.listen).await?;
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
