@@ -200,9 +200,9 @@ impl Settings {
     /// How many files and connections a process with these settings may come to have open.
     #[must_use]
     pub fn descriptors(&self) -> u64 {
-        let connections = self.server.max_connections + self.database.max_connections;
-        u64::try_from(connections)
-            .unwrap_or(u64::MAX)
+        let count = |connections| u64::try_from(connections).unwrap_or(u64::MAX);
+        count(self.server.max_connections)
+            .saturating_add(count(self.database.max_connections))
             .saturating_add(OTHER_DESCRIPTORS)
     }
 }

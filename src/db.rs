@@ -418,6 +418,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn causes_that_the_driver_repeats_are_said_once() {
+        for (text, said) in [
+            ("a: a: b (c: d)", "a: b (c: d)"),
+            ("a: b: a", "a: b: a"),
+            ("a", "a"),
+        ] {
+            assert_eq!(said_once(text), said);
+        }
+        let io = || std::io::Error::other("gone");
+        let error = DbError::from(Error::Io(io().into()));
+        assert_eq!(
+            error.to_string(),
+            "the database is not available: Input/output error: gone"
+        );
+    }
+
+    #[test]
     fn what_the_server_says_and_what_it_means() {
         for (numbers, code) in [
             (&[1213, 1020][..], "db-conflict"),

@@ -78,3 +78,28 @@ async fn is_sidecar(ops: SocketAddr) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Severity;
+
+    #[test]
+    fn who_reaches_a_free_address_is_told() {
+        for (ops, severity, told) in [
+            ("127.0.0.1:1", Severity::Fine, "this machine only"),
+            ("[::1]:1", Severity::Fine, "this machine only"),
+            ("192.0.2.1:1", Severity::Fine, "other machines reach it"),
+            ("0.0.0.0:1", Severity::Warning, "everybody"),
+            ("[::]:1", Severity::Warning, "everybody"),
+        ] {
+            let mut report = Report::default();
+            free(ops.parse().unwrap(), &mut report);
+            let [finding] = &report.0[..] else {
+                panic!("{report}")
+            };
+            assert_eq!(finding.severity, severity, "{ops}");
+            assert!(finding.text.contains(told), "{report}");
+        }
+    }
+}
