@@ -3,6 +3,9 @@
 //! Counters of a server are those of all its users, so these tests have a server of their own, and the sidecar one connection to it:
 //! whatever is counted between two looks is one request's.
 
+#[path = "queries/seldom.rs"]
+mod seldom;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -441,59 +444,4 @@ async fn a_pass_does_not_read_what_has_ended() {
         many.read <= few.read + few.read / 100,
         "{many:?}, at first {few:?}"
     );
-}
-
-/// Policy `plugin` takes an empty cache for none, as PHP does: such groups are searched beside the requests, once in a while, however many
-/// requests and snapshots there are, and whether or not an agent is an actor by another group.
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_search_for_no_members() {
-    let mut site = Site::small().await;
-    site.dynamic_groups().await;
-    let refresh = Duration::from_millis(100);
-    let running = site
-        .sidecar_with(|settings| {
-            settings.dispatch.policy = Policy::Plugin;
-            settings.dispatch.catalogue_refresh = refresh;
-            settings.database.max_connections = 4;
-        })
-        .await;
-    let origin = format!("http://{}", running.address);
-    site.set("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
-        .await;
-    for _ in 0..20 {
-        site.set("DELETE FROM {p}taskjobstates").await;
-        site.prepared(1, 1).await;
-        ask(&origin, 1, Kind::Config).await;
-        ask(&origin, 1, Kind::Jobs).await;
-        tokio::time::sleep(refresh / 2).await;
-    }
-    running.stop().await.unwrap();
-    let searches: Vec<(u64, u64)> = site
-        .conn
-        .query(
-            "SELECT COUNT(*), COUNT(DISTINCT argument) FROM mysql.general_log \
-             WHERE command_type = 'Execute' AND argument LIKE '%search\\_computers%'",
-        )
-        .await
-        .unwrap();
-    assert_eq!(
-        searches,
-        [(u64::from(EMPTY_GROUPS) + 1, u64::from(EMPTY_GROUPS) + 1)]
-    );
-}
-
-/// PHP leaves runs of jobs that it deleted: looking for their job costs once what the catalogue costs, not at each request.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_without_its_job_costs_nothing_each_time() {
-    let mut site = Site::small().await;
-    let running = site.sidecar().await;
-    let origin = format!("http://{}", running.address);
-    site.prepared(1, 1).await;
-    site.set("UPDATE {p}taskjobstates SET {f}taskjobs_id = 99")
-        .await;
-    ask(&origin, 1, Kind::Config).await;
-    let known = site.cost(ask(&origin, 2, Kind::Config)).await;
-    let orphan = site.cost(ask(&origin, 1, Kind::Config)).await;
-    running.stop().await.unwrap();
-    assert_eq!(orphan.statements, known.statements, "{orphan:?}");
 }

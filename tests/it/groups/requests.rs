@@ -72,7 +72,7 @@ async fn a_search_that_fails_leaves_the_run_alone() {
     let app = site(Duration::ZERO, &[leaf(31, "contains", "used")]).await;
     app.db
         .set(
-            "INSERT INTO glpi_states (id, name) VALUES (1, 'used');
+            "INSERT INTO glpi_states (id, name, completename) VALUES (1, 'used', 'used');
              UPDATE glpi_computers SET states_id = 1 WHERE id = 1",
         )
         .await;
@@ -95,6 +95,10 @@ async fn a_search_that_fails_leaves_the_run_alone() {
     assert_eq!(states(&app).await, [0, 1]);
     holder.query_drop("UNLOCK TABLES").await.unwrap();
     holder.disconnect().await.unwrap();
+    // Run 2 is under way: another progress than that of run 1 is not looked for.
+    app.db.put(2, 3).await;
+    assert_eq!(handed_out(&app).await, 1);
+    assert_eq!(states(&app).await, [1, 3]);
 }
 
 /// getConfig is asked again and again: what is wrong with a group is said once.
