@@ -230,14 +230,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When it cannot start.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
-    if let Some(limit) = descriptors::raise().filter(|limit| *limit < settings.descriptors()) {
-        tracing::warn!(
-            limit,
-            needed = settings.descriptors(),
-            "the limit of open files is below max-connections and what is needed beside: raise it (LimitNOFILE of the unit), or lower \
-             max-connections"
-        );
-    }
+    let files = descriptors::raise();
     let metrics = telemetry::install_metrics()?;
     let listener = bind(settings.server.listen).await?;
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
@@ -247,6 +240,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     if let Some(zone) = running.db.zone_by_offset() {
         tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \
             change of the clocks are an hour off until then; `fusion-sidecar check` says how to load the server's time zones");
+    }
+    if let Some(limit) = files.filter(|files| *files < settings.descriptors()) {
+        tracing::warn!(
+            limit,
+            needed = settings.descriptors(),
+            "the limit of open files is below max-connections and what is needed beside: raise it (LimitNOFILE of the unit), or lower \
+             max-connections"
+        );
     }
     tracing::info!(address = %running.address, policy = %settings.dispatch.policy, "answering agents");
     Ok(running.until_stopped().await?.into())

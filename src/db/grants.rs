@@ -209,7 +209,7 @@ const MOST_NAMED: usize = 3;
 fn lacking(refused: &[Grant], absent: &[Missing]) -> Option<String> {
     let rights = refused
         .iter()
-        .map(|grant| format!("the right to {} on {}", grant.list(), grant.table));
+        .map(|grant| format!("rights on {} ({})", grant.table, grant.list()));
     let may_be_there = |missing: &&Missing| {
         !refused
             .iter()
@@ -220,7 +220,10 @@ fn lacking(refused: &[Grant], absent: &[Missing]) -> Option<String> {
     if all.is_empty() {
         return None;
     }
-    let named = all[..all.len().min(MOST_NAMED)].join(", ");
+    // What every table of a plugin begins with says nothing.
+    let named = all[..all.len().min(MOST_NAMED)]
+        .join(", ")
+        .replace("glpi_plugin_", "");
     Some(match all.len().saturating_sub(MOST_NAMED) {
         0 => format!("the database lacks {named}"),
         more => format!("the database lacks {named} and {more} more"),
@@ -275,15 +278,16 @@ mod tests {
         for (rights, tables, told) in [
             (vec![], vec![absent("t", None)], "table t"),
             (vec![], vec![absent("t", Some("c"))], "t.c"),
+            (vec![], vec![absent("glpi_plugin_x_t", None)], "table x_t"),
             (
                 vec![refused("t", &[Select, Insert])],
                 vec![absent("t", None), absent("u", None)],
-                "the right to SELECT, INSERT on t, table u",
+                "rights on t (SELECT, INSERT), table u",
             ),
             (
                 vec![refused("t", &[Insert])],
                 vec![absent("t", Some("c"))],
-                "the right to INSERT on t, t.c",
+                "rights on t (INSERT), t.c",
             ),
             (
                 vec![],

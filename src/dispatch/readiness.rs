@@ -109,12 +109,12 @@ impl Dispatcher {
             Ok(self.db.ping().await?)
         };
         let failed = match answered.await {
-            Ok(()) => None,
             Err(DispatchError::Closed(closed)) => return Err(Unready::Closed(closed)),
             Err(DispatchError::Db(error @ DbError::Refused(_))) => Some(error),
             Err(DispatchError::Db(error)) => return Err(Unready::Db(error)),
-            // None of these is an answer to the questions above.
-            Err(
+            // The errors here are no answers to the questions above.
+            Ok(())
+            | Err(
                 DispatchError::UnknownAgent
                 | DispatchError::TooManyNewAgents
                 | DispatchError::NoAddress

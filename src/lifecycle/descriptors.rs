@@ -10,6 +10,7 @@ pub fn highest() -> Option<u64> {
 
 /// Raises the number to the highest, and returns what holds from now on; `None` if there is no limit. Where the kernel refuses, what held
 /// before still does.
+#[must_use]
 pub fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {

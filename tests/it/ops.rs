@@ -129,7 +129,7 @@ async fn a_table_that_is_gone_is_named() {
             .set(&format!("RENAME TABLE {{p}}{table} TO {{p}}elsewhere"))
             .await;
         let answer = get(app.address(), "/sidecar/ready").await;
-        let lacks = format!("the database lacks table glpi_plugin_fusioninventory_{table}{hint}\n");
+        let lacks = format!("the database lacks table fusioninventory_{table}{hint}\n");
         assert_eq!((answer.status, answer.body), (503, lacks));
         app.db
             .set(&format!("RENAME TABLE {{p}}elsewhere TO {{p}}{table}"))
@@ -138,7 +138,7 @@ async fn a_table_that_is_gone_is_named() {
         // That all was well does not stand for long.
         if table == "tasks" {
             app.db.set("DROP TABLE {p}tasks").await;
-            let lacks = "the database lacks table glpi_plugin_fusioninventory_tasks\n";
+            let lacks = "the database lacks table fusioninventory_tasks\n";
             told(&app, lacks).await;
         }
     }
@@ -155,8 +155,7 @@ async fn a_right_that_is_missing_is_named() {
         .unwrap();
     lacking.privileges = vec![Privilege::Insert];
     account::revoke(&app.db, &account, &lacking).await;
-    let lacks =
-        "the database lacks the right to INSERT on glpi_plugin_fusioninventory_taskjoblogs\n";
+    let lacks = "the database lacks rights on fusioninventory_taskjoblogs (INSERT)\n";
     told(&app, lacks).await;
     let given = lacking.statement(&app.db.database.name, &account.name);
     app.db.exec(&given).await;
