@@ -85,7 +85,11 @@ async fn only_the_sidecar_speaks_of_the_client(
     ] {
         assert_eq!(got.header(name), [value], "{name}");
     }
-    let mut names: Vec<&str> = got.headers.keys().map(|name| name.as_str()).collect();
+    let mut names: Vec<&str> = got
+        .headers
+        .keys()
+        .map(axum::http::HeaderName::as_str)
+        .collect();
     names.sort_unstable();
     let expected = [
         "accept",
