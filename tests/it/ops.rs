@@ -121,7 +121,7 @@ async fn told(app: &TestApp, body: &str) {
 async fn a_table_that_is_gone_is_named() {
     for (table, hint) in [
         ("tasks", ""),
-        ("taskjobstates", ""),
+        ("taskjoblogs", ""),
         ("sidecar_runs", " (made by `fusion-sidecar migrate`)"),
     ] {
         let app = app::start(|_| {}).await;
