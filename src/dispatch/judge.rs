@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::catalogues::Snapshot;
+use super::deploy::DEPLOY;
 use super::{DispatchError, Dispatcher, change, line};
 use crate::clock::moment;
 use crate::db::writer::{Change, Step};
@@ -88,7 +89,10 @@ impl Dispatcher {
                 occasion,
                 now,
                 state: run.state,
-                date_start: run.date_start,
+                // To the plugin only a deployment can be put off.
+                date_start: run
+                    .date_start
+                    .filter(|_| self.policy == Policy::Redux || job.method == DEPLOY.method),
                 sends: run.sends,
                 max_sends: self.max_sends,
                 task_active: task.is_active,
