@@ -31,13 +31,17 @@ impl Db {
         self.timed("catalogue", async {
             let mut conn = self.conn().await?;
             let conn = &mut conn;
+            // Jobs before tasks: a job that is made with its task meanwhile is never here without it.
+            let jobs = self.jobs(conn).await?;
+            let (tasks, unreadable) = self.tasks(conn).await?;
             let mut catalogue = Catalogue {
                 site: self.site(conn).await?,
                 config: self.plugin_config(conn).await?,
                 modules: self.modules(conn).await?,
                 entities: self.entities(conn).await?,
-                tasks: self.tasks(conn).await?,
-                jobs: self.jobs(conn).await?,
+                tasks,
+                unreadable,
+                jobs,
                 timeslots: self.timeslots(conn).await?,
                 templates: self.templates(conn).await?,
                 ..Catalogue::default()
@@ -134,12 +138,18 @@ impl Db {
         Ok(entities)
     }
 
-    async fn tasks(&self, conn: &mut Conn) -> Result<HashMap<TaskId, Task>, DbError> {
+    /// The tasks, and those whose rows cannot be read.
+    async fn tasks(
+        &self,
+        conn: &mut Conn,
+    ) -> Result<(HashMap<TaskId, Task>, HashSet<TaskId>), DbError> {
         let sql = self.sql(
             "/* catalogue */ SELECT id, name, is_active, datetime_start, datetime_end, {f}timeslots_prep_id, {f}timeslots_exec_id, \
              reprepare_if_successful FROM {p}tasks",
         );
         let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
+        let mut all: HashSet<TaskId> = HashSet::new();
+        all.extend(rows.iter().filter_map(|row| row.get("id")).map(TaskId));
         let tasks = rows.into_iter().map(|row| {
             let mut columns = Columns::new("tasks", row);
             let id = TaskId(columns.take("id")?);
@@ -158,7 +168,9 @@ impl Db {
             };
             Ok((id, task))
         });
-        Ok(readable(tasks).collect())
+        let tasks: HashMap<TaskId, Task> = readable(tasks).collect();
+        all.retain(|id| !tasks.contains_key(id));
+        Ok((tasks, all))
     }
 
     async fn jobs(&self, conn: &mut Conn) -> Result<HashMap<JobId, Job>, DbError> {

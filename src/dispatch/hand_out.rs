@@ -94,13 +94,7 @@ impl Dispatcher {
             return Ok((Vec::new(), Vec::new()));
         }
         let judged = self
-            .judge(
-                snapshot,
-                agent,
-                runs,
-                Occasion::GetJobs,
-                Some(&[asked.method]),
-            )
+            .judge(snapshot, agent, runs, Occasion::GetJobs, &[asked.method])
             .await?;
         // PHP's ESX back end looks at no module; its getConfig does.
         let allowed = self.policy == Policy::Plugin && asked.backend == Backend::Esx

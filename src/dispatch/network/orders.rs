@@ -10,6 +10,7 @@ use crate::dispatch::hand_out::HandOut;
 use crate::dispatch::judge::{Judged, end};
 use crate::dispatch::network::{DISCOVERY, INVENTORY};
 use crate::dispatch::{DispatchError, Dispatcher, change, line};
+use crate::dispatch::{collect, deploy, esx};
 use crate::domain::actors::{AGENT, Agent};
 use crate::domain::catalogue::PluginConfig;
 use crate::domain::eligibility::{Decision, Ending, Occasion};
@@ -47,9 +48,18 @@ impl Dispatcher {
         if runs.is_empty() {
             return Ok(HandOut::new(Vec::new()));
         }
-        // PHP judges all kinds of runs here, also those that are not handed out.
-        let methods = [DISCOVERY, INVENTORY, WAKE];
-        let methods = (self.policy == Policy::Redux).then_some(methods.as_slice());
+        // PHP judges the runs of every method that it knows here, also those that are not handed out.
+        let methods: &[&str] = match self.policy {
+            Policy::Plugin => &[
+                DISCOVERY,
+                INVENTORY,
+                WAKE,
+                deploy::DEPLOY.method,
+                collect::COLLECT.method,
+                esx::ESX.method,
+            ],
+            Policy::Redux => &[DISCOVERY, INVENTORY, WAKE],
+        };
         let judged = self
             .judge(snapshot, agent, runs, Occasion::GetJobs, methods)
             .await?;

@@ -53,3 +53,73 @@ async fn a_run_without_its_job_stays() {
     assert_eq!(app.jobs("wks-1").await, json!({}));
     assert_eq!(app.db.state(1).await, 1);
 }
+
+/// PHP's join keeps a run whose task is gone: it is taken for one of a task that is switched off.
+#[rstest]
+#[case::prepared(0, 5, 5)]
+#[case::sent(1, 4, 4)]
+#[tokio::test]
+async fn a_run_without_its_task_ends(
+    #[case] state: u32,
+    #[case] ended: u32,
+    #[case] line: u32,
+    #[values(true, false)] by_prolog: bool,
+) {
+    let app = plugin().await;
+    app.db.run(1, 1, state).await;
+    app.db.set("DELETE FROM {p}tasks").await;
+    let named: &[&str] = if state == 0 { &["Deploy"] } else { &[] };
+    assert_eq!(app.config("wks-1").await, named);
+    assert_eq!(app.db.state(1).await, state);
+    if by_prolog {
+        app.prolog("wks-1").await;
+    } else {
+        assert_eq!(app.jobs("wks-1").await, json!({}));
+    }
+    assert_eq!(app.db.state(1).await, ended);
+    assert_eq!(app.db.log_states(1).await, [line]);
+}
+
+/// One that is there but cannot be read is not gone.
+#[tokio::test]
+async fn a_run_whose_task_cannot_be_read_stays() {
+    let app = plugin().await;
+    app.db.run(1, 1, 0).await;
+    app.db
+        .set("UPDATE {p}tasks SET datetime_start = '0000-00-00 00:00:00'")
+        .await;
+    app.prolog("wks-1").await;
+    assert_eq!(app.jobs("wks-1").await, json!({}));
+    assert_eq!(app.db.state(1).await, 0);
+}
+
+/// Methods that the plugin does not know are in none of its lists.
+#[tokio::test]
+async fn a_run_of_an_unknown_method_stays() {
+    let app = plugin().await;
+    app.db.run(1, 1, 1).await;
+    app.db
+        .set("UPDATE {p}taskjobs SET method = 'deployuninstall'")
+        .await;
+    app.prolog("wks-1").await;
+    assert_eq!(app.db.state(1).await, 1);
+}
+
+/// Only a deployment is put off.
+#[tokio::test]
+async fn a_date_does_not_put_off_a_discovery() {
+    let app = plugin().await;
+    app.db
+        .set(
+            "UPDATE {p}taskjobs SET method = 'networkdiscovery';
+             INSERT INTO {p}ipranges (id, name, ip_start, ip_end) VALUES (1, 'r', '10.0.0.1', '10.0.0.9')",
+        )
+        .await;
+    app.db.run(1, 1, 0).await;
+    app.db
+        .set("UPDATE {p}taskjobstates SET date_start = '2030-01-01'")
+        .await;
+    let answer = app.prolog("wks-1").await;
+    assert!(answer.contains(r#"IPSTART="10.0.0.1""#), "{answer}");
+    assert_eq!(app.db.state(1).await, 1);
+}
