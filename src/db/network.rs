@@ -50,6 +50,10 @@ pub struct Progress {
     pub addresses: u32,
     /// Devices more that were found.
     pub found: u32,
+    /// It is over.
+    pub ended: bool,
+    /// It is only told of where it has a row already.
+    pub known_only: bool,
 }
 
 impl Db {

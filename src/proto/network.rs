@@ -2,10 +2,11 @@
 
 use core::net::Ipv4Addr;
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
-
 use super::xml::Element;
+
+mod report;
+
+pub use report::{DeviceError, Remark, Report, read};
 
 /// An SNMP credential (`configsecurities`), as stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -195,112 +196,6 @@ fn param(threads: &str, pace: &Pace, run: u64) -> Element {
         .attribute(threads, &pace.threads)
         .attribute("TIMEOUT", &pace.timeout)
         .attribute("PID", run.to_string())
-}
-
-/// What a NETDISCOVERY or SNMPQUERY message says of its run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Report {
-    /// `AGENT/START`: the task begins.
-    pub start: bool,
-    /// `AGENT/END`: it has ended.
-    pub end: bool,
-    /// `AGENT/EXIT`: it was broken off.
-    pub exit: bool,
-    /// `AGENT/NBIP`: addresses that will be tried.
-    pub addresses: Option<u32>,
-    /// How many `DEVICE` it has.
-    pub devices: u32,
-    /// `DEVICE/ERROR`, in order.
-    pub errors: Vec<DeviceError>,
-}
-
-/// A device that could not be queried.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DeviceError {
-    /// Its row.
-    pub id: String,
-    /// `NETWORKING`, `STORAGE` or `PRINTER`.
-    pub kind: String,
-    /// What went wrong.
-    pub message: String,
-}
-
-impl DeviceError {
-    /// The device's GLPI class.
-    #[must_use]
-    pub fn itemtype(&self) -> &'static str {
-        match self.kind.as_str() {
-            "NETWORKING" | "STORAGE" => "NetworkEquipment",
-            "PRINTER" => "Printer",
-            _ => "",
-        }
-    }
-}
-
-/// Reads the report out of a message that is known to be well-formed; what is no report says nothing.
-#[must_use]
-pub fn read(text: &str) -> Report {
-    let mut reader = Reader::from_str(text);
-    let mut report = Report::default();
-    let mut path: Vec<String> = Vec::new();
-    let mut said = String::new();
-    loop {
-        match reader.read_event() {
-            Ok(Event::Start(start)) => {
-                path.push(start.local_name().as_ref().to_ascii_uppercase());
-                said.clear();
-                opened(&path, &mut report);
-            }
-            Ok(Event::Empty(start)) => {
-                path.push(start.local_name().as_ref().to_ascii_uppercase());
-                opened(&path, &mut report);
-                path.pop();
-            }
-            Ok(Event::Text(text)) => said.push_str(&text.xml10_content()),
-            Ok(Event::CData(text)) => said.push_str(&text.xml10_content()),
-            Ok(Event::GeneralRef(reference)) => said.extend(super::xml::resolve(&reference)),
-            Ok(Event::End(_)) => {
-                closed(&path, said.trim(), &mut report);
-                path.pop();
-                said.clear();
-            }
-            Ok(Event::Eof) | Err(_) => return report,
-            Ok(_) => {}
-        }
-    }
-}
-
-/// The names below the root.
-fn below(path: &[String]) -> Vec<&str> {
-    path.iter().skip(1).map(String::as_str).collect()
-}
-
-fn opened(path: &[String], report: &mut Report) {
-    match below(path).as_slice() {
-        ["CONTENT", "AGENT", "START"] => report.start = true,
-        ["CONTENT", "AGENT", "END"] => report.end = true,
-        ["CONTENT", "AGENT", "EXIT"] => report.exit = true,
-        ["CONTENT", "DEVICE"] => report.devices = report.devices.saturating_add(1),
-        ["CONTENT", "DEVICE", "ERROR"] => report.errors.push(DeviceError::default()),
-        _ => {}
-    }
-}
-
-fn closed(path: &[String], said: &str, report: &mut Report) {
-    match below(path).as_slice() {
-        ["CONTENT", "AGENT", "NBIP"] => report.addresses = said.parse().ok(),
-        ["CONTENT", "DEVICE", "ERROR", field] => {
-            if let Some(error) = report.errors.last_mut() {
-                match *field {
-                    "ID" => said.clone_into(&mut error.id),
-                    "TYPE" => said.clone_into(&mut error.kind),
-                    "MESSAGE" => said.clone_into(&mut error.message),
-                    _ => {}
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -174,6 +174,71 @@ fn reports() {
     );
 }
 
+#[test]
+fn remarks_on_inventories() {
+    let remarks =
+        |inner: &str| read(&format!("<REQUEST><CONTENT>{inner}</CONTENT></REQUEST>")).remarks;
+    let silent = |class: &'static str, id: &str| Remark::Silent {
+        class,
+        id: id.into(),
+    };
+    let unattended = |name: &str| Remark::Unattended(name.into());
+    for (inner, expected) in [
+        (
+            "<AGENT><START/></AGENT><PROCESSNUMBER>1</PROCESSNUMBER><MODULEVERSION>2</MODULEVERSION>",
+            vec![],
+        ),
+        ("<ENVS/><PROCESSES/><PORTS/>", vec![]),
+        // Once each, in upper case.
+        ("<A>1</A><b/><A/>", vec![unattended("A"), unattended("B")]),
+        // All devices where the first one stands.
+        (
+            "<A/><DEVICE><ERROR><ID>1</ID></ERROR></DEVICE><B/><DEVICE><INFO><ID>2</ID></INFO></DEVICE>",
+            vec![
+                unattended("A"),
+                Remark::Error(0),
+                silent("", "2"),
+                unattended("B"),
+            ],
+        ),
+        (
+            "<DEVICE><INFO><ID>3</ID><TYPE>NETWORKING</TYPE></INFO></DEVICE><DEVICE><INFO><ID>4</ID><TYPE>STORAGE</TYPE><NAME> </NAME></INFO></DEVICE>",
+            vec![
+                silent("NetworkEquipment", "3"),
+                silent("NetworkEquipment", "4"),
+            ],
+        ),
+        (
+            "<DEVICE><INFO><TYPE>PRINTER</TYPE><SERIAL/><COMMENTS/></INFO></DEVICE><DEVICE><IP>1</IP></DEVICE>",
+            vec![silent("Printer", ""), silent("", "")],
+        ),
+        // A kind that is not known, whatever it says.
+        (
+            "<DEVICE><INFO><ID>5</ID><TYPE>COMPUTER</TYPE><NAME>n</NAME></INFO></DEVICE>",
+            vec![silent("", "5")],
+        ),
+        // Imported.
+        (
+            "<DEVICE><INFO><TYPE>PRINTER</TYPE><NAME>n</NAME></INFO></DEVICE>",
+            vec![],
+        ),
+        (
+            "<DEVICE><INFO><TYPE>PRINTER</TYPE><SERIAL>n</SERIAL></INFO></DEVICE>",
+            vec![],
+        ),
+        (
+            "<DEVICE><INFO><TYPE>NETWORKING</TYPE><COMMENTS>n</COMMENTS></INFO></DEVICE>",
+            vec![],
+        ),
+        // PHP fails over it.
+        ("<DEVICE/>", vec![]),
+    ] {
+        assert_eq!(remarks(inner), expected, "{inner}");
+    }
+    let many: String = (0..500).map(|i| format!("<X{i}/>")).collect();
+    assert_eq!(remarks(&many).len(), 100);
+}
+
 proptest! {
     #[test]
     fn any_text_is_read(text in "(<[A-Z]{1,7}/?>|</[A-Z]{1,7}>|&amp;|[a-z]){0,40}|.{0,60}") {
