@@ -120,7 +120,7 @@ impl Dispatcher {
         let version = message
             .version
             .filter(|version| with_version(&stored, module, version).is_some())
-            .map(|version| (module, version.to_owned()));
+            .map(|version| (module.to_owned(), version.to_owned()));
         let contact = Some((agent.id, message.hello.contact(at, version)));
         let Some(run) = self.reported_run(&agent, message).await? else {
             let changes = self.unknown_run(&agent, message).await?;

@@ -1,6 +1,7 @@
 //! Messages of network tasks.
 
 use fusion_sidecar::domain::policy::Policy;
+use fusion_sidecar::proto::envelope::Coding;
 use rstest::rstest;
 
 use crate::network::{message, tell, under_way};
@@ -240,4 +241,25 @@ async fn a_discovery_with_threads_ends_at_its_end() {
     // The second end finds it ended.
     discovered(&app, END).await;
     assert_eq!(lines(&app).await.len(), said);
+}
+
+/// A message that PHP does not know is answered as a PROLOG, but tells a version.
+#[rstest]
+#[case::unknown("FOO", Policy::Plugin, Some(r#"{"FOO":"4.2"}"#))]
+#[case::a_prolog("PROLOG", Policy::Plugin, None)]
+#[case::redux("FOO", Policy::Redux, None)]
+#[tokio::test]
+async fn the_version_of_an_unknown_task(
+    #[case] query: &str,
+    #[case] policy: Policy,
+    #[case] version: Option<&str>,
+) {
+    let app = under_way(policy).await;
+    for agent in ["wks-2", "new-1"] {
+        app.post(&message(agent, query, "1", ""), Coding::Zlib)
+            .await;
+    }
+    let versions = versions(&app).await;
+    assert_eq!(versions[1].as_deref(), version);
+    assert_eq!(versions[2].as_deref(), version);
 }
