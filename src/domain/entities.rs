@@ -180,7 +180,7 @@ pub(super) mod tests {
             },
         );
         assert!(!entities.is_within(EntityId(1), EntityId(3)));
-        assert_eq!(entities.base_url(EntityId(1)), None);
+        assert_eq!(entities.base_url(EntityId(1), Policy::Redux), None);
     }
 
     #[test]
