@@ -64,7 +64,9 @@ impl Db {
                 Err(unsupported) => return Ok(Err(unsupported)),
             };
             let values = values(&mut conn, text.arguments).await?;
-            let computers: Vec<u32> = conn.exec(statement, Params::Positional(values)).await?;
+            let computers: Vec<u32> = conn.exec(&statement, Params::Positional(values)).await?;
+            // Each search has its own text: kept, they would push out the statements of the requests that share the connection.
+            conn.close(statement).await?;
             Ok(Ok(computers.into_iter().collect()))
         })
         .await
@@ -82,7 +84,13 @@ impl Db {
                 return Ok(None);
             };
             let mut conn = self.conn().await?;
-            Ok(prepared(&mut conn, &text, criteria).await?.err())
+            Ok(match prepared(&mut conn, &text, criteria).await? {
+                Ok(statement) => {
+                    conn.close(statement).await?;
+                    None
+                }
+                Err(unsupported) => Some(unsupported),
+            })
         })
         .await
     }
@@ -143,8 +151,9 @@ async fn prepared(
         let Some(text) = Text::new(&[alone], NaiveDateTime::default()) else {
             continue;
         };
-        if let Err(why) = tried(conn, &text).await? {
-            return Ok(Err(Unsupported::NotThere { option, why }));
+        match tried(conn, &text).await? {
+            Ok(statement) => conn.close(statement).await?,
+            Err(why) => return Ok(Err(Unsupported::NotThere { option, why })),
         }
     }
     Err(DbError::Refused(why))
