@@ -65,14 +65,8 @@ impl<'a> Reader<'a> {
         self.set(&mut settings.log.format, Key::LogFormat, value::log_format);
 
         let (mut database, glpi, glpi_doc_dir) = place?;
-        self.set(
-            &mut database.max_connections,
-            Key::DatabaseMaxConnections,
-            |text| value::number(text, &1),
-        );
-        self.set(&mut database.timeout, Key::DatabaseTimeout, |text| {
-            value::seconds(text, 1)
-        });
+        self.number(&mut database.max_connections, Key::DatabaseMaxConnections);
+        self.duration(&mut database.timeout, Key::DatabaseTimeout);
         settings.database = database;
         settings.glpi = glpi;
         settings.dispatch.plugin_doc_dir = settings.dispatch.plugin_doc_dir.or(glpi_doc_dir);
@@ -98,34 +92,18 @@ impl<'a> Reader<'a> {
             value::networks,
         );
         self.set(&mut server.prefixes, Key::Prefixes, value::prefixes);
-        self.set(&mut server.max_body, Key::MaxBody, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_bodies, Key::MaxBodies, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_inflated, Key::MaxInflated, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_connections, Key::MaxConnections, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_unpacking, Key::MaxUnpacking, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_parameters, Key::MaxParameters, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_xml_elements, Key::MaxXmlElements, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_xml_depth, Key::MaxXmlDepth, |text| {
-            value::number(text, &1)
-        });
-        self.duration(&mut server.header_timeout, Key::HeaderTimeout, 1);
-        self.duration(&mut server.body_timeout, Key::BodyTimeout, 1);
-        self.duration(&mut server.request_timeout, Key::RequestTimeout, 1);
-        self.duration(&mut server.shutdown_grace, Key::ShutdownGrace, 0);
+        self.number(&mut server.max_body, Key::MaxBody);
+        self.number(&mut server.max_bodies, Key::MaxBodies);
+        self.number(&mut server.max_inflated, Key::MaxInflated);
+        self.number(&mut server.max_connections, Key::MaxConnections);
+        self.number(&mut server.max_unpacking, Key::MaxUnpacking);
+        self.number(&mut server.max_parameters, Key::MaxParameters);
+        self.number(&mut server.max_xml_elements, Key::MaxXmlElements);
+        self.number(&mut server.max_xml_depth, Key::MaxXmlDepth);
+        self.duration(&mut server.header_timeout, Key::HeaderTimeout);
+        self.duration(&mut server.body_timeout, Key::BodyTimeout);
+        self.duration(&mut server.request_timeout, Key::RequestTimeout);
+        self.duration(&mut server.shutdown_grace, Key::ShutdownGrace);
     }
 
     fn dispatch(&mut self, settings: &mut Settings) {
@@ -135,30 +113,20 @@ impl<'a> Reader<'a> {
         });
         dispatch.public_url = self.read(Key::PublicUrl, value::web_address);
         dispatch.plugin_doc_dir = self.read(Key::PluginDocDir, value::path);
-        self.duration(&mut dispatch.catalogue_refresh, Key::CatalogueRefresh, 0);
-        self.set(&mut dispatch.max_sends, Key::MaxSends, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut dispatch.max_new_agents, Key::MaxNewAgents, |text| {
-            value::number(text, &0)
-        });
-        self.set(&mut dispatch.write_queue, Key::WriteQueue, |text| {
-            value::number(text, &1)
-        });
+        self.duration(&mut dispatch.catalogue_refresh, Key::CatalogueRefresh);
+        self.number(&mut dispatch.max_sends, Key::MaxSends);
+        self.number(&mut dispatch.max_new_agents, Key::MaxNewAgents);
+        self.number(&mut dispatch.write_queue, Key::WriteQueue);
         self.set(
             &mut settings.scheduler.enabled,
             Key::Scheduler,
             value::switch,
         );
         let scheduler = &mut settings.scheduler;
-        self.duration(&mut scheduler.period, Key::SchedulerPeriod, 1);
-        self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod, 1);
-        self.set(&mut scheduler.cleaning_batch, Key::CleaningBatch, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut scheduler.keep_runs, Key::KeepRuns, |text| {
-            value::number(text, &1)
-        });
+        self.duration(&mut scheduler.period, Key::SchedulerPeriod);
+        self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod);
+        self.number(&mut scheduler.cleaning_batch, Key::CleaningBatch);
+        self.number(&mut scheduler.keep_runs, Key::KeepRuns);
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
     }
@@ -249,8 +217,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn duration(&mut self, slot: &mut Duration, key: Key, least: u64) {
-        self.set(slot, key, |text| value::seconds(text, least));
+    /// Sets `slot` to the number that `key` is given, in the key's range.
+    fn number<T: TryFrom<u64>>(&mut self, slot: &mut T, key: Key) {
+        if let Some(range) = key.range() {
+            self.set(slot, key, |text| value::number(text, &range, ""));
+        }
+    }
+
+    fn duration(&mut self, slot: &mut Duration, key: Key) {
+        if let Some(range) = key.range() {
+            self.set(slot, key, |text| {
+                value::number(text, &range, " of seconds").map(Duration::from_secs)
+            });
+        }
     }
 
     fn fault(&mut self, key: Key, given: &Given, reason: &str) {

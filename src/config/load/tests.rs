@@ -245,27 +245,102 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
             &format!("lisen: {path} line 1 column 1: no option has this name"),
             "timezone: --timezone: 'Mars' is no time zone such as Europe/Berlin",
             "database-url: --database-url: names no database: it ends in /NAME",
-            &format!("max-body: {path} line 2 column 1: 'x' is no whole number from 1 up"),
+            &format!(
+                "max-body: {path} line 2 column 1: 'x' is no whole number from 1 to 1073741824"
+            ),
             "policy: FUSION_SIDECAR_POLICY: 'strict' is no policy: redux or plugin",
         ]
     );
 }
 
+/// Every option with a range, the text of its upper end and of what is refused, and how the refusal goes on.
+fn ranges() -> Vec<(Key, String, Vec<String>, String)> {
+    let ranged = |key: &Key| Some((*key, key.range()?.into_inner()));
+    let ranges = Key::all().iter().filter_map(ranged);
+    ranges
+        .map(|(key, (least, most))| {
+            let mut refused = vec![
+                (most + 1).to_string(),
+                u64::MAX.to_string(),
+                "-1".to_owned(),
+            ];
+            refused.extend(least.checked_sub(1).map(|below| below.to_string()));
+            (
+                key,
+                most.to_string(),
+                refused,
+                format!(" from {least} to {most}"),
+            )
+        })
+        .collect()
+}
+
 #[test]
-fn bounds_of_cleaning() {
-    let values = [
-        (Key::DatabaseUrl, URL),
-        (Key::CleaningPeriod, "0"),
-        (Key::CleaningBatch, "0"),
-        (Key::KeepRuns, "0"),
-    ];
+fn every_number_has_a_range() {
+    for key in Key::all() {
+        let help = key.help();
+        let default = help.split_once("[default: ").map(|(_, default)| default);
+        let is_number =
+            default.is_some_and(|text| text.trim_end_matches(']').parse::<u64>().is_ok());
+        assert_eq!(key.range().is_some(), is_number, "{help}");
+    }
+    assert!(ranges().len() > 20);
+}
+
+#[test]
+fn numbers_out_of_their_range_are_refused_in_every_layer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    let path_text = path.to_str().unwrap();
+    for (key, _, texts, range) in ranges() {
+        let name = key.name();
+        for text in texts {
+            let mut given = flags([(Key::DatabaseUrl, URL)]);
+            given.set(key, &text, Source::Flag);
+            let variables = Environment::from_iter([
+                ("FUSION_SIDECAR_DATABASE_URL".to_owned(), URL),
+                (key.variable(), text.as_str()),
+            ]);
+            fs::write(&path, format!("database-url = '{URL}'\n{name} = {text}\n")).unwrap();
+            for (flags, variables, place) in [
+                (given, Environment::default(), format!("--{name}")),
+                (Options::default(), variables, key.variable()),
+                (
+                    flags([(Key::Config, path_text)]),
+                    Environment::default(),
+                    format!("{path_text} line 2 column 1"),
+                ),
+            ] {
+                let shown = load(&flags, &variables).unwrap_err().to_string();
+                let begins = format!("{name}: {place}: '{text}' is no whole number");
+                assert!(
+                    shown.lines().count() == 1
+                        && shown.starts_with(&begins)
+                        && shown.ends_with(&range),
+                    "{shown}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_ends_of_every_range_are_taken() {
+    let mut most = flags([(Key::DatabaseUrl, URL)]);
+    let mut least = most.clone();
+    for (key, text, ..) in ranges() {
+        most.set(key, text, Source::Flag);
+        let first = key.range().map(|range| range.start().to_string());
+        least.set(key, first.unwrap(), Source::Flag);
+    }
+    let most = load(&most, &Environment::default()).unwrap();
+    assert_eq!(most.server.max_bodies, 64 << 30);
+    assert_eq!(most.server.request_timeout, Duration::from_hours(30 * 24));
+    assert_eq!(most.dispatch.max_new_agents, 1_000_000);
+    let least = load(&least, &Environment::default()).unwrap();
     assert_eq!(
-        faults(values),
-        [
-            "cleaning-period: --cleaning-period: '0' is no whole number of seconds from 1 to 2592000",
-            "cleaning-batch: --cleaning-batch: '0' is no whole number from 1 up",
-            "keep-runs: --keep-runs: '0' is no whole number from 1 up",
-        ]
+        (least.server.max_bodies, least.dispatch.max_new_agents),
+        (1, 0)
     );
 }
 
@@ -296,7 +371,7 @@ fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
         assert!(shown[0].contains(fault), "{shown:?}");
         assert_eq!(
             shown[1..],
-            ["max-sends: --max-sends: 'x' is no whole number from 1 up"]
+            ["max-sends: --max-sends: 'x' is no whole number from 1 to 1000"]
         );
     }
     // One that can be read, and has no database in it.

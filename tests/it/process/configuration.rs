@@ -1,5 +1,7 @@
 //! Where the options come from, and how their faults are told.
 
+use fusion_sidecar::config::options::Key;
+
 use crate::support::database::fresh;
 use crate::support::process::{Sidecar, run, told, url};
 
@@ -70,4 +72,18 @@ async fn a_flag_counts_before_its_variable_and_that_before_the_file() {
         &["--config", path],
         &[("FUSION_SIDECAR_CONFIG", "/none")]
     ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_with_every_number_at_its_upper_end() {
+    let db = fresh().await;
+    let mut arguments = vec!["--database-url".to_owned(), url(&db)];
+    for key in Key::all() {
+        if let Some(range) = key.range() {
+            arguments.push(format!("--{}={}", key.name(), range.end()));
+        }
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let sidecar = Sidecar::serve(&arguments, &[]);
+    assert_eq!(sidecar.get("/sidecar/ready").0, 200);
 }
