@@ -12,11 +12,15 @@ pub(super) fn examine(settings: &Settings, report: &mut Report) {
     if let Some((certificate, key)) = &settings.server.tls {
         match tls::acceptor(certificate, key) {
             Ok(_) => report.fine("tls", format!("{} and its key fit", certificate.display())),
-            Err(error) => report.error(
-                "tls",
-                error.to_string(),
-                "name a PEM certificate chain with --tls-cert and its unencrypted key with --tls-key, readable by this user",
-            ),
+            Err(faults) => {
+                for fault in faults.0 {
+                    report.error(
+                        "tls",
+                        fault.to_string(),
+                        "name a PEM certificate chain with --tls-cert and its unencrypted key with --tls-key, readable by this user",
+                    );
+                }
+            }
         }
     }
     documents(settings.dispatch.plugin_doc_dir.as_deref(), report);

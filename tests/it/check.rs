@@ -205,7 +205,8 @@ async fn everything_is_looked_at_without_a_database() {
     assert_errors(
         &site.check().await,
         &[
-            "tls: ",
+            "tls: tls-cert: ",
+            "tls: tls-key: ",
             "files/repository: ",
             "files/manifests: ",
             "/nowhere: entity not found",
