@@ -259,6 +259,10 @@ mod tests {
         // Of a neighbour whose name only begins the same.
         let mut other = server(dir.path().join("database-2/data"));
         let mut ours = server(database.join("data"));
+        // The command line of a process that begins is not there at once.
+        while server_on(&database).is_none() {
+            std::thread::yield_now();
+        }
         let found = lasting_server(&database, Duration::from_millis(60));
         assert_eq!(found, Some(ours.id()));
         drop(ours.stdin.take());

@@ -1,5 +1,7 @@
 //! `check`: what it says of a first day's mistakes.
 
+#[path = "check/crons.rs"]
+mod crons;
 #[path = "check/hours.rs"]
 mod hours;
 #[path = "check/maintenance.rs"]
