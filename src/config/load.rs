@@ -43,6 +43,9 @@ pub fn load(flags: &Options, environment: &Environment) -> Result<Settings, Faul
     settings.filter(|_| faults.is_empty()).ok_or(Faults(faults))
 }
 
+/// How many letters of a misspelt name are wrong at the most.
+const MOST_SLIPS: usize = 2;
+
 /// Reads options one by one and keeps their faults.
 struct Reader<'a> {
     options: &'a Options,
@@ -80,7 +83,9 @@ impl<'a> Reader<'a> {
         let certificate = self.read(Key::TlsCert, value::path);
         let key = self.read(Key::TlsKey, value::path);
         for (have, lack) in [(Key::TlsCert, Key::TlsKey), (Key::TlsKey, Key::TlsCert)] {
-            if let (Some(given), None) = (self.options.get(have), self.options.get(lack)) {
+            if let (Some(given), None) = (self.options.get(have), self.options.get(lack))
+                && !self.is_misspelt(lack)
+            {
                 let message = format!("is missing beside {} ({})", have.name(), given.place(have));
                 self.faults.push(Fault::new(lack.name(), message));
             }
@@ -147,7 +152,13 @@ impl<'a> Reader<'a> {
                 database_url::parse(text).map_err(refusal)
             }),
             [(key, _)] => self.read(key, database_url_in_file),
-            [] if !self.complete => None,
+            [] if !self.complete
+                || [Key::DatabaseUrl, Key::DatabaseUrlFile, Key::GlpiDir]
+                    .into_iter()
+                    .any(|key| self.is_misspelt(key)) =>
+            {
+                None
+            }
             [] => {
                 let message = "is missing: give database-url, database-url-file or glpi-dir";
                 self.faults
@@ -230,6 +241,15 @@ impl<'a> Reader<'a> {
                 value::number(text, &range, " of seconds").map(Duration::from_secs)
             });
         }
+    }
+
+    /// Whether a fault there is already may be about `key`: then it is not said to be missing too.
+    fn is_misspelt(&self, key: Key) -> bool {
+        self.faults.iter().any(|fault| {
+            let name = fault.key.to_lowercase().replace('_', "-");
+            let name = name.strip_prefix("fusion-sidecar-").unwrap_or(&name);
+            strsim::osa_distance(name, &key.name()) <= MOST_SLIPS
+        })
     }
 
     fn fault(&mut self, key: Key, given: &Given, reason: &str) {

@@ -384,6 +384,36 @@ fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
 }
 
 #[test]
+fn a_misspelt_name_is_one_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    for (text, name) in [
+        ("glpi_dir = '/x'".to_owned(), "glpi_dir"),
+        ("glpi-dri = '/x'".to_owned(), "glpi-dri"),
+        ("database-ulr-file = '/x'".to_owned(), "database-ulr-file"),
+        ("Database-URL = 'x'".to_owned(), "Database-URL"),
+        ("glpi-dir = 1.5".to_owned(), "glpi-dir"),
+        (
+            format!("database-url = '{URL}'\ntls_cert = '/c'\ntls-key = '/k'"),
+            "tls_cert",
+        ),
+    ] {
+        fs::write(&path, &text).unwrap();
+        let shown = faults([(Key::Config, path.to_str().unwrap())]);
+        assert!(
+            shown.len() == 1 && shown[0].starts_with(&format!("{name}: ")),
+            "{text}: {shown:?}"
+        );
+    }
+    let environment = Environment::from_iter([("FUSION_SIDECAR_GLPI_DIRR", "/x")]);
+    let shown = load(&Options::default(), &environment).unwrap_err();
+    assert_eq!(
+        shown.to_string(),
+        "FUSION_SIDECAR_GLPI_DIRR: no option has this variable"
+    );
+}
+
+#[test]
 fn half_a_tls_pair_is_a_fault() {
     let expected = ["tls-key: is missing beside tls-cert (--tls-cert)"];
     assert_eq!(
