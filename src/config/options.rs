@@ -148,9 +148,8 @@ impl Key {
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout => 1..=MAX_SECONDS,
-            Self::DatabaseMaxConnections => 1..=10_000,
             Self::MaxSends | Self::MaxUnpacking => 1..=1000,
-            Self::KeepRuns | Self::MaxXmlDepth => 1..=10_000,
+            Self::DatabaseMaxConnections | Self::KeepRuns | Self::MaxXmlDepth => 1..=10_000,
             Self::CleaningBatch => 1..=100_000,
             Self::MaxNewAgents => 0..=1_000_000,
             Self::MaxParameters | Self::WriteQueue | Self::MaxConnections => 1..=1_000_000,

@@ -4,8 +4,8 @@ use super::*;
 
 /// Every option with a range, the text of its upper end and of what is refused, and how the refusal goes on.
 fn ranges() -> Vec<(Key, String, Vec<String>, String)> {
-    let ranged = |key: &Key| Some((*key, key.range()?.into_inner()));
-    let ranges = Key::all().iter().filter_map(ranged);
+    let with_range = |key: &Key| Some((*key, key.range()?.into_inner()));
+    let ranges = Key::all().iter().filter_map(with_range);
     ranges
         .map(|(key, (least, most))| {
             let mut refused = vec![
