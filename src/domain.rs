@@ -18,4 +18,5 @@ pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod site;
 pub mod timeslot;
