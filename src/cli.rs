@@ -66,6 +66,14 @@ enum Work {
         #[command(flatten)]
         configured: Configured,
     },
+    /// End runs in error whose agents have been silent for too long
+    Expire {
+        /// Only say how many there are
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        configured: Configured,
+    },
     /// Delete old runs with their log lines
     Clean(Configured),
     /// Delete tasks on demand that are done
@@ -145,6 +153,10 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
             dry_run,
             configured,
         }) => app::once_prepare(settings(configured)?, dry_run).await,
+        Command::Once(Work::Expire {
+            dry_run,
+            configured,
+        }) => app::once_expire(settings(configured)?, dry_run).await,
         Command::Once(Work::Clean(configured)) => {
             app::once_clean(settings(configured)?, Duty::Runs).await
         }

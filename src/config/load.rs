@@ -152,6 +152,7 @@ impl<'a> Reader<'a> {
         );
         let scheduler = &mut settings.scheduler;
         self.duration(&mut scheduler.period, Key::SchedulerPeriod, 1);
+        self.duration(&mut scheduler.run_timeout, Key::RunTimeout, 0);
         self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod, 1);
         self.set(&mut scheduler.cleaning_batch, Key::CleaningBatch, |text| {
             value::number(text, &1)

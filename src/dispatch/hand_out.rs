@@ -139,6 +139,7 @@ impl Dispatcher {
             agent: agent.id,
             before: run.sends,
             counted,
+            to: None,
         };
         change(run, step, lines)
     }

@@ -46,7 +46,10 @@ pub async fn rest(
             let order = dispatcher.deploy_jobs(machineid, version, &approach).await;
             answered(order, &line)
         }
-        Some("getFilePart") => part(&dispatcher, &query, &method, &headers, &line).await,
+        Some("getFilePart") => {
+            dispatcher.fetches(&approach);
+            part(&dispatcher, &query, &method, &headers, &line).await
+        }
         Some("setStatus") => {
             let status = Status {
                 status: query.get("status"),

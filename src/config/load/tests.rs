@@ -98,6 +98,7 @@ fn every_option_reaches_its_setting() {
             (Key::MaxSends, "4"),
             (Key::Scheduler, "off"),
             (Key::SchedulerPeriod, "5"),
+            (Key::RunTimeout, "22"),
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
@@ -183,9 +184,10 @@ fn every_option_reaches_its_setting() {
         (
             scheduler.cleaning_period.as_secs(),
             scheduler.cleaning_batch,
-            scheduler.keep_runs
+            scheduler.keep_runs,
+            scheduler.run_timeout.as_secs()
         ),
-        (19, 20, 21)
+        (19, 20, 21, 22)
     );
     assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
@@ -249,6 +251,21 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
             "policy: FUSION_SIDECAR_POLICY: 'strict' is no policy: redux or plugin",
         ]
     );
+}
+
+#[test]
+fn runs_may_be_silent_for_ever() {
+    for (values, expected) in [
+        (vec![], Duration::from_hours(2)),
+        (vec![(Key::RunTimeout, "0")], Duration::ZERO),
+    ] {
+        let mut options = flags([(Key::DatabaseUrl, URL)]);
+        for (key, value) in values {
+            options.set(key, value, Source::Flag);
+        }
+        let settings = load(&options, &Environment::default()).unwrap();
+        assert_eq!(settings.scheduler.run_timeout, expected);
+    }
 }
 
 #[test]
