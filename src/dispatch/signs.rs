@@ -107,8 +107,8 @@ fn insert<T: Ord>(set: &mut BTreeSet<T>, one: T) {
 }
 
 impl Dispatcher {
-    /// Takes note that a file part is fetched, which is all that can be said of by whom.
-    pub fn fetches(&self, approach: &Approach) {
+    /// Takes note that a file part is fetched; from where is all that is known of the agent.
+    pub fn hands_out_part(&self, approach: &Approach) {
         // The plugin gives up no run.
         if let (Policy::Redux, Some(address)) = (self.policy, approach.client) {
             self.signs.fetched_from(address);

@@ -47,8 +47,11 @@ pub async fn rest(
             answered(order, &line)
         }
         Some("getFilePart") => {
-            dispatcher.fetches(&approach);
-            part(&dispatcher, &query, &method, &headers, &line).await
+            let answer = part(&dispatcher, &query, &method, &headers, &line).await;
+            if answer.status().is_success() {
+                dispatcher.hands_out_part(&approach);
+            }
+            answer
         }
         Some("setStatus") => {
             let status = Status {
