@@ -46,8 +46,12 @@ impl TestApp {
 
     /// An agent reports on its run `run-ID`.
     async fn report(&self, agent: u32, run: u64, status: &str) {
+        let said = match status {
+            "ok" => "job+successfully+completed",
+            _ => "hello",
+        };
         self.tell(&format!(
-            "action=setStatus&machineid=wks-{agent}&uuid=run-{run}&status={status}&currentStep=checking&msg=m"
+            "action=setStatus&machineid=wks-{agent}&uuid=run-{run}&status={status}&msg={said}"
         ))
         .await;
     }

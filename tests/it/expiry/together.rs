@@ -18,7 +18,7 @@ async fn long_silent(db: &TestDb, runs: u32) {
     db.set(&format!(
         "INSERT INTO {{p}}taskjobstates (id, {{f}}taskjobs_id, items_id, itemtype, state, {{f}}agents_id, uniqid) \
          SELECT seq, 1, 1, 'PluginFusioninventoryDeployPackage', 1 + seq % 2, 1, CONCAT('run-', seq) FROM seq_1_to_{runs};
-         INSERT INTO {{p}}taskjoblogs ({{f}}taskjobstates_id, date, state, comment) SELECT seq, '2026-01-01', 6, '' FROM seq_1_to_{runs}"
+         INSERT INTO {{p}}taskjoblogs ({{f}}taskjobstates_id, date, state, comment) SELECT seq, '2026-03-01', 6, '' FROM seq_1_to_{runs}"
     ))
     .await;
 }
@@ -156,11 +156,11 @@ async fn serve_ends_silent_runs_while_glpi_is_open() {
     app.db.exec(open).await;
     until("the run ends", async || app.db.state(1).await == 4).await;
     // And every period.
-    app.db.run(2, 1, 1).await;
+    app.db.run(99, 1, 1).await;
     app.db
-        .set("INSERT INTO {p}taskjoblogs ({f}taskjobstates_id, date, state) VALUES (2, '2026-01-01', 1)")
+        .set("INSERT INTO {p}taskjoblogs ({f}taskjobstates_id, date, state) VALUES (99, '2026-01-01', 1)")
         .await;
-    until("the next one ends", async || app.db.state(2).await == 4).await;
+    until("the next one ends", async || app.db.state(99).await == 4).await;
     serving.stop().await.unwrap();
 }
 
