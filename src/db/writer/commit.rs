@@ -9,11 +9,13 @@ use mysql_async::{Params, Transaction, Value};
 
 use super::{Change, Line, Outcome, Request, Step, findings};
 use crate::db::agents::{Contact, with_version};
-use crate::db::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
+use crate::db::bulk::{LIST_MAX, add_lines, list, marks, pad};
 use crate::db::{Db, DbError};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Effect, RunState, on_report, on_report_as_plugin};
+
+mod sends;
 
 /// An answer: its agent, and when it was given.
 type Answer = (AgentId, NaiveDateTime);
@@ -95,8 +97,7 @@ pub(super) async fn write(
         outcomes.push(Ok(made));
     }
     write_states(db, tx, &gathered).await?;
-    write_sends(db, tx, &gathered).await?;
-    write_answers(db, tx, &gathered).await?;
+    sends::write(db, tx, &gathered).await?;
     write_lines(db, tx, &gathered).await?;
     write_contacts(db, tx, &requests).await?;
     Ok(outcomes)
@@ -330,46 +331,6 @@ async fn write_states(
         }
     }
     Ok(())
-}
-
-async fn write_sends(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    gathered: &Gathered<'_>,
-) -> Result<(), DbError> {
-    let sends: Vec<[Value; 4]> = gathered
-        .sends
-        .iter()
-        .map(|(run, (agent, sends, at))| {
-            [run.0.into(), agent.0.into(), (*sends).into(), (*at).into()]
-        })
-        .collect();
-    let head = "/* count_sends */ INSERT INTO {p}sidecar_runs ({f}taskjobstates_id, {f}agents_id, sends, sent_at)";
-    let tail = "ON DUPLICATE KEY UPDATE sends = VALUES(sends), sent_at = VALUES(sent_at)";
-    insert(db, tx, head, &sends, tail).await
-}
-
-async fn write_answers(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    gathered: &Gathered<'_>,
-) -> Result<(), DbError> {
-    let answers: Vec<[Value; 4]> = gathered
-        .answers
-        .iter()
-        .map(|((agent, sent_at), (heard_at, address))| {
-            let address = address.map(|address| address.to_string());
-            [
-                agent.0.into(),
-                (*sent_at).into(),
-                (*heard_at).into(),
-                address.into(),
-            ]
-        })
-        .collect();
-    let head = "/* heard_of_answers */ INSERT INTO {p}sidecar_answers ({f}agents_id, sent_at, heard_at, address)";
-    let tail = "ON DUPLICATE KEY UPDATE heard_at = GREATEST(heard_at, VALUES(heard_at)), address = COALESCE(VALUES(address), address)";
-    insert(db, tx, head, &answers, tail).await
 }
 
 async fn write_lines(
