@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn the_help_of_every_configured_command_lists_every_option() {
         let mut command = Cli::command();
-        for name in ["serve", "once prepare", "migrate", "check"] {
+        for name in ["serve", "once prepare", "once expire", "migrate", "check"] {
             let mut named = &mut command;
             for word in name.split(' ') {
                 named = named.find_subcommand_mut(word).unwrap();
@@ -265,6 +265,15 @@ mod tests {
         };
         assert!(dry_run);
         assert_eq!(configured.options.get(Key::LogFormat).unwrap().text, "json");
+
+        let cli = parse("fusion-sidecar once expire --dry-run").unwrap();
+        assert!(
+            matches!(
+                cli.command,
+                Command::Once(Work::Expire { dry_run: true, .. })
+            ),
+            "{cli:?}"
+        );
 
         let cli = parse("fusion-sidecar migrate --standalone").unwrap();
         assert!(

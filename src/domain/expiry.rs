@@ -123,16 +123,19 @@ pub fn verdict(
         .map_or(Verdict::Stays, |_| Verdict::CountsAsSent(last))
 }
 
-/// How long ago the local time `last` was, at most a little less than it was: of an hour that came twice, the later one.
+/// How long ago the local time `last` was, at most: of an hour that came twice, the later one; and where the clocks were changed since, what
+/// a session of the database reads that does not know of it.
 fn silence(last: NaiveDateTime, now: DateTime<Tz>) -> TimeDelta {
     let moments = now.timezone().from_local_datetime(&last);
+    let by_the_clock = now.naive_local() - last;
     let passed = [moments.earliest(), moments.latest()]
         .into_iter()
         .flatten()
-        .map(|moment| now - moment);
+        .map(|moment| now - moment)
+        .chain([by_the_clock]);
     let shortest = passed.filter(|passed| *passed >= TimeDelta::zero()).min();
-    // What no clock showed, or shows only later.
-    shortest.unwrap_or_else(|| now.naive_local() - last)
+    // It lies ahead.
+    shortest.unwrap_or(by_the_clock)
 }
 
 #[cfg(test)]
@@ -248,7 +251,9 @@ mod tests {
     // It may have been either half past two: the later one, but none that lies ahead.
     #[case("2026-10-25T02:30:00", "2026-10-25T03:30:00", 120)]
     #[case("2026-10-25T02:30:00", "2026-10-25T00:40:00", 10)]
-    #[case("2026-10-25T01:30:00", "2026-10-25T02:30:00", 180)]
+    #[case("2026-10-25T02:30:00", "2026-10-25T01:10:00", 40)]
+    // Half past one by a session that has the offset of now: half past two by that of then.
+    #[case("2026-10-25T01:30:00", "2026-10-25T02:30:00", 120)]
     // A time that no clock showed.
     #[case("2026-03-29T02:30:00", "2026-03-29T01:40:00", 70)]
     fn the_clocks_change(#[case] last: &str, #[case] utc: &str, #[case] minutes: i64) {

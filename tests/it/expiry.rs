@@ -7,7 +7,7 @@ mod together;
 
 use std::time::Duration;
 
-use fusion_sidecar::config::Settings;
+use fusion_sidecar::config::{SessionZone, Settings};
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::work::expire::Mode;
 use rstest::rstest;
@@ -238,6 +238,30 @@ async fn what_php_sent_ends_too(
     }
     assert_eq!(app.db.state(1).await, 4);
     assert_eq!(app.db.log(1).await.len(), lines.len() + 1);
+}
+
+/// The clocks are put forward at 1:00 UTC on 29 March, and back at 1:00 UTC on 25 October: no run ends early, and none more than an hour
+/// late.
+#[rstest]
+#[case::forward("2026-03-29T00:30:00Z", 0)]
+#[case::back("2026-10-24T23:30:00Z", 60)]
+#[case::in_the_hour_that_comes_twice("2026-10-25T00:30:00Z", 60)]
+#[case::in_the_hour_that_comes_again("2026-10-25T01:30:00Z", 0)]
+#[tokio::test]
+async fn the_clocks_change(#[case] sent: &str, #[case] late: u64) {
+    let app = site(|settings| {
+        settings.timezone = chrono_tz::Europe::Paris;
+        settings.database.session_zone = SessionZone::Timezone;
+    })
+    .await;
+    app.clock.set(sent.parse().unwrap());
+    app.db.run(1, 1, 0).await;
+    app.jobs("wks-1").await;
+    app.pass_minutes(120);
+    assert_eq!(app.expire().await, 0);
+    app.pass_minutes(late);
+    app.tick();
+    assert_eq!(app.expire().await, 1);
 }
 
 /// What was heard is forgotten once it cannot matter any more.
