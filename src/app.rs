@@ -162,16 +162,7 @@ pub async fn start(
         writing.await;
         Ok::<(), std::convert::Infallible>(())
     });
-    let (noting, zone, soft) = (
-        (db.clone(), Arc::clone(&clock)),
-        settings.timezone,
-        stop.soft.clone(),
-    );
-    lifecycle.spawn("signs of life", async move {
-        let (db, clock) = noting;
-        signs.note(&db, clock.as_ref(), zone, soft).await;
-        Ok::<(), std::convert::Infallible>(())
-    });
+    note_signs(signs, settings, &db, &clock, &lifecycle);
     if let Some(ops) = ops {
         let plain = config::Server {
             tls: None,
@@ -203,6 +194,22 @@ pub async fn start(
         preparation,
         lifecycle,
     })
+}
+
+/// Starts noting what is heard of runs beside reports.
+fn note_signs(
+    signs: Arc<Signs>,
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) {
+    let (db, clock, zone) = (db.clone(), Arc::clone(clock), settings.timezone);
+    let soft = lifecycle.stop().soft;
+    lifecycle.spawn("signs of life", async move {
+        signs.note(&db, clock.as_ref(), zone, soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
 }
 
 /// Starts what happens without a request; what prepares.

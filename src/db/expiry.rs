@@ -26,6 +26,12 @@ pub const ENDED_AT_ONCE: usize = LIST_MAX;
 /// Most rows about answers, and about addresses, that one transaction forgets.
 const FORGOTTEN_AT_ONCE: u32 = 1000;
 
+/// A moment as read.
+type Moment = Option<NaiveDateTime>;
+
+/// Job, method, time-out, and whether it has sent and running runs.
+type JobRow = (u32, Option<String>, Option<u32>, bool, bool);
+
 /// A job, and whether it has runs under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobUnderWay {
@@ -91,7 +97,7 @@ impl Db {
                  (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}taskjobs_id = j.id AND r.state = 2 LIMIT 1) IS NOT NULL \
                  FROM {p}taskjobs j LEFT JOIN {p}sidecar_jobs o ON o.{f}taskjobs_id = j.id ORDER BY j.id",
             );
-            let rows: Vec<(u32, Option<String>, Option<u32>, bool, bool)> =
+            let rows: Vec<JobRow> =
                 self.conn().await?.query(sql.as_ref()).await?;
             let jobs = rows.into_iter().map(|(id, method, timeout, sent, running)| {
                 let states = [(RunState::Sent, sent), (RunState::Running, running)];
@@ -128,7 +134,7 @@ impl Db {
                 "WHERE r.{f}taskjobs_id = ? AND r.state = ? AND r.id >= ? ORDER BY r.id LIMIT ?"
             ));
             let values = (job.0, state.code(), from, most);
-            let rows: Vec<(u64, Option<NaiveDateTime>, Option<NaiveDateTime>, Option<NaiveDateTime>)> =
+            let rows: Vec<(u64, Moment, Moment, Moment)> =
                 self.conn().await?.exec(sql.as_ref(), values).await?;
             let next = rows.last().and_then(|row| row.0.checked_add(1));
             let seen = rows.into_iter().filter(|&(_, sent, heard, fetched)| {
