@@ -44,6 +44,8 @@ mod edge;
 mod esx;
 #[path = "it/expiry.rs"]
 mod expiry;
+#[path = "it/forwarded.rs"]
+mod forwarded;
 #[path = "it/fuzz.rs"]
 mod fuzz;
 #[path = "it/glpi_dir.rs"]
