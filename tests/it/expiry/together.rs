@@ -44,7 +44,7 @@ async fn a_report_at_the_same_moment_wins_or_comes_after() {
             app.report(1, 1, status).await;
         };
         let pass = async {
-            tokio::time::sleep(Duration::from_micros(1_000)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             app.expire().await
         };
         let (expired, ()) = join(pass, report).await;
