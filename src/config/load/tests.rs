@@ -73,7 +73,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 26);
+    assert_eq!(count, 27);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -100,6 +100,7 @@ fn every_option_reaches_its_setting() {
             (Key::MaxSends, "4"),
             (Key::Scheduler, "off"),
             (Key::SchedulerPeriod, "5"),
+            (Key::RunTimeout, "22"),
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
@@ -185,9 +186,10 @@ fn every_option_reaches_its_setting() {
         (
             scheduler.cleaning_period.as_secs(),
             scheduler.cleaning_batch,
-            scheduler.keep_runs
+            scheduler.keep_runs,
+            scheduler.run_timeout.as_secs()
         ),
-        (19, 20, 21)
+        (19, 20, 21, 22)
     );
     assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
@@ -253,6 +255,21 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
             "policy: FUSION_SIDECAR_POLICY: 'strict' is no policy: redux or plugin",
         ]
     );
+}
+
+#[test]
+fn runs_may_be_silent_for_ever() {
+    for (values, expected) in [
+        (vec![], Duration::from_hours(2)),
+        (vec![(Key::RunTimeout, "0")], Duration::ZERO),
+    ] {
+        let mut options = flags([(Key::DatabaseUrl, URL)]);
+        for (key, value) in values {
+            options.set(key, value, Source::Flag);
+        }
+        let settings = load(&options, &Environment::default()).unwrap();
+        assert_eq!(settings.scheduler.run_timeout, expected);
+    }
 }
 
 #[test]
