@@ -7,6 +7,7 @@ use fusion_sidecar::db::scratch::claim::{self, ClaimError};
 use rstest::rstest;
 
 use crate::support::database::{self, TestDb};
+use crate::support::listen;
 use crate::support::process::{Sidecar, url};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-sidecar");
@@ -203,11 +204,7 @@ async fn without_a_server_one_error_says_so_and_nothing_is_played() {
 
 #[test]
 fn a_server_that_does_not_answer_differs() {
-    // It closes every connection.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || listener.incoming().for_each(drop));
-    let url = format!("http://{address}/x");
+    let url = listen::closing();
     let output = replay(&["--url", &url, "--filter", "getconfig-unknown-agent"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = said(&output);
