@@ -26,6 +26,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod domain;
 pub mod http;
+pub mod knock;
 pub mod lifecycle;
 pub mod mariadb;
 pub mod proto;

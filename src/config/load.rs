@@ -159,6 +159,16 @@ impl<'a> Reader<'a> {
         self.set(&mut scheduler.keep_runs, Key::KeepRuns, |text| {
             value::number(text, &1)
         });
+        let wakeup = &mut settings.wakeup;
+        self.set(&mut wakeup.networks, Key::WakeupNetworks, value::networks);
+        self.set(&mut wakeup.names, Key::WakeupNames, value::switch);
+        self.set(&mut wakeup.at_once, Key::WakeupAtOnce, |text| {
+            value::number(text, &1)
+        });
+        self.set(&mut wakeup.rate, Key::WakeupRate, |text| {
+            value::number(text, &1)
+        });
+        self.duration(&mut wakeup.timeout, Key::WakeupTimeout, 1);
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
     }

@@ -59,9 +59,9 @@ pub enum Key {
     MaxSends,
     /// Most unknown agents that may register in a minute, with policy redux [default: 600]
     MaxNewAgents,
-    /// Whether serve prepares and cleans runs itself [default: on]
+    /// Whether serve prepares and cleans runs and wakes agents up itself [default: on]
     Scheduler,
-    /// Time between two preparations [default: 60]
+    /// Time between two preparations, and between two looks for agents to wake up [default: 60]
     SchedulerPeriod,
     /// Time between two cleanings of old runs [default: 86400]
     CleaningPeriod,
@@ -69,6 +69,17 @@ pub enum Key {
     CleaningBatch,
     /// Runs of each job, target and agent that cleaning keeps whatever their age, with policy redux [default: 1]
     KeepRuns,
+    /// Networks that agents may be woken up in; addresses of this machine (127.0.0.0/8), link-local and multicast ones only where a network of
+    /// these alone is named [default: all others]
+    WakeupNetworks,
+    /// Whether agents are looked for by the names of their computers, beside the addresses that GLPI has [default: on]
+    WakeupNames,
+    /// Most addresses of agents asked at once [default: 200]
+    WakeupAtOnce,
+    /// Most addresses of agents asked in a second [default: 100]
+    WakeupRate,
+    /// Longest wait for an agent's answer [default: 5]
+    WakeupTimeout,
     /// GLPI's own address, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
@@ -152,6 +163,8 @@ impl Key {
             | Self::MaxSends
             | Self::CleaningBatch
             | Self::KeepRuns
+            | Self::WakeupAtOnce
+            | Self::WakeupRate
             | Self::MaxNewAgents
             | Self::MaxUnpacking
             | Self::MaxParameters
@@ -162,6 +175,7 @@ impl Key {
             | Self::CatalogueRefresh
             | Self::SchedulerPeriod
             | Self::CleaningPeriod
+            | Self::WakeupTimeout
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
@@ -169,10 +183,10 @@ impl Key {
             Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
             Self::Timezone => "ZONE",
             Self::Listen | Self::OpsListen => "ADDRESS:PORT",
-            Self::TrustedProxies => "ADDRESS[/BITS],…",
+            Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
-            Self::Scheduler => "on|off",
+            Self::Scheduler | Self::WakeupNames => "on|off",
             Self::Log => "FILTER",
             Self::LogFormat => "text|json",
         }

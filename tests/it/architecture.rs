@@ -10,7 +10,7 @@ use fusion_sidecar::telemetry::metrics;
 const MAX_LINES: usize = 500;
 
 /// The rooms of `src`, each with the rooms that it may use beside itself. Those without a list put everything together.
-const ROOMS: [(&str, Option<&[&str]>); 18] = [
+const ROOMS: [(&str, Option<&[&str]>); 19] = [
     ("domain", Some(&[])),
     ("proto", Some(&["domain"])),
     ("clock", Some(&[])),
@@ -19,6 +19,7 @@ const ROOMS: [(&str, Option<&[&str]>); 18] = [
     ("lifecycle", Some(&[])),
     ("mariadb", Some(&["config"])),
     ("upstream", Some(&["config"])),
+    ("knock", Some(&["config"])),
     (
         "db",
         Some(&["clock", "config", "domain", "proto", "telemetry"]),
@@ -29,7 +30,15 @@ const ROOMS: [(&str, Option<&[&str]>); 18] = [
     ),
     (
         "work",
-        Some(&["clock", "config", "db", "domain", "proto", "telemetry"]),
+        Some(&[
+            "clock",
+            "config",
+            "db",
+            "domain",
+            "knock",
+            "proto",
+            "telemetry",
+        ]),
     ),
     (
         "http",

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::config::options::Source;
-use crate::config::{DEFAULT_PREFIXES, LogFormat};
+use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
 const URL: &str = "mysql://u:geheim@h/d";
@@ -71,7 +71,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 26);
+    assert_eq!(count, 30);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -101,6 +101,11 @@ fn every_option_reaches_its_setting() {
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
+            (Key::WakeupNetworks, "10.0.0.0/8"),
+            (Key::WakeupNames, "off"),
+            (Key::WakeupAtOnce, "22"),
+            (Key::WakeupRate, "23"),
+            (Key::WakeupTimeout, "24"),
             (Key::UpstreamUrl, "https://u.example/"),
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
@@ -128,6 +133,7 @@ fn every_option_reaches_its_setting() {
         server,
         dispatch,
         scheduler,
+        wakeup,
         glpi,
         upstream_url,
         spool_dir,
@@ -187,6 +193,14 @@ fn every_option_reaches_its_setting() {
         ),
         (19, 20, 21)
     );
+    let expected = Wakeup {
+        networks: vec!["10.0.0.0/8".parse().unwrap()],
+        names: false,
+        at_once: 22,
+        rate: 23,
+        timeout: Duration::from_secs(24),
+    };
+    assert_eq!(wakeup, expected);
     assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
         ("https://u.example/", Some("/spool".into()))
@@ -265,6 +279,28 @@ fn bounds_of_cleaning() {
             "cleaning-period: --cleaning-period: '0' is no whole number of seconds from 1 to 2592000",
             "cleaning-batch: --cleaning-batch: '0' is no whole number from 1 up",
             "keep-runs: --keep-runs: '0' is no whole number from 1 up",
+        ]
+    );
+}
+
+#[test]
+fn bounds_of_waking_up() {
+    let values = [
+        (Key::DatabaseUrl, URL),
+        (Key::WakeupNetworks, "10.0.0.0/8,office"),
+        (Key::WakeupNames, "yes"),
+        (Key::WakeupAtOnce, "0"),
+        (Key::WakeupRate, "0"),
+        (Key::WakeupTimeout, "0"),
+    ];
+    assert_eq!(
+        faults(values),
+        [
+            "wakeup-networks: --wakeup-networks: 'office' is no address or network such as 10.0.0.0/8",
+            "wakeup-names: --wakeup-names: 'yes' is neither on nor off",
+            "wakeup-at-once: --wakeup-at-once: '0' is no whole number from 1 up",
+            "wakeup-rate: --wakeup-rate: '0' is no whole number from 1 up",
+            "wakeup-timeout: --wakeup-timeout: '0' is no whole number of seconds from 1 to 2592000",
         ]
     );
 }
