@@ -102,6 +102,8 @@ pub mod metrics {
     pub const DEVICES_NOT_IMPORTED: &str = "fusion_sidecar_devices_not_imported_total";
     /// Runs handed to an agent, by method.
     pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
+    /// Agents asked to come now, by result.
+    pub const WAKEUPS: &str = "fusion_sidecar_wakeups_total";
 
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +139,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 13] = [
+    pub const ALL: [Metric; 14] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -210,6 +212,12 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Runs handed to agents",
+        ),
+        metric(
+            WAKEUPS,
+            Kind::Counter,
+            Unit::Count,
+            "Agents asked to come now",
         ),
     ];
 

@@ -172,6 +172,42 @@ impl Sleeper {
     }
 }
 
+/// The names under which the machine of an agent may be found: its computer's, with each of its domains and without, and the one that the
+/// agent puts before the date in its own.
+#[must_use]
+pub fn names<'a>(
+    computer: &str,
+    domains: impl IntoIterator<Item = &'a str>,
+    device_id: &str,
+) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut add = |name: String| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    };
+    if !computer.is_empty() {
+        add(computer.to_owned());
+        for domain in domains.into_iter().filter(|domain| !domain.is_empty()) {
+            add(format!("{computer}.{domain}"));
+        }
+    }
+    if let Some(name) = machine(device_id) {
+        add(name.to_owned());
+    }
+    names
+}
+
+/// What stands before `-YYYY-MM-DD-HH-MM-SS`.
+fn machine(device_id: &str) -> Option<&str> {
+    let (name, date) = device_id.split_at_checked(device_id.len().checked_sub(20)?)?;
+    let fits = |(place, byte): (usize, u8)| match place {
+        0 | 5 | 8 | 11 | 14 | 17 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    (!name.is_empty() && date.bytes().enumerate().all(fits)).then_some(name)
+}
+
 /// Who was asked when, and has not come since.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(HashMap<AgentId, (NaiveDateTime, u32)>);

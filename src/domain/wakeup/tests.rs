@@ -254,3 +254,22 @@ proptest! {
         prop_assert_eq!(woken, wanted);
     }
 }
+
+#[rstest]
+#[case("wks-1", &[], "wks-1-2026-03-01-09-30-00", &["wks-1"])]
+#[case("wks-1", &["office.lan", ""], "old-1-2026-03-01-09-30-00", &["wks-1", "wks-1.office.lan", "old-1"])]
+#[case("", &["office.lan"], "wks-1-2026-03-01-09-30-0x", &[])]
+#[case("", &[], "-2026-03-01-09-30-00", &[])]
+#[case("", &[], "\u{e9}\u{e9}26-03-01-09-30-00", &[])]
+#[case("", &[], "", &[])]
+fn names_of_a_machine(
+    #[case] computer: &str,
+    #[case] domains: &[&str],
+    #[case] device_id: &str,
+    #[case] expected: &[&str],
+) {
+    assert_eq!(
+        names(computer, domains.iter().copied(), device_id),
+        expected
+    );
+}
