@@ -20,10 +20,12 @@ use crate::domain::admission::Admission;
 use crate::domain::cleaning::Duty;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
+use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::prepare::Preparation;
+use crate::work::wakeup::WakeUp;
 use crate::{cli, telemetry, work};
 
 /// Longest wait for the connections to the database to be closed when the process ends.
@@ -206,6 +208,12 @@ fn schedule(
         work::clean::regularly(cleaning, period, look, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
+    let wakeup = wakeup(settings, db.clone(), Arc::clone(clock));
+    let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
+    lifecycle.spawn("wake-up", async move {
+        work::wakeup::regularly(wakeup, period, soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let preparing = Arc::clone(&preparation);
     lifecycle.spawn("scheduler", async move {
@@ -289,6 +297,31 @@ pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCo
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = open_database(&settings, &clock).await?;
     let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
+    cli::say(&summary.to_string());
+    db.close().await;
+    Ok(ended(summary.has_failed()))
+}
+
+fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
+    let knocker = Knocker::new(&settings.wakeup);
+    WakeUp::new(
+        db,
+        clock,
+        settings.timezone,
+        settings.dispatch.policy,
+        knocker,
+    )
+}
+
+/// `once wakeup`: one pass of waking agents up, and what became of it on standard output.
+///
+/// # Errors
+///
+/// When the database does not fit or fails.
+pub async fn once_wakeup(settings: Settings) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = open_database(&settings, &clock).await?;
+    let summary = wakeup(&settings, db.clone(), clock).pass().await?;
     cli::say(&summary.to_string());
     db.close().await;
     Ok(ended(summary.has_failed()))

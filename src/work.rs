@@ -5,6 +5,7 @@
 pub mod clean;
 pub mod groups;
 pub mod prepare;
+pub mod wakeup;
 
 use std::sync::Arc;
 use std::time::Duration;
