@@ -183,8 +183,9 @@ impl Knocker {
             .unwrap_or(Err(Silence))
     }
 
-    /// The addresses of `place` that may be asked.
-    fn addresses(&self, place: &Whereabouts) -> Vec<IpAddr> {
+    /// The addresses of `place` that may be asked; names are not looked up.
+    #[must_use]
+    pub fn addresses(&self, place: &Whereabouts) -> Vec<IpAddr> {
         let parsed = place.addresses.iter().filter_map(|text| text.parse().ok());
         self.allowed(parsed)
     }

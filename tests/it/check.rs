@@ -8,6 +8,8 @@ mod maintenance;
 mod rights;
 #[path = "check/server.rs"]
 mod server_log;
+#[path = "check/wakeup.rs"]
+mod wakeup;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

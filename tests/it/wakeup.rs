@@ -124,7 +124,7 @@ impl Site {
 
 impl TestDb {
     /// Gives computers addresses, each on a network port of its own.
-    async fn at(&self, places: impl Iterator<Item = (u32, Ipv4Addr)>) {
+    pub(crate) async fn at(&self, places: impl Iterator<Item = (u32, Ipv4Addr)>) {
         let (mut ports, mut names, mut addresses) = (vec![], vec![], vec![]);
         let first: Vec<Option<u32>> = self.ask("SELECT MAX(id) FROM glpi_networkports").await;
         for (id, (computer, address)) in (first[0].unwrap_or_default() + 1..).zip(places) {
