@@ -17,5 +17,6 @@ pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod site;
 pub mod timeslot;
 pub mod wakeup;

@@ -19,7 +19,7 @@ use crate::clock::{Clock, moment};
 use crate::db::wakeup::{Known, Place, Prepared};
 use crate::db::{Db, DbError};
 use crate::domain::actors::is_actor;
-use crate::domain::catalogue::{Catalogue, Site};
+use crate::domain::catalogue::Catalogue;
 use crate::domain::eligibility::{Decision, Occasion, Question, decide};
 use crate::domain::ids::{AgentId, ComputerId, JobId, RunId, TaskId};
 use crate::domain::modules::Module;
@@ -28,6 +28,7 @@ use crate::domain::run::RunState;
 use crate::domain::wakeup::{CRON, Memory, Plan, Skip, Sleeper, Wish, names};
 use crate::knock::{Heard, Knocker, Whereabouts};
 use crate::telemetry::metrics::WAKEUPS;
+use crate::work::doors::Doors;
 
 /// Runs of a task that are looked at together.
 const WINDOW: usize = 512;
@@ -164,7 +165,8 @@ impl WakeUp {
         let now = at.naive_local();
         let mut summary = Summary::default();
         let mut sources = HashMap::new();
-        if catalogue.site == Site::Open {
+        summary.closed = catalogue.site.open().err();
+        if summary.closed.is_none() {
             for wish in self.db.wakeup_wishes().await? {
                 let Some(task) = catalogue.tasks.get(&wish.task) else {
                     continue;
@@ -185,8 +187,6 @@ impl WakeUp {
                 };
                 sources.insert(wish.task, source);
             }
-        } else {
-            summary.closed = Some(catalogue.site);
         }
         summary.tasks = sources.len();
         let port = self.db.plugin_setting("agent_port").await?;
@@ -356,8 +356,11 @@ impl WakeUp {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A pass, unless GLPI's cron does it: never both.
-    async fn unless_plugin_does(&self) -> Result<(), DbError> {
+    /// A pass, unless GLPI's cron does it: never both; nor while GLPI is closed.
+    async fn unless_plugin_does(&self, doors: &Doors) -> Result<(), DbError> {
+        if !doors.are_open(&self.db).await? {
+            return Ok(());
+        }
         if self.db.plugin_cron_is_on(CRON).await? {
             tracing::debug!(duty = CRON, "GLPI's cron task is on: the sidecar keeps off");
         } else {
@@ -389,11 +392,17 @@ fn whereabouts(known: &Known, place: Option<&Place>, port: u16) -> Whereabouts {
     }
 }
 
-/// Wakes agents up every `period` until `stop`, which also ends a pass under way; keeps off while GLPI's cron does it.
-pub async fn regularly(wakeup: WakeUp, period: Duration, stop: CancellationToken) {
+/// Wakes agents up every `period` until `stop`, which also ends a pass under way; keeps off while GLPI's cron does it, and rests while GLPI
+/// is closed.
+pub async fn regularly(
+    wakeup: WakeUp,
+    doors: Arc<Doors>,
+    period: Duration,
+    stop: CancellationToken,
+) {
     let work = async {
         loop {
-            if let Err(error) = wakeup.unless_plugin_does().await {
+            if let Err(error) = wakeup.unless_plugin_does(&doors).await {
                 tracing::error!(duty = CRON, error = %error, code = error.code(), "waking agents up failed, trying again");
             }
             tokio::time::sleep(period).await;

@@ -5,15 +5,15 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::WAKEUPS;
-use crate::domain::catalogue::Site;
+use crate::domain::site::Closed;
 use crate::domain::wakeup::{CRON, Skip};
 use crate::knock::Heard;
 
 /// What a pass did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// GLPI or its plugin could not be used; then nothing was looked at.
-    pub closed: Option<Site>,
+    /// Why GLPI was closed; then nothing was looked at.
+    pub closed: Option<Closed>,
     /// Tasks whose time had come.
     pub tasks: usize,
     /// Agents asked.
@@ -88,10 +88,8 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.closed {
-            Some(Site::PluginOff) => return f.write_str("nobody asked: the plugin is off"),
-            Some(_) => return f.write_str("nobody asked: GLPI is in maintenance"),
-            None => {}
+        if let Some(closed) = self.closed {
+            return write!(f, "nobody was asked: {closed}");
         }
         write!(
             f,
@@ -143,10 +141,13 @@ mod tests {
              1 agents refuse to be woken up from 10.0.0.1: they obey the addresses of their server's name and those in their httpd-trust"
         );
         let closed = Summary {
-            closed: Some(Site::Maintenance),
+            closed: Some(Closed::Maintenance),
             ..Summary::default()
         };
         assert!(closed.has_failed());
-        assert_eq!(closed.to_string(), "nobody asked: GLPI is in maintenance");
+        assert_eq!(
+            closed.to_string(),
+            "nobody was asked: GLPI is in maintenance"
+        );
     }
 }
