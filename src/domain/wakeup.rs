@@ -340,7 +340,7 @@ impl Plan {
     }
 
     /// Whom to ask now. None while all places are taken by agents that are awake or have not answered yet, or nobody is left.
-    pub fn next(&mut self) -> Option<AgentId> {
+    pub fn next_agent(&mut self) -> Option<AgentId> {
         for (index, list) in self.tasks.iter_mut().enumerate() {
             while list.has_place(self.policy) {
                 let Some(agent) = list.waiting.pop_front() else {

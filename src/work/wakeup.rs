@@ -126,11 +126,11 @@ impl WakeUp {
                 let (agents, is_whole) = self.look(&mut pass, task).await?;
                 plan.feed(task, agents, is_whole);
                 // Whoever is there is asked before the next look.
-                while let Some(agent) = plan.next() {
+                while let Some(agent) = plan.next_agent() {
                     asked.spawn(self.ask(&mut pass, agent));
                 }
             }
-            while let Some(agent) = plan.next() {
+            while let Some(agent) = plan.next_agent() {
                 asked.spawn(self.ask(&mut pass, agent));
             }
             let (agent, outcome) = match asked.join_next().await {

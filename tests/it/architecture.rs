@@ -479,13 +479,8 @@ fn only_what_belongs_there_lies_at_the_top() {
 #[test]
 fn no_file_tells_where_it_was_written() {
     // Put together here, or this file would be the first to be found.
-    let marks = [
-        ["/wo", "rk/"],
-        ["/ro", "ot/"],
-        ["/ho", "me/"],
-        ["../sh", "ared"],
-    ]
-    .map(|parts| parts.concat());
+    let marks = ["/wo|rk/", "/ro|ot/", "/ho|me/", "../sh|ared"];
+    let marks = marks.map(|mark| mark.replace('|', ""));
     let telling = |text: &str| marks.iter().any(|mark| text.contains(mark.as_str()));
     assert!(telling(&format!("x{}y", marks[2])));
     let mut found = Vec::new();

@@ -72,9 +72,9 @@ impl Site {
         for (number, manner) in (1..).zip(manners) {
             self.agents.add(self.address(number), *manner).await;
         }
-        self.known(manners.len() as u32).await;
-        self.at((1..=manners.len() as u32).map(|id| (id, self.address(id))))
-            .await;
+        let count = u32::try_from(manners.len()).unwrap();
+        self.known(count).await;
+        self.at((1..=count).map(|id| (id, self.address(id)))).await;
         self
     }
 

@@ -10,18 +10,18 @@ fn noon() -> NaiveDateTime {
     "2026-03-04T12:00:00".parse().unwrap()
 }
 
-fn ago(minutes: i64) -> Option<NaiveDateTime> {
-    Some(noon() - TimeDelta::minutes(minutes))
+fn ago(minutes: i64) -> NaiveDateTime {
+    noon() - TimeDelta::minutes(minutes)
 }
 
 #[rstest]
 #[case::never_before(3, 5, None, true, true)]
-#[case::just_in_time(3, 5, ago(5), true, true)]
-#[case::too_early(3, 5, ago(4), false, false)]
+#[case::just_in_time(3, 5, Some(ago(5)), true, true)]
+#[case::too_early(3, 5, Some(ago(4)), false, false)]
 #[case::nobody(0, 5, None, false, false)]
 #[case::never(3, 0, None, false, false)]
-#[case::a_clock_set_back(3, 5, ago(-60), false, true)]
-#[case::a_little_ahead(3, 5, ago(-4), false, false)]
+#[case::a_clock_set_back(3, 5, Some(ago(-60)), false, true)]
+#[case::a_little_ahead(3, 5, Some(ago(-4)), false, false)]
 fn a_task_is_due(
     #[case] most: u32,
     #[case] minutes: u32,
@@ -65,7 +65,7 @@ fn sleeper() -> Sleeper {
         agent: AgentId(1),
         locked: false,
         module_on: true,
-        last_contact: ago(600),
+        last_contact: Some(ago(600)),
         under_way: None,
     }
 }
@@ -75,13 +75,13 @@ fn sleeper() -> Sleeper {
 #[case::never_seen(|s: &mut Sleeper| s.last_contact = None, None)]
 #[case::locked(|s: &mut Sleeper| s.locked = true, Some(Skip::Locked))]
 #[case::module_off(|s: &mut Sleeper| s.module_on = false, Some(Skip::ModuleOff))]
-#[case::just_here(|s: &mut Sleeper| s.last_contact = ago(0), Some(Skip::JustHere))]
-#[case::just_gone(|s: &mut Sleeper| s.last_contact = ago(1), None)]
-#[case::sent(|s: &mut Sleeper| s.under_way = Some(ago(119)), Some(Skip::AtWork))]
-#[case::sent_long_ago(|s: &mut Sleeper| s.under_way = Some(ago(120)), None)]
+#[case::just_here(|s: &mut Sleeper| s.last_contact = Some(ago(0)), Some(Skip::JustHere))]
+#[case::just_gone(|s: &mut Sleeper| s.last_contact = Some(ago(1)), None)]
+#[case::sent(|s: &mut Sleeper| s.under_way = Some(Some(ago(119))), Some(Skip::AtWork))]
+#[case::sent_long_ago(|s: &mut Sleeper| s.under_way = Some(Some(ago(120))), None)]
 #[case::sent_by_php(|s: &mut Sleeper| s.under_way = Some(None), None)]
-#[case::sent_by_php_and_seen(|s: &mut Sleeper| (s.last_contact, s.under_way) = (ago(119), Some(None)), Some(Skip::AtWork))]
-#[case::seen_and_not_sent(|s: &mut Sleeper| s.last_contact = ago(119), None)]
+#[case::sent_by_php_and_seen(|s: &mut Sleeper| (s.last_contact, s.under_way) = (Some(ago(119)), Some(None)), Some(Skip::AtWork))]
+#[case::seen_and_not_sent(|s: &mut Sleeper| s.last_contact = Some(ago(119)), None)]
 fn whom_not_to_wake(#[case] change: impl FnOnce(&mut Sleeper), #[case] expected: Option<Skip>) {
     let mut sleeper = sleeper();
     change(&mut sleeper);
@@ -106,7 +106,7 @@ fn nobody_is_woken_for_what_may_not_go_out() {
 
 #[test]
 fn whoever_was_asked_in_vain_rests_longer_each_time_until_it_comes() {
-    let (agent, seen) = (AgentId(1), ago(600));
+    let (agent, seen) = (AgentId(1), Some(ago(600)));
     let mut memory = Memory::default();
     let mut now = noon();
     for minutes in [15, 30, 60, 120, 240, 240] {
@@ -141,7 +141,9 @@ fn plan(policy: Policy, tasks: &[(usize, &[u32])]) -> Plan {
 }
 
 fn asked(plan: &mut Plan) -> Vec<u32> {
-    std::iter::from_fn(|| plan.next()).map(|id| id.0).collect()
+    std::iter::from_fn(|| plan.next_agent())
+        .map(|id| id.0)
+        .collect()
 }
 
 #[test]
@@ -208,7 +210,7 @@ fn a_fleet_that_is_switched_off_is_not_asked_through(
     let all: Vec<u32> = (0..1000).collect();
     let mut plan = plan(policy, &[(places, &all)]);
     let mut tries = 0;
-    while let Some(agent) = plan.next() {
+    while let Some(agent) = plan.next_agent() {
         plan.heard(agent, false);
         tries += 1;
     }
@@ -230,7 +232,7 @@ proptest! {
         let mut asked: BTreeMap<u32, bool> = BTreeMap::new();
         let mut open: Vec<u32> = Vec::new();
         for choice in order {
-            while let Some(AgentId(agent)) = plan.next() {
+            while let Some(AgentId(agent)) = plan.next_agent() {
                 prop_assert_eq!(asked.insert(agent, wakes[agent as usize]), None);
                 open.push(agent);
             }

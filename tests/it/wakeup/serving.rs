@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::telemetry::metrics::WAKEUPS;
+use fusion_sidecar::work::wakeup::WakeUp;
 use futures_util::future::join_all;
 
 use super::{Site, now};
@@ -136,7 +137,7 @@ async fn several_sidecars_keep_to_the_number_together() {
         let sidecars: Vec<_> = (0..4).map(|_| site.app.wakeup()).collect();
         for round in 1..=5 {
             site.agents.forget();
-            let passes = join_all(sidecars.iter().map(|sidecar| sidecar.pass())).await;
+            let passes = join_all(sidecars.iter().map(WakeUp::pass)).await;
             let awake: usize = passes.iter().map(|pass| pass.as_ref().unwrap().awake).sum();
             assert_eq!(awake, 3, "{policy}, round {round}");
             let woken = site
