@@ -206,7 +206,6 @@ impl Settings {
         let count = |connections| u64::try_from(connections).unwrap_or(u64::MAX);
         count(self.server.max_connections)
             .saturating_add(count(self.database.max_connections))
-            .saturating_add(count(self.wakeup.at_once))
             .saturating_add(OTHER_DESCRIPTORS)
     }
 }

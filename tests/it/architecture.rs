@@ -69,16 +69,12 @@ const FOREIGN: [(&str, &[&str]); 6] = [
     ("domain", &PURE),
     ("proto", &PURE),
     ("db", &["axum", "hyper", "reqwest", "tower"]),
-    (
-        "dispatch",
-        &["axum", "hyper", "mysql_async", "reqwest", "tower"],
-    ),
-    (
-        "work",
-        &["axum", "hyper", "mysql_async", "reqwest", "tower"],
-    ),
+    ("dispatch", &INNER),
+    ("work", &INNER),
     ("http", &["mysql_async", "reqwest"]),
 ];
+
+const INNER: [&str; 5] = ["axum", "hyper", "mysql_async", "reqwest", "tower"];
 
 const PURE: [&str; 15] = [
     "tokio",
