@@ -103,7 +103,7 @@ pub async fn start(
     install_crypto();
     if let Some((chain, key)) = &settings.server.tls {
         // Read again by the listener's task, where a fault would come after the word that agents are answered.
-        server::tls::acceptor(chain, key).context("the certificate for TLS")?;
+        server::tls::acceptor(chain, key)?;
     }
     let ops = match settings.server.ops_listen {
         Some(address) => Some(bind(address).await?),
@@ -239,6 +239,10 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When it cannot start.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    if let Some((chain, key)) = &settings.server.tls {
+        // A fault of the configuration, whatever else keeps it from starting.
+        server::tls::acceptor(chain, key)?;
+    }
     let files = descriptors::raise();
     let metrics = telemetry::install_metrics()?;
     let listener = bind(settings.server.listen).await?;

@@ -5,6 +5,8 @@ use crate::config::options::Source;
 use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
+mod ranges;
+
 const URL: &str = "mysql://u:geheim@h/d";
 
 fn flags<const N: usize>(values: [(Key, &str); N]) -> Options {
@@ -259,48 +261,26 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
             &format!("lisen: {path} line 1 column 1: no option has this name"),
             "timezone: --timezone: 'Mars' is no time zone such as Europe/Berlin",
             "database-url: --database-url: names no database: it ends in /NAME",
-            &format!("max-body: {path} line 2 column 1: 'x' is no whole number from 1 up"),
+            &format!(
+                "max-body: {path} line 2 column 1: 'x' is no whole number from 1 to 1073741824"
+            ),
             "policy: FUSION_SIDECAR_POLICY: 'strict' is no policy: redux or plugin",
         ]
     );
 }
 
 #[test]
-fn bounds_of_cleaning() {
-    let values = [
-        (Key::DatabaseUrl, URL),
-        (Key::CleaningPeriod, "0"),
-        (Key::CleaningBatch, "0"),
-        (Key::KeepRuns, "0"),
-    ];
-    assert_eq!(
-        faults(values),
-        [
-            "cleaning-period: --cleaning-period: '0' is no whole number of seconds from 1 to 2592000",
-            "cleaning-batch: --cleaning-batch: '0' is no whole number from 1 up",
-            "keep-runs: --keep-runs: '0' is no whole number from 1 up",
-        ]
-    );
-}
-
-#[test]
-fn bounds_of_waking_up() {
+fn faults_of_waking_up() {
     let values = [
         (Key::DatabaseUrl, URL),
         (Key::WakeupNetworks, "10.0.0.0/8,office"),
         (Key::WakeupNames, "yes"),
-        (Key::WakeupAtOnce, "0"),
-        (Key::WakeupRate, "0"),
-        (Key::WakeupTimeout, "0"),
     ];
     assert_eq!(
         faults(values),
         [
             "wakeup-networks: --wakeup-networks: 'office' is no address or network such as 10.0.0.0/8",
             "wakeup-names: --wakeup-names: 'yes' is neither on nor off",
-            "wakeup-at-once: --wakeup-at-once: '0' is no whole number from 1 up",
-            "wakeup-rate: --wakeup-rate: '0' is no whole number from 1 up",
-            "wakeup-timeout: --wakeup-timeout: '0' is no whole number of seconds from 1 to 2592000",
         ]
     );
 }
@@ -332,7 +312,7 @@ fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
         assert!(shown[0].contains(fault), "{shown:?}");
         assert_eq!(
             shown[1..],
-            ["max-sends: --max-sends: 'x' is no whole number from 1 up"]
+            ["max-sends: --max-sends: 'x' is no whole number from 1 to 1000"]
         );
     }
     // One that can be read, and has no database in it.
@@ -341,6 +321,36 @@ fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
     assert!(
         shown.len() == 2 && shown[1].starts_with("database-url: is missing"),
         "{shown:?}"
+    );
+}
+
+#[test]
+fn a_misspelt_name_is_one_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    for (text, name) in [
+        ("glpi_dir = '/x'".to_owned(), "glpi_dir"),
+        ("glpi-dri = '/x'".to_owned(), "glpi-dri"),
+        ("database-ulr-file = '/x'".to_owned(), "database-ulr-file"),
+        ("Database-URL = 'x'".to_owned(), "Database-URL"),
+        ("glpi-dir = 1.5".to_owned(), "glpi-dir"),
+        (
+            format!("database-url = '{URL}'\ntls_cert = '/c'\ntls-key = '/k'"),
+            "tls_cert",
+        ),
+    ] {
+        fs::write(&path, &text).unwrap();
+        let shown = faults([(Key::Config, path.to_str().unwrap())]);
+        assert!(
+            shown.len() == 1 && shown[0].starts_with(&format!("{name}: ")),
+            "{text}: {shown:?}"
+        );
+    }
+    let environment = Environment::from_iter([("FUSION_SIDECAR_GLPI_DIRR", "/x")]);
+    let shown = load(&Options::default(), &environment).unwrap_err();
+    assert_eq!(
+        shown.to_string(),
+        "FUSION_SIDECAR_GLPI_DIRR: no option has this variable"
     );
 }
 
