@@ -105,6 +105,8 @@ pub mod metrics {
     pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
     /// Agents asked to come now, by result.
     pub const WAKEUPS: &str = "fusion_sidecar_wakeups_total";
+    /// Runs that ended in error because their agents were silent, by method.
+    pub const RUNS_EXPIRED: &str = "fusion_sidecar_runs_expired_total";
 
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +142,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 15] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -219,6 +221,12 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Agents asked to come now",
+        ),
+        metric(
+            RUNS_EXPIRED,
+            Kind::Counter,
+            Unit::Count,
+            "Runs that ended in error because their agents were silent",
         ),
     ];
 

@@ -188,6 +188,7 @@ fn handed_out(
             let approach = Approach {
                 prefix: (*prefix).clone(),
                 origin: None,
+                client: None,
             };
             let address = addresses.address(entities, &approach, Backend::Deploy, entity);
             candidates.extend(address.filter(|address| !candidates.contains(address)));

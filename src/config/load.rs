@@ -142,6 +142,7 @@ impl<'a> Reader<'a> {
         );
         let scheduler = &mut settings.scheduler;
         self.duration(&mut scheduler.period, Key::SchedulerPeriod);
+        self.duration(&mut scheduler.run_timeout, Key::RunTimeout);
         self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod);
         self.number(&mut scheduler.cleaning_batch, Key::CleaningBatch);
         self.number(&mut scheduler.keep_runs, Key::KeepRuns);

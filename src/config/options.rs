@@ -62,10 +62,12 @@ pub enum Key {
     MaxSends,
     /// Most unknown agents that may register in a minute, with policy redux [default: 600]
     MaxNewAgents,
-    /// Whether serve prepares and cleans runs and wakes agents up itself [default: on]
+    /// Whether serve prepares runs, ends silent ones, cleans and wakes agents up itself [default: on]
     Scheduler,
-    /// Time between two preparations, and between two looks for agents to wake up [default: 60]
+    /// Time between two preparations, two looks for silent runs, and two for agents to wake up [default: 60]
     SchedulerPeriod,
+    /// How long an agent may say nothing of what it was sent before the run ends in error, with policy redux; 0 = for ever [default: 7200]
+    RunTimeout,
     /// Time between two cleanings of old runs [default: 86400]
     CleaningPeriod,
     /// Most log lines that cleaning deletes in one transaction [default: 1000]
@@ -152,7 +154,7 @@ impl Key {
     #[must_use]
     pub fn range(self) -> Option<RangeInclusive<u64>> {
         Some(match self {
-            Self::CatalogueRefresh | Self::ShutdownGrace => 0..=MAX_SECONDS,
+            Self::CatalogueRefresh | Self::RunTimeout | Self::ShutdownGrace => 0..=MAX_SECONDS,
             Self::DatabaseTimeout
             | Self::SchedulerPeriod
             | Self::CleaningPeriod
@@ -210,6 +212,7 @@ impl Key {
             Self::DatabaseTimeout
             | Self::CatalogueRefresh
             | Self::SchedulerPeriod
+            | Self::RunTimeout
             | Self::CleaningPeriod
             | Self::WakeupTimeout
             | Self::HeaderTimeout

@@ -6,6 +6,7 @@ use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
 mod ranges;
+mod wakeup;
 
 const URL: &str = "mysql://u:geheim@h/d";
 
@@ -73,7 +74,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 30);
+    assert_eq!(count, 31);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -100,6 +101,7 @@ fn every_option_reaches_its_setting() {
             (Key::MaxSends, "4"),
             (Key::Scheduler, "off"),
             (Key::SchedulerPeriod, "5"),
+            (Key::RunTimeout, "22"),
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
@@ -191,9 +193,10 @@ fn every_option_reaches_its_setting() {
         (
             scheduler.cleaning_period.as_secs(),
             scheduler.cleaning_batch,
-            scheduler.keep_runs
+            scheduler.keep_runs,
+            scheduler.run_timeout.as_secs()
         ),
-        (19, 20, 21)
+        (19, 20, 21, 22)
     );
     let expected = Wakeup {
         networks: vec!["10.0.0.0/8".parse().unwrap()],
@@ -270,19 +273,18 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
 }
 
 #[test]
-fn faults_of_waking_up() {
-    let values = [
-        (Key::DatabaseUrl, URL),
-        (Key::WakeupNetworks, "10.0.0.0/8,office"),
-        (Key::WakeupNames, "yes"),
-    ];
-    assert_eq!(
-        faults(values),
-        [
-            "wakeup-networks: --wakeup-networks: 'office' is no address or network such as 10.0.0.0/8",
-            "wakeup-names: --wakeup-names: 'yes' is neither on nor off",
-        ]
-    );
+fn runs_may_be_silent_for_ever() {
+    for (values, expected) in [
+        (vec![], Duration::from_hours(2)),
+        (vec![(Key::RunTimeout, "0")], Duration::ZERO),
+    ] {
+        let mut options = flags([(Key::DatabaseUrl, URL)]);
+        for (key, value) in values {
+            options.set(key, value, Source::Flag);
+        }
+        let settings = load(&options, &Environment::default()).unwrap();
+        assert_eq!(settings.scheduler.run_timeout, expected);
+    }
 }
 
 #[test]

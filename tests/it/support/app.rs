@@ -13,6 +13,7 @@ use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::knock::Knocker;
 use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::clean::{Cleaning, Summary};
+use fusion_sidecar::work::expire::Expiry;
 use fusion_sidecar::work::prepare::Preparation;
 use fusion_sidecar::work::wakeup::WakeUp;
 use tokio::net::TcpListener;
@@ -150,6 +151,18 @@ impl TestApp {
         } = &self.settings;
         let (db, clock) = (self.running.db.clone(), self.clock.clone());
         WakeUp::new(db, clock, *timezone, dispatch.policy, Knocker::new(wakeup))
+    }
+
+    /// What ends silent runs on its database.
+    pub(crate) fn expiry(&self) -> Expiry {
+        let Settings {
+            timezone,
+            dispatch,
+            scheduler,
+            ..
+        } = &self.settings;
+        let (db, clock) = (self.running.db.clone(), self.clock.clone());
+        Expiry::new(db, clock, *timezone, dispatch.policy, scheduler.run_timeout)
     }
 
     /// One cleaning pass, as `serve` or `once` makes it.
