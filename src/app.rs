@@ -23,6 +23,7 @@ use crate::http::server;
 use crate::lifecycle::{Lifecycle, Outcome, Stop};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
+use crate::work::doors::Doors;
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
 
@@ -200,16 +201,18 @@ fn schedule(
     let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
     let cleaning = cleaning(settings, db.clone(), Arc::clone(clock));
     let scheduler = settings.scheduler.clone();
+    let doors = Arc::<Doors>::default();
+    let resting = Arc::clone(&doors);
     let soft = lifecycle.stop().soft;
     lifecycle.spawn("cleaning", async move {
         let (period, look) = (scheduler.cleaning_period, scheduler.period);
-        work::clean::regularly(cleaning, period, look, soft).await;
+        work::clean::regularly(cleaning, resting, period, look, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let preparing = Arc::clone(&preparation);
     lifecycle.spawn("scheduler", async move {
-        work::prepare_regularly(preparing, period, soft).await;
+        work::prepare_regularly(preparing, doors, period, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     preparation
@@ -254,12 +257,21 @@ pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<E
         cli::say(&outlook.to_string());
         outlook.ours.has_failed()
     } else {
+        refuse_while_closed(&db).await?;
         let pass = preparation.pass().await?;
         cli::say(&pass.to_string());
         pass.has_failed()
     };
     db.close().await;
     Ok(ended(has_failed))
+}
+
+/// A pass by hand that could do nothing is refused: whoever calls for it learns why.
+async fn refuse_while_closed(db: &Db) -> anyhow::Result<()> {
+    match db.site().await?.open() {
+        Ok(()) => Ok(()),
+        Err(closed) => anyhow::bail!("{closed}: nothing was done, try again when that is over"),
+    }
 }
 
 /// The exit code of a pass.
@@ -288,6 +300,7 @@ fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {
 pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = open_database(&settings, &clock).await?;
+    refuse_while_closed(&db).await?;
     let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
     cli::say(&summary.to_string());
     db.close().await;

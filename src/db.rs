@@ -29,6 +29,7 @@ pub mod runs;
 pub mod schema;
 pub mod scratch;
 pub mod script;
+pub mod site;
 pub mod writer;
 
 mod bulk;

@@ -28,6 +28,8 @@ mod check;
 mod cleaning;
 #[path = "it/clocks.rs"]
 mod clocks;
+#[path = "it/closed.rs"]
+mod closed;
 #[path = "it/collect.rs"]
 mod collect;
 #[path = "it/concurrency.rs"]

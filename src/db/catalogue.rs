@@ -10,7 +10,7 @@ use super::bulk::{LIST_MAX, list, marks};
 use super::row::{Columns, readable};
 use super::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, parse_actors, parse_targets};
-use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Search, Site, Task};
+use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Search, Task};
 use crate::domain::entities::{Entities, Entity};
 use crate::domain::ids::{
     DeployGroupId, EntityId, GroupId, JobId, LocationId, TaskId, TemplateId, TimeslotId, UserId,
@@ -32,7 +32,7 @@ impl Db {
             let mut conn = self.conn().await?;
             let conn = &mut conn;
             let mut catalogue = Catalogue {
-                site: self.site(conn).await?,
+                site: super::site::read(conn).await?,
                 config: self.plugin_config(conn).await?,
                 modules: self.modules(conn).await?,
                 entities: self.entities(conn).await?,
@@ -48,22 +48,6 @@ impl Db {
             Ok(catalogue)
         })
         .await
-    }
-
-    async fn site(&self, conn: &mut Conn) -> Result<Site, DbError> {
-        // State 1 is "active"; every other one, a pending update among them, means that PHP does not answer agents either.
-        let state: Option<i64> =
-            conn.query_first("/* catalogue */ SELECT state FROM glpi_plugins WHERE directory = 'fusioninventory'").await?;
-        if state != Some(1) {
-            return Ok(Site::PluginOff);
-        }
-        let maintenance: Option<Option<String>> = conn
-            .query_first("/* catalogue */ SELECT value FROM glpi_configs WHERE context = 'core' AND name = 'maintenance_mode'")
-            .await?;
-        Ok(match maintenance.flatten().as_deref() {
-            None | Some("" | "0") => Site::Open,
-            Some(_) => Site::Maintenance,
-        })
     }
 
     async fn plugin_config(&self, conn: &mut Conn) -> Result<PluginConfig, DbError> {

@@ -12,6 +12,7 @@ use super::mirrors::Mirror;
 use super::modules::Modules;
 use super::policy::Policy;
 use super::schedule::Dates;
+use super::site::Site;
 use super::timeslot::Week;
 use super::timeslot::hours::HourRow;
 
@@ -200,18 +201,6 @@ pub enum MirrorMatch {
     Entity,
     /// 2: either.
     Both,
-}
-
-/// Whether GLPI and its plugin are there to be worked with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Site {
-    /// Everything is up.
-    #[default]
-    Open,
-    /// GLPI is in maintenance.
-    Maintenance,
-    /// The plugin is not installed, switched off, or being updated (`glpi_plugins.state`).
-    PluginOff,
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::stack::{BodyRejection, LineFields};
 use crate::db::DbError;
 use crate::dispatch::DispatchError;
-use crate::domain::catalogue::Site;
 use crate::proto::envelope::{Coding, OpenError, seal};
 use crate::proto::xml::{Reply, XmlError};
 
@@ -31,13 +30,7 @@ pub enum Dialect {
 /// The status of an error, and what it may say about itself.
 fn told(error: &DispatchError) -> (StatusCode, &'static str) {
     match error {
-        DispatchError::Closed(Site::Maintenance) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "GLPI is in maintenance")
-        }
-        DispatchError::Closed(Site::PluginOff | Site::Open) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the FusionInventory plugin is not in service",
-        ),
+        DispatchError::Closed(closed) => (StatusCode::SERVICE_UNAVAILABLE, closed.text()),
         DispatchError::UnknownAgent => (StatusCode::BAD_REQUEST, "unknown or locked agent"),
         DispatchError::TooManyNewAgents => (
             StatusCode::SERVICE_UNAVAILABLE,

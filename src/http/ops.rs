@@ -12,7 +12,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use super::stack::LineFields;
 use crate::db::DbError;
 use crate::dispatch::{DispatchError, Dispatcher};
-use crate::domain::catalogue::Site;
 
 /// How long a probe waits for the database: whoever probes gives up after a few seconds, and learns more from a reason than from silence.
 const PROBE: Duration = Duration::from_secs(2);
@@ -45,9 +44,8 @@ impl Readiness {
 /// What stands in the way of answering agents.
 fn reason(error: &DispatchError) -> &'static str {
     match error {
-        DispatchError::Closed(Site::Maintenance) => "GLPI is in maintenance\n",
-        DispatchError::Closed(_) => "the FusionInventory plugin is not in service\n",
-        _ => "the database is not available\n",
+        DispatchError::Closed(closed) => closed.text(),
+        _ => "the database is not available",
     }
 }
 
@@ -68,7 +66,11 @@ pub async fn ready(
         Err(error) => {
             line.error(error.code());
             line.expected();
-            (StatusCode::SERVICE_UNAVAILABLE, reason(&error)).into_response()
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{}\n", reason(&error)),
+            )
+                .into_response()
         }
     }
 }
