@@ -12,19 +12,22 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
+use crate::db::leases::Instance;
 use crate::db::writer::Writer;
-use crate::db::{Db, schema};
+use crate::db::{Db, DbError, schema};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
 use crate::domain::admission::Admission;
 use crate::domain::cleaning::Duty;
+use crate::domain::crons::Chore;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
-use crate::lifecycle::{Lifecycle, Outcome, Stop};
+use crate::lifecycle::{Lifecycle, Outcome, Stop, stop_signal};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
-use crate::work::doors::Doors;
+use crate::work::gate::Gate;
 use crate::work::prepare::Preparation;
+use crate::work::turn;
 use crate::{cli, telemetry, work};
 
 /// Longest wait for the connections to the database to be closed when the process ends.
@@ -201,21 +204,55 @@ fn schedule(
     let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
     let cleaning = cleaning(settings, db.clone(), Arc::clone(clock));
     let scheduler = settings.scheduler.clone();
-    let doors = Arc::<Doors>::default();
-    let resting = Arc::clone(&doors);
+    let gate = Gate::new(db.clone(), instance(), Arc::clone(clock), &scheduler);
+    let gate = Arc::new(gate);
+    let (leading, soft) = (Arc::clone(&gate), lifecycle.stop().soft);
+    lifecycle.spawn("leader", async move {
+        leading.lead(soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let cleaning_gate = Arc::clone(&gate);
     let soft = lifecycle.stop().soft;
     lifecycle.spawn("cleaning", async move {
         let (period, look) = (scheduler.cleaning_period, scheduler.period);
-        work::clean::regularly(cleaning, resting, period, look, soft).await;
+        work::clean::regularly(cleaning, cleaning_gate, period, look, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let preparing = Arc::clone(&preparation);
     lifecycle.spawn("scheduler", async move {
-        work::prepare_regularly(preparing, doors, period, soft).await;
+        work::prepare_regularly(preparing, gate, period, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     preparation
+}
+
+/// This process among the sidecars on its database.
+fn instance() -> Instance {
+    let id = uuid::Uuid::new_v4().to_string();
+    Instance {
+        row: id.clone(),
+        id,
+        host: host(),
+    }
+}
+
+/// The same for a command that ends by itself: its rows are those of the last one on this machine.
+fn passing_instance() -> Instance {
+    let instance = instance();
+    Instance {
+        row: format!("once {}", instance.host).chars().take(64).collect(),
+        ..instance
+    }
+}
+
+/// The machine's name.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.chars().take(255).collect(),
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -251,14 +288,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = open_database(&settings, &clock).await?;
-    let preparation = preparation(&settings, db.clone(), clock);
+    let preparation = preparation(&settings, db.clone(), Arc::clone(&clock));
     let has_failed = if dry_run {
         let outlook = preparation.outlook().await?;
         cli::say(&outlook.to_string());
         outlook.ours.has_failed()
     } else {
         refuse_while_closed(&db).await?;
-        let pass = preparation.pass().await?;
+        let pass = once(&settings, &db, clock, Chore::Prepare, preparation.pass()).await?;
         cli::say(&pass.to_string());
         pass.has_failed()
     };
@@ -271,6 +308,32 @@ async fn refuse_while_closed(db: &Db) -> anyhow::Result<()> {
     match db.site().await?.open() {
         Ok(()) => Ok(()),
         Err(closed) => anyhow::bail!("{closed}: nothing was done, try again when that is over"),
+    }
+}
+
+/// One pass by hand, in turn with the sidecars that run. A signal ends it, and gives the turn back.
+async fn once<T: turn::Outcome>(
+    settings: &Settings,
+    db: &Db,
+    clock: Arc<dyn Clock>,
+    chore: Chore,
+    work: impl Future<Output = Result<T, DbError>>,
+) -> anyhow::Result<T> {
+    let who = passing_instance();
+    let pass = turn::once(db, clock, &who, chore, settings.scheduler.lease, work);
+    let ended = tokio::select! {
+        ended = pass => Some(ended?),
+        signal = stop_signal() => {
+            signal?;
+            None
+        }
+    };
+    match ended {
+        Some(outcome) => Ok(outcome),
+        None => {
+            db.release_leases(None, &who.id).await?;
+            anyhow::bail!("stopped; what was done holds, the next pass does the rest")
+        }
     }
 }
 
@@ -301,24 +364,49 @@ pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCo
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = open_database(&settings, &clock).await?;
     refuse_while_closed(&db).await?;
-    let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
+    let cleaning = cleaning(&settings, db.clone(), Arc::clone(&clock));
+    let pass = cleaning.pass(duty);
+    let summary = once(&settings, &db, clock, Chore::Clean(duty), pass).await?;
     cli::say(&summary.to_string());
     db.close().await;
     Ok(ended(summary.has_failed()))
 }
 
-/// `migrate`: the sidecar's own tables, and with `standalone` the shared ones, in a database without GLPI.
+/// What `migrate` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migration {
+    /// The sidecar's own tables.
+    Own,
+    /// These, and the shared ones in a database without GLPI.
+    Standalone,
+    /// These, if they are not there; then the plugin's cron tasks are switched off.
+    TakeOver,
+    /// These, if they are not there; then the cron tasks that were switched off get their former state.
+    HandBack,
+}
+
+/// `migrate`.
 ///
 /// # Errors
 ///
 /// When the database refuses, or holds something else.
-pub async fn migrate(settings: Settings, standalone: bool) -> anyhow::Result<ExitCode> {
+pub async fn migrate(settings: Settings, migration: Migration) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = Db::open(&settings.database, settings.timezone, &clock).await?;
     let mut conn = db.conn().await?;
-    let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
-    cli::say(&report.to_string());
+    let standalone = migration == Migration::Standalone;
+    let moves_crons = matches!(migration, Migration::TakeOver | Migration::HandBack);
+    // An account that may only switch cron tasks need not be one that may CREATE.
+    if !(moves_crons && schema::is_current(&mut conn, db.name()).await?) {
+        let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
+        cli::say(&report.to_string());
+    }
     drop(conn);
+    match migration {
+        Migration::Own | Migration::Standalone => {}
+        Migration::TakeOver => cli::say(&db.take_over_crons().await?.to_string()),
+        Migration::HandBack => cli::say(&db.hand_back_crons().await?.to_string()),
+    }
     db.close().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -102,6 +102,10 @@ pub mod metrics {
     pub const DEVICES_NOT_IMPORTED: &str = "fusion_sidecar_devices_not_imported_total";
     /// Runs handed to an agent, by method.
     pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
+    /// Whether this sidecar leads: 0 or 1.
+    pub const LEADER: &str = "fusion_sidecar_leader";
+    /// When a pass of a duty last ended at this sidecar, by duty.
+    pub const DUTY_LAST_END: &str = "fusion_sidecar_duty_last_end_timestamp_seconds";
 
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +141,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 13] = [
+    pub const ALL: [Metric; 15] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -210,6 +214,18 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Runs handed to agents",
+        ),
+        metric(
+            LEADER,
+            Kind::Gauge,
+            Unit::Count,
+            "1 at the sidecar that does the periodic work, else 0",
+        ),
+        metric(
+            DUTY_LAST_END,
+            Kind::Gauge,
+            Unit::Seconds,
+            "When this sidecar last ended a pass of a duty, in seconds since 1970",
         ),
     ];
 

@@ -153,6 +153,12 @@ impl<'a> Reader<'a> {
         let scheduler = &mut settings.scheduler;
         self.duration(&mut scheduler.period, Key::SchedulerPeriod, 1);
         self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod, 1);
+        self.duration(&mut scheduler.lease, Key::Lease, 2);
+        self.set(
+            &mut scheduler.beside_cron,
+            Key::SchedulerBesideCron,
+            value::switch,
+        );
         self.set(&mut scheduler.cleaning_batch, Key::CleaningBatch, |text| {
             value::number(text, &1)
         });

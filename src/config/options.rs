@@ -61,6 +61,8 @@ pub enum Key {
     MaxNewAgents,
     /// Whether serve prepares and cleans runs itself [default: on]
     Scheduler,
+    /// Whether serve prepares and cleans although GLPI's cron does it too [default: off]
+    SchedulerBesideCron,
     /// Time between two preparations [default: 60]
     SchedulerPeriod,
     /// Time between two cleanings of old runs [default: 86400]
@@ -69,6 +71,8 @@ pub enum Key {
     CleaningBatch,
     /// Runs of each job, target and agent that cleaning keeps whatever their age, with policy redux [default: 1]
     KeepRuns,
+    /// How long the sidecar that prepares and cleans is taken to be there without a word, until another one does it; at least 2 [default: 30]
+    Lease,
     /// GLPI's own address, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
@@ -162,6 +166,7 @@ impl Key {
             | Self::CatalogueRefresh
             | Self::SchedulerPeriod
             | Self::CleaningPeriod
+            | Self::Lease
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
@@ -172,7 +177,7 @@ impl Key {
             Self::TrustedProxies => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
-            Self::Scheduler => "on|off",
+            Self::Scheduler | Self::SchedulerBesideCron => "on|off",
             Self::Log => "FILTER",
             Self::LogFormat => "text|json",
         }

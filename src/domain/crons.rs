@@ -91,19 +91,13 @@ pub const fn take_over(now: Option<i64>, is_remembered: bool) -> Takeover {
 }
 
 impl Takeover {
-    /// Whether the row is changed.
+    /// Whether the row is changed, and its state remembered.
     #[must_use]
     pub const fn switches_off(self) -> bool {
         matches!(
             self,
             Self::SwitchedOff | Self::SwitchedOffRunning | Self::Again
         )
-    }
-
-    /// Whether its state is remembered for handing back.
-    #[must_use]
-    pub const fn remembers(self) -> bool {
-        matches!(self, Self::SwitchedOff | Self::SwitchedOffRunning)
     }
 }
 
@@ -184,28 +178,23 @@ mod tests {
     }
 
     #[rstest]
-    #[case(None, false, Takeover::Absent, false, false)]
-    #[case(None, true, Takeover::Absent, false, false)]
-    #[case(Some(0), false, Takeover::WasOff, false, false)]
-    #[case(Some(0), true, Takeover::Taken, false, false)]
-    #[case(Some(1), false, Takeover::SwitchedOff, true, true)]
-    #[case(Some(2), false, Takeover::SwitchedOffRunning, true, true)]
-    // What it was at first stays remembered.
-    #[case(Some(1), true, Takeover::Again, true, false)]
-    #[case(Some(2), true, Takeover::Again, true, false)]
+    #[case(None, false, Takeover::Absent, false)]
+    #[case(None, true, Takeover::Absent, false)]
+    #[case(Some(0), false, Takeover::WasOff, false)]
+    #[case(Some(0), true, Takeover::Taken, false)]
+    #[case(Some(1), false, Takeover::SwitchedOff, true)]
+    #[case(Some(2), false, Takeover::SwitchedOffRunning, true)]
+    #[case(Some(1), true, Takeover::Again, true)]
+    #[case(Some(2), true, Takeover::Again, true)]
     fn taking_over(
         #[case] now: Option<i64>,
         #[case] is_remembered: bool,
         #[case] expected: Takeover,
         #[case] switches_off: bool,
-        #[case] remembers: bool,
     ) {
         let found = take_over(now, is_remembered);
         assert_eq!(found, expected);
-        assert_eq!(
-            (found.switches_off(), found.remembers()),
-            (switches_off, remembers)
-        );
+        assert_eq!(found.switches_off(), switches_off);
     }
 
     #[rstest]

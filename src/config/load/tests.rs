@@ -71,7 +71,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 26);
+    assert_eq!(count, 28);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -101,6 +101,8 @@ fn every_option_reaches_its_setting() {
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
+            (Key::Lease, "22"),
+            (Key::SchedulerBesideCron, "on"),
             (Key::UpstreamUrl, "https://u.example/"),
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
@@ -183,9 +185,11 @@ fn every_option_reaches_its_setting() {
         (
             scheduler.cleaning_period.as_secs(),
             scheduler.cleaning_batch,
-            scheduler.keep_runs
+            scheduler.keep_runs,
+            scheduler.lease.as_secs(),
+            scheduler.beside_cron,
         ),
-        (19, 20, 21)
+        (19, 20, 21, 22, true)
     );
     assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
