@@ -22,7 +22,7 @@ use crate::domain::cleaning::Duty;
 use crate::domain::crons::Chore;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
-use crate::lifecycle::{Lifecycle, Outcome, Stop, stop_signal};
+use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors, stop_signal};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::gate::Gate;
@@ -135,6 +135,7 @@ pub async fn start(
         doc_dir: settings.dispatch.plugin_doc_dir.clone(),
         max_sends: settings.dispatch.max_sends,
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
+        complete: Arc::default(),
     };
     let upstream = settings
         .upstream_url
@@ -266,6 +267,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When it cannot start.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    let files = descriptors::raise();
     let metrics = telemetry::install_metrics()?;
     let listener = bind(settings.server.listen).await?;
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
@@ -275,6 +277,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     if let Some(zone) = running.db.zone_by_offset() {
         tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \
             change of the clocks are an hour off until then; `fusion-sidecar check` says how to load the server's time zones");
+    }
+    if let Some(limit) = files.filter(|files| *files < settings.descriptors()) {
+        tracing::warn!(
+            limit,
+            needed = settings.descriptors(),
+            "the limit of open files is below max-connections and what is needed beside: raise it (LimitNOFILE of the unit), or lower \
+             max-connections"
+        );
     }
     tracing::info!(address = %running.address, policy = %settings.dispatch.policy, "answering agents");
     Ok(running.until_stopped().await?.into())

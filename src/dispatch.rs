@@ -14,6 +14,7 @@ pub mod get_config;
 pub mod network;
 pub mod nonce;
 pub mod prolog;
+pub mod readiness;
 pub mod status;
 pub mod user_event;
 
@@ -43,6 +44,7 @@ use crate::proto::text;
 use crate::telemetry::metrics::REPORTS_IGNORED;
 use addresses::Addresses;
 use catalogues::Catalogues;
+use readiness::Completeness;
 
 /// What every use case works with.
 #[derive(Clone)]
@@ -69,6 +71,8 @@ pub struct Dispatcher {
     pub max_sends: u32,
     /// How many unknown agents register.
     pub admission: Arc<Mutex<Admission>>,
+    /// Whether the database has what is needed.
+    pub complete: Arc<Completeness>,
 }
 
 impl fmt::Debug for Dispatcher {
@@ -160,17 +164,6 @@ impl Dispatcher {
             Ok(()) => Ok(snapshot),
             Err(closed) => Err(DispatchError::Closed(closed)),
         }
-    }
-
-    /// Whether agents are answered.
-    ///
-    /// # Errors
-    ///
-    /// When GLPI is closed or the database fails.
-    pub async fn ready(&self) -> Result<(), DispatchError> {
-        self.open_catalogue().await?;
-        // The catalogue may be from before the database went away.
-        Ok(self.db.ping().await?)
     }
 
     /// Whether XML messages must come over HTTPS (`ssl_only`).

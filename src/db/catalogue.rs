@@ -36,12 +36,13 @@ impl Db {
                 config: self.plugin_config(conn).await?,
                 modules: self.modules(conn).await?,
                 entities: self.entities(conn).await?,
-                tasks: self.tasks(conn).await?,
                 jobs: self.jobs(conn).await?,
                 timeslots: self.timeslots(conn).await?,
                 templates: self.templates(conn).await?,
                 ..Catalogue::default()
             };
+            // After the jobs: a job that is made with its task meanwhile is never here without it.
+            self.tasks(conn, &mut catalogue).await?;
             self.hours(conn, &mut catalogue).await?;
             catalogue.mirrors = self.mirrors(conn, &catalogue.entities).await?;
             self.members(conn, &mut catalogue).await?;
@@ -118,12 +119,15 @@ impl Db {
         Ok(entities)
     }
 
-    async fn tasks(&self, conn: &mut Conn) -> Result<HashMap<TaskId, Task>, DbError> {
+    /// The tasks, and which there are whose rows cannot be read.
+    async fn tasks(&self, conn: &mut Conn, catalogue: &mut Catalogue) -> Result<(), DbError> {
         let sql = self.sql(
             "/* catalogue */ SELECT id, name, is_active, datetime_start, datetime_end, {f}timeslots_prep_id, {f}timeslots_exec_id, \
              reprepare_if_successful FROM {p}tasks",
         );
         let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
+        let ids = rows.iter().filter_map(|row| row.get("id"));
+        let mut all: HashSet<TaskId> = ids.map(TaskId).collect();
         let tasks = rows.into_iter().map(|row| {
             let mut columns = Columns::new("tasks", row);
             let id = TaskId(columns.take("id")?);
@@ -142,7 +146,10 @@ impl Db {
             };
             Ok((id, task))
         });
-        Ok(readable(tasks).collect())
+        catalogue.tasks = readable(tasks).collect();
+        all.retain(|id| !catalogue.tasks.contains_key(id));
+        catalogue.unreadable = all;
+        Ok(())
     }
 
     async fn jobs(&self, conn: &mut Conn) -> Result<HashMap<JobId, Job>, DbError> {

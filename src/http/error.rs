@@ -53,12 +53,12 @@ fn told(error: &DispatchError) -> (StatusCode, &'static str) {
     }
 }
 
-/// Logs `error` once, where it is handled; what a client did wrong is for the request line alone.
+/// Puts `error` into the request's line, and its reason where the code does not say all.
 fn note(error: &DispatchError, line: &LineFields) {
     line.error(error.code());
     match error {
         DispatchError::Db(inner) => {
-            tracing::error!(error = %inner, code = inner.code(), "request failed");
+            line.reason(inner.to_string());
         }
         DispatchError::NoAddress => {
             tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url");

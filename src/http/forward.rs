@@ -105,7 +105,7 @@ pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields
                 UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             };
             line.error(failed.code());
-            tracing::warn!(error = %failed, "GLPI did not answer");
+            line.reason(failed.to_string());
             (status, "GLPI did not answer\n").into_response()
         }
     }

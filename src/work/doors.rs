@@ -46,11 +46,10 @@ impl Doors {
             return;
         }
         *last = closed;
-        match closed {
-            Some(closed) => {
-                tracing::warn!(reason = %closed, code = closed.code(), "preparation and cleaning rest");
-            }
-            None => tracing::info!("preparation and cleaning go on"),
+        if let Some(closed) = closed {
+            tracing::warn!(reason = %closed, code = closed.code(), "preparation and cleaning rest");
+        } else {
+            tracing::info!("preparation and cleaning go on");
         }
     }
 }

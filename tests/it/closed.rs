@@ -78,8 +78,8 @@ async fn a_pass_by_hand_is_refused_and_goes_on_afterwards() {
     }
     for (work, left) in [
         ("prepare", (2, 4, 4)),
-        ("clean", (2, 3, 3)),
-        ("cleanondemand", (1, 2, 2)),
+        ("clean", (2, 2, 2)),
+        ("cleanondemand", (1, 1, 1)),
     ] {
         let (code, _, log) = on(&[work]);
         assert_eq!((code, log.as_str()), (0, ""), "{work}");
