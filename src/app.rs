@@ -305,7 +305,8 @@ pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<E
         outlook.ours.has_failed()
     } else {
         refuse_while_closed(&db).await?;
-        let pass = once(&settings, &db, clock, Chore::Prepare, preparation.pass()).await?;
+        let pass = Box::pin(preparation.pass());
+        let pass = once(&settings, &db, clock, Chore::Prepare, pass).await?;
         cli::say(&pass.to_string());
         pass.has_failed()
     };
@@ -338,13 +339,11 @@ async fn once<T: turn::Outcome>(
             None
         }
     };
-    match ended {
-        Some(outcome) => Ok(outcome),
-        None => {
-            db.release_leases(None, &who.id).await?;
-            anyhow::bail!("stopped; what was done holds, the next pass does the rest")
-        }
+    if let Some(outcome) = ended {
+        return Ok(outcome);
     }
+    db.release_leases(None, &who.id).await?;
+    anyhow::bail!("stopped; what was done holds, the next pass does the rest")
 }
 
 /// The exit code of a pass.
@@ -375,7 +374,7 @@ pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCo
     let db = open_database(&settings, &clock).await?;
     refuse_while_closed(&db).await?;
     let cleaning = cleaning(&settings, db.clone(), Arc::clone(&clock));
-    let pass = cleaning.pass(duty);
+    let pass = Box::pin(cleaning.pass(duty));
     let summary = once(&settings, &db, clock, Chore::Clean(duty), pass).await?;
     cli::say(&summary.to_string());
     db.close().await;

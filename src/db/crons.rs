@@ -56,6 +56,9 @@ impl<T: fmt::Display> fmt::Display for Outcomes<T> {
 /// A row of `glpi_crontasks`.
 type Found = (u32, i64, Option<NaiveDateTime>);
 
+/// A row of what was taken over: class, name, former state, the row's `date_mod`.
+type Remembered = (String, String, i64, Option<NaiveDateTime>);
+
 fn statements(database: &str) -> String {
     let grants = for_take_over();
     let lines: Vec<String> = grants
@@ -125,19 +128,19 @@ impl Db {
                 .map_err(DbError::from)?;
             let row = found(tx, itemtype, name).await?;
             let outcome = take_over(row.map(|row| row.1), remembered.is_some());
-            if let Some((id, now, date_mod)) = row {
-                if outcome.switches_off() {
-                    self.set_cron(tx, name, id, now, state::OFF).await?;
-                    // Of one that was switched on meanwhile only later changes count when it is handed back.
-                    self.forget_cron(tx, itemtype, name).await?;
-                    let sql = self.sql(
+            if let Some((id, now, date_mod)) = row
+                && outcome.switches_off()
+            {
+                self.set_cron(tx, name, id, now, state::OFF).await?;
+                // Of one that was switched on meanwhile only later changes count when it is handed back.
+                self.forget_cron(tx, itemtype, name).await?;
+                let sql = self.sql(
                         "/* take_over */ INSERT INTO {p}sidecar_crontasks (itemtype, name, state, date_mod, taken_at) \
                          VALUES (?, ?, ?, ?, UTC_TIMESTAMP(6))",
                     );
-                    let values = (itemtype, name, to_give_back(now), date_mod);
-                    let stored = tx.exec_drop(sql.as_ref(), values).await;
-                    stored.map_err(|error| self.refusal(error))?;
-                }
+                let values = (itemtype, name, to_give_back(now), date_mod);
+                let stored = tx.exec_drop(sql.as_ref(), values).await;
+                stored.map_err(|error| self.refusal(error))?;
             }
             outcomes.push((name.to_owned(), outcome));
         }
@@ -151,7 +154,6 @@ impl Db {
         let sql = self.sql(
             "/* hand_back */ SELECT itemtype, name, state, date_mod FROM {p}sidecar_crontasks ORDER BY name FOR UPDATE",
         );
-        type Remembered = (String, String, i64, Option<NaiveDateTime>);
         let remembered: Vec<Remembered> = tx
             .query(sql.as_ref())
             .await

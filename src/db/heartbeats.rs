@@ -43,6 +43,15 @@ pub struct Beats {
     pub serving: Vec<(String, String, i64)>,
 }
 
+type PassRow = (
+    String,
+    String,
+    NaiveDateTime,
+    String,
+    u64,
+    Option<NaiveDateTime>,
+);
+
 impl Db {
     /// A sign of life of `who`: all its rows are kept.
     ///
@@ -139,8 +148,7 @@ impl Db {
                 "/* beats */ SELECT duty, host, ended_at, result, runs, next_at FROM {p}sidecar_heartbeats \
                  WHERE ended_at IS NOT NULL ORDER BY duty, ended_at DESC",
             );
-            type Row = (String, String, NaiveDateTime, String, u64, Option<NaiveDateTime>);
-            let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
+            let rows: Vec<PassRow> = conn.query(sql.as_ref()).await?;
             let mut passes: Vec<LastPass> = rows
                 .into_iter()
                 .map(|(duty, host, ended, result, runs, next)| LastPass { duty, host, ended, result, runs, next })

@@ -62,20 +62,17 @@ impl Db {
             let Some(next) = next else {
                 return Ok(false);
             };
-            let changed = match stored {
-                Some(stored) => {
+            let changed = if let Some(stored) = stored {
                     let sql = self.sql(
                         "/* lease */ UPDATE {p}sidecar_leases SET holder = ?, host = ?, until = ? WHERE name = ? AND holder = ? AND until = ?",
                     );
                     let values = (next.holder, &who.host, next.until, name, stored.holder, stored.until);
                     conn.exec_drop(sql.as_ref(), values).await
-                }
-                None => {
+                } else {
                     let sql = self.sql(
                         "/* lease */ INSERT IGNORE INTO {p}sidecar_leases (name, holder, host, until) VALUES (?, ?, ?, ?)",
                     );
                     conn.exec_drop(sql.as_ref(), (name, next.holder, &who.host, next.until)).await
-                }
             };
             match changed.map_err(DbError::from) {
                 Ok(()) => Ok(conn.affected_rows() == 1),
