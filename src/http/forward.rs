@@ -8,9 +8,17 @@ use axum::response::{IntoResponse, Response};
 
 use super::client::Client;
 use super::error;
+use super::place::Place;
 use super::stack::{BodyRejection, LineFields, PassedBody};
 use crate::dispatch::Approach;
 use crate::upstream::{Passed, Upstream, UpstreamError};
+
+/// What is said of an agents' address that is written in a way of its own.
+const RESPELT: &str = "This address is another spelling of one for agents; it is not served.\n";
+
+/// What is said of an address that servers may read differently.
+const REFUSED: &str =
+    "This address is not plainly one of the plugin's pages; it is not passed on.\n";
 
 /// A request but for its body.
 #[derive(Debug, Clone)]
@@ -49,24 +57,26 @@ pub async fn rest(
     head: Head,
     body: Result<PassedBody, BodyRejection>,
 ) -> Response {
-    let Some(upstream) = upstream.filter(|_| stays_below(head.uri.path())) else {
+    let prefix = head.approach.prefix.as_str();
+    let path = head.uri.path().strip_prefix(prefix).unwrap_or_default();
+    match Place::of(path) {
+        Place::Page => {}
+        Place::Agents | Place::Respelt => {
+            line.error("respelt-address");
+            return (StatusCode::NOT_FOUND, RESPELT).into_response();
+        }
+        Place::Refused => {
+            line.error("refused-address");
+            return (StatusCode::NOT_FOUND, REFUSED).into_response();
+        }
+    }
+    let Some(upstream) = upstream else {
         return missing();
     };
     match body {
         Ok(PassedBody(body)) => pass(&upstream, head, body, &line).await,
         Err(rejection) => error::unread_plain(rejection, &line),
     }
-}
-
-/// Whether no segment of `path` means its parent or itself: the client that passes it on resolves these, also percent-encoded ones, and
-/// would ask for pages outside the plugin's directory.
-fn stays_below(path: &str) -> bool {
-    path.split(['/', '\\']).all(|segment| {
-        !matches!(
-            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
-            "." | ".."
-        )
-    })
 }
 
 /// An address that is nobody's.
