@@ -11,6 +11,7 @@ use super::error;
 use super::place::Place;
 use super::stack::{BodyRejection, LineFields, PassedBody};
 use crate::dispatch::Approach;
+use crate::proto::envelope::Coding;
 use crate::upstream::{Passed, Upstream, UpstreamError};
 
 /// What is said of an agents' address that is written in a way of its own.
@@ -94,6 +95,22 @@ fn missing() -> Response {
 
 /// Passes a request to PHP and its answer back.
 pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields) -> Response {
+    match ask(upstream, head, body).await {
+        Ok(response) => response,
+        Err(UpstreamError::TooLarge) => error::unread_plain(BodyRejection::TooLarge, line),
+        Err(failed) => {
+            note(&failed, line);
+            (status(&failed), "GLPI did not answer\n").into_response()
+        }
+    }
+}
+
+/// The same, where the caller says what becomes of an error.
+///
+/// # Errors
+///
+/// When PHP gives no answer.
+pub async fn ask(upstream: &Upstream, head: Head, body: Body) -> Result<Response, UpstreamError> {
     let prefix = head.approach.prefix.as_str();
     let request = Passed {
         client: head.client.address,
@@ -104,19 +121,24 @@ pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields
         headers: head.headers,
         body,
     };
-    match upstream.pass(request).await {
-        Ok(response) => response,
-        Err(failed) => {
-            let status = match failed {
-                UpstreamError::TooLarge => {
-                    return error::unread_plain(BodyRejection::TooLarge, line);
-                }
-                UpstreamError::Unreachable(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
-                UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            };
-            line.error(failed.code());
-            tracing::warn!(error = %failed, "GLPI did not answer");
-            (status, "GLPI did not answer\n").into_response()
-        }
+    upstream.pass(request).await
+}
+
+/// What an agent is told whose message PHP did not take.
+pub fn no_answer_xml(failed: &UpstreamError, coding: Coding, line: &LineFields) -> Response {
+    note(failed, line);
+    error::xml_text(status(failed), "GLPI did not answer", coding)
+}
+
+fn note(failed: &UpstreamError, line: &LineFields) {
+    line.error(failed.code());
+    tracing::warn!(error = %failed, "GLPI did not answer");
+}
+
+const fn status(failed: &UpstreamError) -> StatusCode {
+    match failed {
+        UpstreamError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        UpstreamError::Unreachable(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
+        UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }
 }

@@ -115,7 +115,15 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
     }
     // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
     if let Some(upstream) = &web.upstream {
-        return forward::pass(upstream, head, body.into(), line).await;
+        if about.is_none()
+            && let Err(failed) = web.dispatcher.admit_inventory(&hello).await
+        {
+            return error::xml(&failed, coding, line);
+        }
+        return match forward::ask(upstream, head, body.into()).await {
+            Ok(response) => response,
+            Err(failed) => forward::no_answer_xml(&failed, coding, line),
+        };
     }
     line.error("no-upstream");
     let text = "only GLPI can take this message, and no upstream is configured";
