@@ -19,7 +19,7 @@ use crate::dispatch::prolog::Welcome;
 use crate::proto::charset::to_utf8;
 use crate::proto::envelope::{Coding, OpenError, open};
 use crate::proto::network::{self, Report};
-use crate::proto::xml::{Element, Reply, Request, XmlError, parse_request};
+use crate::proto::xml::{Element, Reply, Request, XmlError, judge_request};
 use crate::telemetry::metrics::BODY_BYTES;
 
 /// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
@@ -35,6 +35,8 @@ const INVENTORY: &str = "INVENTORY";
 /// A message as it is understood.
 struct Message {
     request: Request,
+    /// PHP finds the same fields.
+    clear: bool,
     /// What it says of a run, if it is about one.
     report: Report,
     /// Coding of the answer.
@@ -60,6 +62,7 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
     };
     let Message {
         request,
+        clear,
         report,
         coding,
     } = message;
@@ -100,6 +103,11 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
             Ok(welcome) => error::xml_reply(&reply(welcome), coding),
             Err(failed) => error::xml(&failed, coding, line),
         };
+    }
+    if web.upstream.is_some() && !clear {
+        line.error("xml-ambiguous");
+        let text = "a field of the message is repeated, or written in an unusual way";
+        return error::xml_text(StatusCode::BAD_REQUEST, text, coding);
     }
     if let Some(query) = about {
         let message = NetworkMessage {
@@ -148,13 +156,14 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed)?;
         let coding = opened.answer;
         let text = to_utf8(&opened.body);
-        let request =
-            parse_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
+        let (request, clear) =
+            judge_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
         let query = request.query.as_deref().filter(|_| reports);
         let about_run = query.and_then(NetworkQuery::parse);
         let report = about_run.map(|_| network::read(&text)).unwrap_or_default();
         Ok(Message {
             request,
+            clear,
             report,
             coding,
         })
