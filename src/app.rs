@@ -20,9 +20,10 @@ use crate::domain::admission::Admission;
 use crate::domain::cleaning::Duty;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
-use crate::lifecycle::{Lifecycle, Outcome, Stop};
+use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
+use crate::work::doors::Doors;
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
 
@@ -131,6 +132,7 @@ pub async fn start(
         doc_dir: settings.dispatch.plugin_doc_dir.clone(),
         max_sends: settings.dispatch.max_sends,
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
+        complete: Arc::default(),
     };
     let upstream = settings
         .upstream_url
@@ -200,16 +202,18 @@ fn schedule(
     let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
     let cleaning = cleaning(settings, db.clone(), Arc::clone(clock));
     let scheduler = settings.scheduler.clone();
+    let doors = Arc::<Doors>::default();
+    let resting = Arc::clone(&doors);
     let soft = lifecycle.stop().soft;
     lifecycle.spawn("cleaning", async move {
         let (period, look) = (scheduler.cleaning_period, scheduler.period);
-        work::clean::regularly(cleaning, period, look, soft).await;
+        work::clean::regularly(cleaning, resting, period, look, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let preparing = Arc::clone(&preparation);
     lifecycle.spawn("scheduler", async move {
-        work::prepare_regularly(preparing, period, soft).await;
+        work::prepare_regularly(preparing, doors, period, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     preparation
@@ -226,6 +230,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When it cannot start.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    let files = descriptors::raise();
     let metrics = telemetry::install_metrics()?;
     let listener = bind(settings.server.listen).await?;
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
@@ -235,6 +240,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     if let Some(zone) = running.db.zone_by_offset() {
         tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \
             change of the clocks are an hour off until then; `fusion-sidecar check` says how to load the server's time zones");
+    }
+    if let Some(limit) = files.filter(|files| *files < settings.descriptors()) {
+        tracing::warn!(
+            limit,
+            needed = settings.descriptors(),
+            "the limit of open files is below max-connections and what is needed beside: raise it (LimitNOFILE of the unit), or lower \
+             max-connections"
+        );
     }
     tracing::info!(address = %running.address, policy = %settings.dispatch.policy, "answering agents");
     Ok(running.until_stopped().await?.into())
@@ -254,12 +267,21 @@ pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<E
         cli::say(&outlook.to_string());
         outlook.ours.has_failed()
     } else {
+        refuse_while_closed(&db).await?;
         let pass = preparation.pass().await?;
         cli::say(&pass.to_string());
         pass.has_failed()
     };
     db.close().await;
     Ok(ended(has_failed))
+}
+
+/// A pass by hand that could do nothing is refused: whoever calls for it learns why.
+async fn refuse_while_closed(db: &Db) -> anyhow::Result<()> {
+    match db.site().await?.open() {
+        Ok(()) => Ok(()),
+        Err(closed) => anyhow::bail!("{closed}: nothing was done, try again when that is over"),
+    }
 }
 
 /// The exit code of a pass.
@@ -288,6 +310,7 @@ fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {
 pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = open_database(&settings, &clock).await?;
+    refuse_while_closed(&db).await?;
     let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
     cli::say(&summary.to_string());
     db.close().await;

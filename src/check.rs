@@ -8,6 +8,7 @@ mod database;
 mod glpi;
 mod hours;
 mod local;
+mod ops;
 mod probe;
 mod report;
 mod time;
@@ -55,6 +56,7 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     if let Some(catalogue) = catalogue {
         hours::examine(catalogue, &mut report);
     }
+    ops::examine(settings, &mut report).await;
     let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;
     if let (Some(nonce), Some(catalogue)) = (&nonce, catalogue) {
         addresses::examine(settings, nonce, &catalogue.entities, &mut report).await;

@@ -193,6 +193,29 @@ pub struct Server {
     pub shutdown_grace: Duration,
 }
 
+/// Descriptors beside those of agents' connections and the database's: listeners, log, files being sent, connections to GLPI, refusals.
+const OTHER_DESCRIPTORS: u64 = 256;
+
+impl Settings {
+    /// How many files and connections a process with these settings may come to have open.
+    #[must_use]
+    pub fn descriptors(&self) -> u64 {
+        let count = |connections| u64::try_from(connections).unwrap_or(u64::MAX);
+        count(self.server.max_connections)
+            .saturating_add(count(self.database.max_connections))
+            .saturating_add(OTHER_DESCRIPTORS)
+    }
+}
+
+impl Server {
+    /// Whether the two listeners are in each other's way.
+    #[must_use]
+    pub fn listeners_collide(&self) -> bool {
+        self.ops_listen
+            .is_some_and(|ops| value::collide(self.listen, ops))
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {

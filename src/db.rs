@@ -29,6 +29,7 @@ pub mod runs;
 pub mod schema;
 pub mod scratch;
 pub mod script;
+pub mod site;
 pub mod writer;
 
 mod bulk;
@@ -95,12 +96,13 @@ pub enum DbError {
 
 impl From<mysql_async::Error> for DbError {
     fn from(error: mysql_async::Error) -> Self {
+        let said = said_once(&error.to_string());
         match &error {
             mysql_async::Error::Server(server) => match server.code {
                 // ER_LOCK_DEADLOCK; a row that changed since this transaction read it.
-                1213 | 1020 => Self::Conflict(error.to_string()),
+                1213 | 1020 => Self::Conflict(said),
                 // ER_LOCK_WAIT_TIMEOUT, MySQL's ER_LOCK_NOWAIT
-                1205 | 3572 => Self::Locked(error.to_string()),
+                1205 | 3572 => Self::Locked(said),
                 // Too many connections, of all, of this user, or in an hour; shutdown in progress.
                 1040 | 1203 | 1226 | 1053
                 // A connection killed or idle for too long: MariaDB's word, then MySQL's.
@@ -112,12 +114,19 @@ impl From<mysql_async::Error> for DbError {
                 // A node that is no part of its Galera cluster now.
                 | 1047
                 // A login refused: password, database, host, TLS.
-                | 1045 | 1698 | 1049 | 1129 | 1130 | 3159 => Self::Unavailable(error.to_string()),
-                _ => Self::Refused(error.to_string()),
+                | 1045 | 1698 | 1049 | 1129 | 1130 | 3159 => Self::Unavailable(said),
+                _ => Self::Refused(said),
             },
-            _ => Self::Unavailable(error.to_string()),
+            _ => Self::Unavailable(said),
         }
     }
+}
+
+/// `text` without the words that the driver's errors take over from their causes: "a: a: b" is "a: b".
+fn said_once(text: &str) -> String {
+    let mut parts: Vec<&str> = text.split(": ").collect();
+    parts.dedup();
+    parts.join(": ")
 }
 
 impl DbError {
@@ -407,6 +416,23 @@ mod tests {
     use mysql_async::{Error, ServerError};
 
     use super::*;
+
+    #[test]
+    fn causes_that_the_driver_repeats_are_said_once() {
+        for (text, said) in [
+            ("a: a: b (c: d)", "a: b (c: d)"),
+            ("a: b: a", "a: b: a"),
+            ("a", "a"),
+        ] {
+            assert_eq!(said_once(text), said);
+        }
+        let io = || std::io::Error::other("gone");
+        let error = DbError::from(Error::Io(io().into()));
+        assert_eq!(
+            error.to_string(),
+            "the database is not available: Input/output error: gone"
+        );
+    }
 
     #[test]
     fn what_the_server_says_and_what_it_means() {

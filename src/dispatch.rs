@@ -14,6 +14,7 @@ pub mod get_config;
 pub mod network;
 pub mod nonce;
 pub mod prolog;
+pub mod readiness;
 pub mod status;
 pub mod user_event;
 
@@ -34,14 +35,16 @@ use crate::db::writer::{Change, Line, MAX_COMMENT, Request, Step, Writer};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Agent;
 use crate::domain::admission::Admission;
-use crate::domain::catalogue::{Catalogue, Site};
+use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, StateSet};
+use crate::domain::site::Closed;
 use crate::proto::text;
 use crate::telemetry::metrics::REPORTS_IGNORED;
 use addresses::Addresses;
 use catalogues::Catalogues;
+use readiness::Completeness;
 
 /// What every use case works with.
 #[derive(Clone)]
@@ -68,6 +71,8 @@ pub struct Dispatcher {
     pub max_sends: u32,
     /// How many unknown agents register.
     pub admission: Arc<Mutex<Admission>>,
+    /// Whether the database has what is needed.
+    pub complete: Arc<Completeness>,
 }
 
 impl fmt::Debug for Dispatcher {
@@ -83,8 +88,8 @@ impl fmt::Debug for Dispatcher {
 #[non_exhaustive]
 pub enum DispatchError {
     /// GLPI is in maintenance, or the plugin is off.
-    #[error("GLPI is not in service")]
-    Closed(Site),
+    #[error("{0}")]
+    Closed(Closed),
     /// No such agent, or it is locked.
     #[error("no such agent, or it is locked")]
     UnknownAgent,
@@ -107,8 +112,7 @@ impl DispatchError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Closed(Site::Maintenance) => "maintenance",
-            Self::Closed(_) => "plugin-off",
+            Self::Closed(closed) => closed.code(),
             Self::UnknownAgent => "unknown-agent",
             Self::TooManyNewAgents => "too-many-new-agents",
             Self::NoAddress => "no-address",
@@ -156,21 +160,10 @@ impl Dispatcher {
     /// The catalogue, if GLPI is in service.
     async fn open_catalogue(&self) -> Result<Arc<catalogues::Snapshot>, DispatchError> {
         let snapshot = self.catalogues.current().await?;
-        match snapshot.catalogue.site {
-            Site::Open => Ok(snapshot),
-            closed => Err(DispatchError::Closed(closed)),
+        match snapshot.catalogue.site.open() {
+            Ok(()) => Ok(snapshot),
+            Err(closed) => Err(DispatchError::Closed(closed)),
         }
-    }
-
-    /// Whether agents are answered.
-    ///
-    /// # Errors
-    ///
-    /// When GLPI is closed or the database fails.
-    pub async fn ready(&self) -> Result<(), DispatchError> {
-        self.open_catalogue().await?;
-        // The catalogue may be from before the database went away.
-        Ok(self.db.ping().await?)
     }
 
     /// Whether XML messages must come over HTTPS (`ssl_only`).

@@ -17,4 +17,5 @@ pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod site;
 pub mod timeslot;

@@ -4,6 +4,8 @@
 //! SIGINT, or a task that ended although nobody asked it to, begins the soft stage; a second signal, or the end of the
 //! grace time, the hard one.
 
+pub mod descriptors;
+
 use std::fmt::Display;
 use std::future::Future;
 use std::io;

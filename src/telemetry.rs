@@ -59,6 +59,7 @@ pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
         })
         .and_then(PrometheusBuilder::install_recorder)?;
     metrics::describe();
+    metrics::begin();
     Ok(handle)
 }
 
@@ -74,7 +75,7 @@ const REQUESTS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0];
 
 /// Every metric that there is.
 pub mod metrics {
-    use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
     /// Requests, by route and status; status `gone` when the client left before the answer began.
     pub const REQUESTS: &str = "fusion_sidecar_requests_total";
@@ -220,6 +221,18 @@ pub mod metrics {
                 Kind::Counter => describe_counter!(metric.name, metric.unit, metric.help),
                 Kind::Gauge => describe_gauge!(metric.name, metric.unit, metric.help),
                 Kind::Histogram => describe_histogram!(metric.name, metric.unit, metric.help),
+            }
+        }
+    }
+
+    /// Shows every counter and gauge as 0 before it counts anything: an absent one looks like another program. Those with labels are
+    /// shown without one.
+    pub fn begin() {
+        for metric in ALL {
+            match metric.kind {
+                Kind::Counter => counter!(metric.name).absolute(0),
+                Kind::Gauge => gauge!(metric.name).set(0.0),
+                Kind::Histogram => {}
             }
         }
     }

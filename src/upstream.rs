@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::LengthLimitError;
 use url::Url;
@@ -25,6 +25,31 @@ const HOP_BY_HOP: [&str; 7] = [
     "trailer",
     "upgrade",
 ];
+
+/// Headers in which a proxy speaks of its client, beside all that begin with one of [`CLAIM_FAMILIES`]: PHP and GLPI believe some of them.
+/// `Proxy` would become PHP's `HTTP_PROXY`, which its HTTP clients obey.
+const CLAIMS: [&str; 17] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "fastly-client-ip",
+    "forwarded",
+    "forwarded-for",
+    "front-end-https",
+    "https",
+    "proxy",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-real-ip",
+    "x-remote-addr",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
+];
+
+/// How the names of whole families of such headers begin.
+const CLAIM_FAMILIES: [&str; 2] = ["x-forwarded", "x-original-"];
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -80,13 +105,13 @@ pub struct Passed<'a> {
 pub enum UpstreamError {
     /// It never received the request.
     #[error("GLPI cannot be reached: {0}")]
-    Unreachable(reqwest::Error),
+    Unreachable(String),
     /// It may have received the request, and did not answer in time.
     #[error("GLPI did not answer in time")]
     TimedOut,
     /// It may have received the request, and the connection broke.
     #[error("the connection to GLPI broke: {0}")]
-    Broken(reqwest::Error),
+    Broken(String),
     /// The client sent more than it may, and what it sent was passed on up to there.
     #[error("the request's body is too large")]
     TooLarge,
@@ -111,14 +136,28 @@ impl From<reqwest::Error> for UpstreamError {
         let mut causes = std::iter::successors(Some(first), |&error| error.source());
         if causes.any(<dyn Error>::is::<LengthLimitError>) {
             Self::TooLarge
+        } else if error.is_connect() && error.is_timeout() {
+            Self::Unreachable(format!(
+                "no connection within {} s",
+                CONNECT_TIMEOUT.as_secs()
+            ))
         } else if error.is_connect() {
-            Self::Unreachable(error.without_url())
+            Self::Unreachable(innermost(&error.without_url()))
         } else if error.is_timeout() {
             Self::TimedOut
         } else {
-            Self::Broken(error.without_url())
+            Self::Broken(innermost(&error.without_url()))
         }
     }
+}
+
+/// The innermost reason, which is what an admin can act on: "connection refused", "certificate expired", "name not known".
+#[must_use]
+pub fn innermost(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 impl Upstream {
@@ -145,7 +184,8 @@ impl Upstream {
 
     /// Passes a request on and its answer back; bodies are streamed, and pass as they are.
     ///
-    /// The client's address and scheme go along; what the request claims about them does not.
+    /// The client's address and scheme and the host that it named go along; what the request's headers claim about these, or about
+    /// proxies on its way, does not.
     ///
     /// # Errors
     ///
@@ -166,6 +206,7 @@ impl Upstream {
             None => format!("{}{path}", self.base),
         };
         strip(&mut headers);
+        disclaim(&mut headers);
         if let Some(host) = headers.remove(HOST) {
             headers.insert(FORWARDED_HOST, host);
         }
@@ -214,6 +255,27 @@ fn strip(headers: &mut HeaderMap) {
     }
     headers.remove(CONNECTION);
     headers.remove(TRANSFER_ENCODING);
+}
+
+/// Removes what only a proxy may say, what is settled between the client and us, and names that servers of PHP would turn into the
+/// variable of another header.
+fn disclaim(headers: &mut HeaderMap) {
+    let removed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            let name = name.as_str();
+            *name == EXPECT
+                || CLAIMS.contains(&name)
+                || CLAIM_FAMILIES.iter().any(|family| name.starts_with(family))
+                || !name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+        .cloned()
+        .collect();
+    for name in removed {
+        headers.remove(name);
+    }
 }
 
 #[cfg(test)]

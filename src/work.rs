@@ -3,6 +3,7 @@
 //! A pass takes no input: it reads the state, acts, and can be run again at any time. Inside `serve` it runs every period.
 
 pub mod clean;
+pub mod doors;
 pub mod groups;
 pub mod prepare;
 
@@ -11,11 +12,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::db::DbError;
+use doors::Doors;
 use prepare::Preparation;
 
-/// Prepares every `period` until `stop`, which also ends a pass under way; keeps off while the plugin's own cron does it.
+/// Prepares every `period` until `stop`, which also ends a pass under way; keeps off while the plugin's own cron does it, and rests while GLPI is
+/// closed.
 pub async fn prepare_regularly(
     preparation: Arc<Preparation>,
+    doors: Arc<Doors>,
     period: Duration,
     stop: CancellationToken,
 ) {
@@ -23,7 +28,7 @@ pub async fn prepare_regularly(
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = prepare_unless_kept_off(&preparation, &mut kept_off) => {}
+            () = prepare_if_it_may(&preparation, &doors, &mut kept_off) => {}
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -32,23 +37,32 @@ pub async fn prepare_regularly(
     }
 }
 
-async fn prepare_unless_kept_off(preparation: &Preparation, kept_off: &mut bool) {
-    let outcome = match preparation.db().plugin_scheduler_state().await {
-        Ok(None | Some(0)) => {
-            *kept_off = false;
-            preparation.pass().await.map(|pass| pass.log())
-        }
-        Ok(Some(_)) => {
-            if !std::mem::replace(kept_off, true) {
-                tracing::warn!(
-                    "GLPI's cron task 'taskscheduler' is on: it prepares runs, the sidecar keeps off. Switch it off in GLPI."
-                );
-            }
-            Ok(())
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = outcome {
+async fn prepare_if_it_may(preparation: &Preparation, doors: &Doors, kept_off: &mut bool) {
+    if let Err(error) = prepare(preparation, doors, kept_off).await {
         tracing::error!(error = %error, code = error.code(), "preparation failed, trying again");
     }
+}
+
+async fn prepare(
+    preparation: &Preparation,
+    doors: &Doors,
+    kept_off: &mut bool,
+) -> Result<(), DbError> {
+    let db = preparation.db();
+    if !doors.are_open(db).await? {
+        return Ok(());
+    }
+    if let None | Some(0) = db.plugin_scheduler_state().await? {
+        *kept_off = false;
+        let pass = preparation.pass().await?;
+        pass.log();
+        if pass.closed.is_some() {
+            doors.seen(pass.closed);
+        }
+    } else if !std::mem::replace(kept_off, true) {
+        tracing::warn!(
+            "GLPI's cron task 'taskscheduler' is on: it prepares runs, the sidecar keeps off. Switch it off in GLPI."
+        );
+    }
+    Ok(())
 }

@@ -28,6 +28,8 @@ mod check;
 mod cleaning;
 #[path = "it/clocks.rs"]
 mod clocks;
+#[path = "it/closed.rs"]
+mod closed;
 #[path = "it/collect.rs"]
 mod collect;
 #[path = "it/concurrency.rs"]
@@ -40,6 +42,8 @@ mod demo;
 mod edge;
 #[path = "it/esx.rs"]
 mod esx;
+#[path = "it/forwarded.rs"]
+mod forwarded;
 #[path = "it/fuzz.rs"]
 mod fuzz;
 #[path = "it/glpi_dir.rs"]

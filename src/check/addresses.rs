@@ -63,19 +63,25 @@ pub(super) async fn listen(
             None
         }
         Err(error) => {
-            let mend = match error.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    "take a port above 1023 with --listen, or give the service CAP_NET_BIND_SERVICE"
-                }
-                _ => "name an address of this machine with --listen",
-            };
             report.error(
                 "listener",
                 format!("cannot listen on {listen}: {error}"),
-                mend,
+                refusal(&error, "--listen"),
             );
             None
         }
+    }
+}
+
+/// What to do when an address given with `option` cannot be listened on.
+pub(super) fn refusal(error: &io::Error, option: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "take a port above 1023 with {option}, or give the service CAP_NET_BIND_SERVICE"
+            )
+        }
+        _ => format!("name an address of this machine with {option}"),
     }
 }
 
@@ -108,7 +114,7 @@ async fn occupied(settings: &Settings, nonce: Option<&Nonce>, report: &mut Repor
 }
 
 /// Where a listener on any address can be reached from here.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Report;
 use crate::config::Settings;
 use crate::http::server::tls;
+use crate::lifecycle::descriptors;
 
 pub(super) fn examine(settings: &Settings, report: &mut Report) {
     glpi_directory(settings, report);
@@ -19,6 +20,7 @@ pub(super) fn examine(settings: &Settings, report: &mut Report) {
             ),
         }
     }
+    open_files(descriptors::highest(), settings.descriptors(), report);
     documents(settings.dispatch.plugin_doc_dir.as_deref(), report);
     if let Some(spool) = &settings.spool_dir {
         match tempfile::NamedTempFile::new_in(spool) {
@@ -30,6 +32,18 @@ pub(super) fn examine(settings: &Settings, report: &mut Report) {
                 "make the directory of --spool-dir, owned by the user who runs fusion-sidecar",
             ),
         }
+    }
+}
+
+/// `serve` gives itself as much as it may.
+fn open_files(highest: Option<u64>, needed: u64, report: &mut Report) {
+    match highest {
+        Some(highest) if highest < needed => report.warning(
+            "files",
+            format!("{highest} files may be open here, max-connections and what is needed beside are {needed}: connections fail when they run out"),
+            "raise the limit (LimitNOFILE in the unit of the service, which may differ from this session's; ulimit -Hn), or lower --max-connections",
+        ),
+        _ => report.fine("files", format!("{needed} files may be open at once")),
     }
 }
 

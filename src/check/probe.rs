@@ -119,22 +119,12 @@ pub(super) async fn fetch(
     client.get(url).send().await
 }
 
-/// The innermost reasons are what an admin can act on: "connection refused", "certificate expired".
+/// Why nothing answered.
 pub(super) fn causes(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", PATIENCE.as_secs());
     }
-    let mut text = String::new();
-    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = cause.to_string();
-        source = cause.source();
-    }
-    if text.is_empty() {
-        error.to_string()
-    } else {
-        text
-    }
+    upstream::innermost(error)
 }
 
 async fn judge(mut response: reqwest::Response, secret: Option<&str>) -> Answer {

@@ -83,6 +83,19 @@ impl<'a> Reader<'a> {
         let server = &mut settings.server;
         self.set(&mut server.listen, Key::Listen, value::listen);
         server.ops_listen = self.read(Key::OpsListen, value::listen);
+        if server.listeners_collide()
+            && !self
+                .faults
+                .iter()
+                .any(|fault| fault.key == Key::Listen.name())
+            && let Some(given) = self.options.get(Key::OpsListen)
+        {
+            let reason = format!(
+                "'{}' is taken by listen ({}): name another address or port",
+                given.text, server.listen
+            );
+            self.fault(Key::OpsListen, given, &reason);
+        }
         let certificate = self.read(Key::TlsCert, value::path);
         let key = self.read(Key::TlsKey, value::path);
         for (have, lack) in [(Key::TlsCert, Key::TlsKey), (Key::TlsKey, Key::TlsCert)] {

@@ -62,6 +62,17 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, Refusal> {
     })
 }
 
+/// Whether two listeners cannot be at these addresses at the same time; port 0 is a free one each time.
+pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    // A listener on [::] takes IPv4 too.
+    let covers = |all: IpAddr, ip: IpAddr| match all {
+        IpAddr::V4(all) => all.is_unspecified() && ip.is_ipv4(),
+        IpAddr::V6(all) => all.is_unspecified(),
+    };
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() == other.port() && one.port() != 0 && (a == b || covers(a, b) || covers(b, a))
+}
+
 /// A zone of the IANA database.
 pub(super) fn timezone(text: &str) -> Result<Tz, Refusal> {
     text.parse()

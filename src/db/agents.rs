@@ -27,7 +27,7 @@ pub struct Contact {
     /// The token that it obeys.
     pub token: Option<String>,
     /// The module whose version it tells, and that version; none = they are as they were.
-    pub version: Option<(&'static str, String)>,
+    pub version: Option<(String, String)>,
 }
 
 /// How an agent works through network tasks; 0 = as the general settings say.

@@ -10,7 +10,7 @@ use super::bulk::{LIST_MAX, list, marks};
 use super::row::{Columns, readable};
 use super::{Db, DbError};
 use crate::domain::actors::{Actor, IdSet, parse_actors, parse_targets};
-use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Search, Site, Task};
+use crate::domain::catalogue::{Catalogue, Job, MirrorMatch, PluginConfig, Search, Task};
 use crate::domain::entities::{Entities, Entity};
 use crate::domain::ids::{
     DeployGroupId, EntityId, GroupId, JobId, LocationId, TaskId, TemplateId, TimeslotId, UserId,
@@ -32,38 +32,23 @@ impl Db {
             let mut conn = self.conn().await?;
             let conn = &mut conn;
             let mut catalogue = Catalogue {
-                site: self.site(conn).await?,
+                site: super::site::read(conn).await?,
                 config: self.plugin_config(conn).await?,
                 modules: self.modules(conn).await?,
                 entities: self.entities(conn).await?,
-                tasks: self.tasks(conn).await?,
                 jobs: self.jobs(conn).await?,
                 timeslots: self.timeslots(conn).await?,
                 templates: self.templates(conn).await?,
                 ..Catalogue::default()
             };
+            // After the jobs: a job that is made with its task meanwhile is never here without it.
+            self.tasks(conn, &mut catalogue).await?;
             self.hours(conn, &mut catalogue).await?;
             catalogue.mirrors = self.mirrors(conn, &catalogue.entities).await?;
             self.members(conn, &mut catalogue).await?;
             Ok(catalogue)
         })
         .await
-    }
-
-    async fn site(&self, conn: &mut Conn) -> Result<Site, DbError> {
-        // State 1 is "active"; every other one, a pending update among them, means that PHP does not answer agents either.
-        let state: Option<i64> =
-            conn.query_first("/* catalogue */ SELECT state FROM glpi_plugins WHERE directory = 'fusioninventory'").await?;
-        if state != Some(1) {
-            return Ok(Site::PluginOff);
-        }
-        let maintenance: Option<Option<String>> = conn
-            .query_first("/* catalogue */ SELECT value FROM glpi_configs WHERE context = 'core' AND name = 'maintenance_mode'")
-            .await?;
-        Ok(match maintenance.flatten().as_deref() {
-            None | Some("" | "0") => Site::Open,
-            Some(_) => Site::Maintenance,
-        })
     }
 
     async fn plugin_config(&self, conn: &mut Conn) -> Result<PluginConfig, DbError> {
@@ -134,12 +119,15 @@ impl Db {
         Ok(entities)
     }
 
-    async fn tasks(&self, conn: &mut Conn) -> Result<HashMap<TaskId, Task>, DbError> {
+    /// The tasks, and which there are whose rows cannot be read.
+    async fn tasks(&self, conn: &mut Conn, catalogue: &mut Catalogue) -> Result<(), DbError> {
         let sql = self.sql(
             "/* catalogue */ SELECT id, name, is_active, datetime_start, datetime_end, {f}timeslots_prep_id, {f}timeslots_exec_id, \
              reprepare_if_successful FROM {p}tasks",
         );
         let rows: Vec<Row> = conn.query(sql.as_ref()).await?;
+        let ids = rows.iter().filter_map(|row| row.get("id"));
+        let mut all: HashSet<TaskId> = ids.map(TaskId).collect();
         let tasks = rows.into_iter().map(|row| {
             let mut columns = Columns::new("tasks", row);
             let id = TaskId(columns.take("id")?);
@@ -158,7 +146,10 @@ impl Db {
             };
             Ok((id, task))
         });
-        Ok(readable(tasks).collect())
+        catalogue.tasks = readable(tasks).collect();
+        all.retain(|id| !catalogue.tasks.contains_key(id));
+        catalogue.unreadable = all;
+        Ok(())
     }
 
     async fn jobs(&self, conn: &mut Conn) -> Result<HashMap<JobId, Job>, DbError> {

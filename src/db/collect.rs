@@ -1,6 +1,6 @@
 //! What agents collect (`collects` and its kinds), and what they found (`…_contents`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -67,6 +67,28 @@ impl Db {
                 }
             }
             Ok(items)
+        })
+        .await
+    }
+
+    /// Those of these collects that exist.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn collects(&self, ids: &[u32]) -> Result<HashSet<u32>, DbError> {
+        self.timed("collects", async {
+            let mut conn = self.conn().await?;
+            let mut found = HashSet::new();
+            for chunk in ids.chunks(LIST_MAX) {
+                let text = format!(
+                    "/* collects */ SELECT id FROM {{p}}collects WHERE id IN ({})",
+                    marks(chunk.len())
+                );
+                let rows: Vec<u32> = conn.exec(self.names.replace(&text), list(chunk)).await?;
+                found.extend(rows);
+            }
+            Ok(found)
         })
         .await
     }

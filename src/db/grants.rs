@@ -10,6 +10,7 @@ use mysql_async::prelude::Queryable;
 
 use super::names::{Names, quoted};
 use super::needs::{Need, OWN, SEARCHED, SHARED};
+use super::schema::{self, Missing};
 use super::{Db, DbError};
 
 /// A right on a table.
@@ -183,6 +184,52 @@ impl Db {
     }
 }
 
+impl Db {
+    /// What is missing of rights, tables and columns that every `serve` needs, in a line; none if nothing is.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn lacks(&self) -> Result<Option<String>, DbError> {
+        let refused = self.refused().await?;
+        let absent = self
+            .timed("lacks", async {
+                let mut conn = self.conn().await?;
+                Ok(schema::missing(&mut conn, self.name()).await?)
+            })
+            .await?;
+        Ok(lacking(&refused, &absent))
+    }
+}
+
+/// How many things a line names.
+const MOST_NAMED: usize = 3;
+
+/// A table that may not be read looks as if it were absent: the right is named then.
+fn lacking(refused: &[Grant], absent: &[Missing]) -> Option<String> {
+    let rights = refused
+        .iter()
+        .map(|grant| format!("rights on {} ({})", grant.table, grant.list()));
+    let may_be_there = |missing: &&Missing| {
+        !refused
+            .iter()
+            .any(|grant| grant.table == missing.table && grant.privileges.contains(&Select))
+    };
+    let tables = absent.iter().filter(may_be_there).map(ToString::to_string);
+    let all: Vec<String> = rights.chain(tables).collect();
+    if all.is_empty() {
+        return None;
+    }
+    // What every table of a plugin begins with says nothing.
+    let named = all[..all.len().min(MOST_NAMED)]
+        .join(", ")
+        .replace("glpi_plugin_", "");
+    Some(match all.len().saturating_sub(MOST_NAMED) {
+        0 => format!("the database lacks {named}"),
+        more => format!("the database lacks {named} and {more} more"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +259,47 @@ mod tests {
             grant.probe(Select),
             "SELECT `a`,`lock` FROM `glpi_plugin_x` LIMIT 0"
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_a_line() {
+        let refused = |table: &str, privileges: &[Privilege]| Grant {
+            table: table.into(),
+            privileges: privileges.to_vec(),
+            columns: vec![],
+            by_column: false,
+        };
+        let absent = |table: &str, column: Option<&str>| Missing {
+            table: table.into(),
+            column: column.map(str::to_owned),
+            own: false,
+        };
+        assert_eq!(lacking(&[], &[]), None);
+        for (rights, tables, told) in [
+            (vec![], vec![absent("t", None)], "table t"),
+            (vec![], vec![absent("t", Some("c"))], "t.c"),
+            (vec![], vec![absent("glpi_plugin_x_t", None)], "table x_t"),
+            (
+                vec![refused("t", &[Select, Insert])],
+                vec![absent("t", None), absent("u", None)],
+                "rights on t (SELECT, INSERT), table u",
+            ),
+            (
+                vec![refused("t", &[Insert])],
+                vec![absent("t", Some("c"))],
+                "rights on t (INSERT), t.c",
+            ),
+            (
+                vec![],
+                ["a", "b", "c", "d", "e"]
+                    .map(|table| absent(table, None))
+                    .to_vec(),
+                "table a, table b, table c and 2 more",
+            ),
+        ] {
+            let told = format!("the database lacks {told}");
+            assert_eq!(lacking(&rights, &tables), Some(told));
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Params, Row, Value};
 
-use super::bulk::{LIST_MAX, list, marks};
+use super::bulk::{LIST_MAX, list, marks, pad};
 use super::row::Columns;
 use super::{Db, DbError};
 use crate::proto::network::{Credential, Range};
@@ -29,13 +29,6 @@ impl DeviceKind {
             _ => None,
         }
     }
-
-    const fn itemtype(self) -> &'static str {
-        match self {
-            Self::Switch => "NetworkEquipment",
-            Self::Printer => "Printer",
-        }
-    }
 }
 
 /// Range, first and last address, entity, credential.
@@ -50,6 +43,10 @@ pub struct Progress {
     pub addresses: u32,
     /// Devices more that were found.
     pub found: u32,
+    /// It is over.
+    pub ended: bool,
+    /// It is only told of where it has a row already.
+    pub known_only: bool,
 }
 
 impl Db {
@@ -101,15 +98,17 @@ impl Db {
         .await
     }
 
-    /// Address and credential of devices of one kind; without an address there is no entry. Loopback addresses are none.
+    /// The first address, as stored, and the credential of devices of a class; without one there is no entry. Loopback addresses are none,
+    /// nor, unless `blank_counts`, are empty ones. Only switches and printers have credentials; that of others is 0.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn device_addresses(
         &self,
-        kind: DeviceKind,
+        itemtype: &str,
         ids: &[u32],
+        blank_counts: bool,
     ) -> Result<HashMap<u32, (String, Option<u32>)>, DbError> {
         if ids.is_empty() {
             return Ok(HashMap::new());
@@ -117,24 +116,26 @@ impl Db {
         self.timed("device_addresses", async {
             let mut conn = self.conn().await?;
             let mut found = HashMap::new();
-            let (table, key) = match kind {
-                DeviceKind::Switch => ("networkequipments", "networkequipments_id"),
-                DeviceKind::Printer => ("printers", "printers_id"),
+            let (credential, extension) = match DeviceKind::from_itemtype(itemtype) {
+                Some(DeviceKind::Switch) => ("d.{f}configsecurities_id", "LEFT JOIN {p}networkequipments d ON d.networkequipments_id = p.items_id"),
+                Some(DeviceKind::Printer) => ("d.{f}configsecurities_id", "LEFT JOIN {p}printers d ON d.printers_id = p.items_id"),
+                None => ("0", ""),
             };
+            let order = if extension.is_empty() { "a.id" } else { "a.id, d.id" };
             for chunk in ids.chunks(LIST_MAX) {
                 let text = format!(
-                    "/* device_addresses */ SELECT p.items_id, a.name, d.{{f}}configsecurities_id FROM glpi_networkports p \
+                    "/* device_addresses */ SELECT p.items_id, COALESCE(a.name, ''), {credential} FROM glpi_networkports p \
                      JOIN glpi_networknames n ON n.itemtype = 'NetworkPort' AND n.items_id = p.id \
-                     JOIN glpi_ipaddresses a ON a.itemtype = 'NetworkName' AND a.items_id = n.id AND a.name NOT IN ('127.0.0.1', '::1') \
-                     LEFT JOIN {{p}}{table} d ON d.{key} = p.items_id \
-                     WHERE p.itemtype = '{}' AND p.instantiation_type <> 'NetworkPortLocal' AND p.items_id IN ({}) \
-                     ORDER BY p.id, n.id, a.id, d.id",
-                    kind.itemtype(),
+                     JOIN glpi_ipaddresses a ON a.itemtype = 'NetworkName' AND a.items_id = n.id \
+                     AND COALESCE(a.name, '') NOT IN ('127.0.0.1', '::1') {extension} \
+                     WHERE p.itemtype = ? AND p.instantiation_type <> 'NetworkPortLocal' AND p.items_id IN ({}) ORDER BY p.id, n.id, {order}",
                     marks(chunk.len())
                 );
-                let rows: Vec<(u32, Option<String>, Option<u32>)> = conn.exec(self.names.replace(&text), list(chunk)).await?;
+                let values = std::iter::once(Value::from(itemtype)).chain(pad(chunk).map(Value::from));
+                let values = Params::Positional(values.collect());
+                let rows: Vec<(u32, String, Option<u32>)> = conn.exec(self.names.replace(&text), values).await?;
                 for (device, address, credential) in rows {
-                    if let Some(address) = address.filter(|address| !address.is_empty()) {
+                    if blank_counts || !address.is_empty() {
                         found.entry(device).or_insert((address, credential));
                     }
                 }

@@ -24,8 +24,8 @@ const LEFT: &str = "Cancelled: the agent's computer is no longer among the actor
 /// Runs that are read at once.
 const PAGE: u32 = 10_000;
 
-/// Runs that are cancelled at once.
-const CANCELLED_AT_ONCE: usize = 1024;
+/// Most runs that are cancelled at once.
+pub const CANCELLED_AT_ONCE: usize = 1024;
 
 /// Most pairs of agent and target that are looked at and written at once: a good part of a second at the most, which another one who
 /// prepares the same job waits for.
@@ -133,34 +133,26 @@ impl Db {
         .await
     }
 
-    /// Cancels `runs` of `job` on `target` because their agents left, as far as they are still open; `done` is told how many with each
-    /// transaction.
+    /// Cancels `runs` of `job` on `target`, at most [`CANCELLED_AT_ONCE`], because their agents left, as far as they are still open; how many
+    /// it were.
     ///
     /// # Errors
     ///
-    /// When the database fails; what `done` was told is cancelled all the same.
+    /// When the database fails; then none was.
     pub async fn cancel_runs(
         &self,
         job: JobId,
         target: &Target,
         runs: &[RunId],
         at: NaiveDateTime,
-        mut done: impl FnMut(usize),
-    ) -> Result<(), DbError> {
-        for runs in runs.chunks(CANCELLED_AT_ONCE) {
-            let cancelled = self
-                .tx(
-                    "cancel_runs",
-                    OnLock::TryAgain,
-                    (job, target, runs, at),
-                    |db, (job, target, runs, at), tx| {
-                        Box::pin(cancel(db, tx, *job, target, runs, *at))
-                    },
-                )
-                .await?;
-            done(cancelled);
-        }
-        Ok(())
+    ) -> Result<usize, DbError> {
+        self.tx(
+            "cancel_runs",
+            OnLock::TryAgain,
+            (job, target, runs, at),
+            |db, (job, target, runs, at), tx| Box::pin(cancel(db, tx, *job, target, runs, *at)),
+        )
+        .await
     }
 
     /// State of the plugin's own preparation in GLPI's cron (`taskscheduler`): 0 off, 1 on, 2 running; none when it is not there.

@@ -127,6 +127,8 @@ pub enum Step {
     },
     /// Only its log grows.
     Log,
+    /// Only its log grows, even if there is no such run.
+    Note,
 }
 
 /// What a request wants written, all of it or, for each change that comes too late, nothing of that change.

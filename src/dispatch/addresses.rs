@@ -36,7 +36,7 @@ impl Addresses<'_> {
             let base = public.as_str().trim_end_matches('/');
             return Some(format!("{base}{}/b/{directory}/", approach.prefix));
         }
-        let base = match (entities.base_url(entity), self.policy) {
+        let base = match (entities.base_url(entity, self.policy), self.policy) {
             (Some(base), Policy::Plugin) => base.to_owned(),
             (Some(base), Policy::Redux) => text::decode(base).trim_end_matches('/').to_owned(),
             (None, Policy::Redux) => {

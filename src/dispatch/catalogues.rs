@@ -100,8 +100,8 @@ impl Catalogues {
         }
     }
 
-    /// Puts a fresh snapshot in the place of `snapshot` if that lacks one of `jobs`, which may be newer than it; not for one that is known
-    /// to be gone.
+    /// Puts a fresh snapshot in the place of `snapshot` if that lacks one of `jobs` or its task, which may be newer than it; not for one
+    /// that is known to be gone.
     ///
     /// # Errors
     ///
@@ -111,9 +111,7 @@ impl Catalogues {
         snapshot: &mut Arc<Snapshot>,
         jobs: impl Iterator<Item = JobId>,
     ) -> Result<(), DbError> {
-        let mut lacking: Vec<JobId> = jobs
-            .filter(|job| !snapshot.catalogue.jobs.contains_key(job))
-            .collect();
+        let mut lacking: Vec<JobId> = jobs.filter(|job| !snapshot.catalogue.has(*job)).collect();
         if lacking.is_empty() {
             return Ok(());
         }
@@ -125,7 +123,7 @@ impl Catalogues {
             return Ok(());
         }
         *snapshot = self.reread().await?;
-        lacking.retain(|job| !snapshot.catalogue.jobs.contains_key(job));
+        lacking.retain(|job| !snapshot.catalogue.has(*job));
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         if gone.len() + lacking.len() > MOST_GONE {
             gone.clear();

@@ -1,5 +1,7 @@
 //! The collect back end: what an agent looks for, and what it found.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -15,7 +17,7 @@ use crate::domain::ids::ComputerId;
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, Run, RunState};
-use crate::proto::collect::{What, log_text, order, registry_value, stored_path};
+use crate::proto::collect::{Item, What, log_text, order, registry_value, stored_path};
 use crate::proto::text;
 
 pub(super) const COLLECT: Asked = Asked {
@@ -55,10 +57,16 @@ impl Dispatcher {
         let (deliver, ended) = self.deliverable(&mut snapshot, &agent, &COLLECT).await?;
         let ids: Vec<u32> = deliver.iter().map(|run| run.items_id).collect();
         let items = self.db.collect_items(&ids).await?;
+        let gone = self.gone(&ids, &items).await?;
         let mut hand_out = HandOut::new(ended);
+        // To PHP a collect that does not exist is the one before it in the answer.
+        let mut collect = None;
         for run in &deliver {
-            let items = items
-                .get(&run.items_id)
+            if !gone.contains(&run.items_id) {
+                collect = Some(run.items_id);
+            }
+            let items = collect
+                .and_then(|collect| items.get(&collect))
                 .map(Vec::as_slice)
                 .unwrap_or_default();
             if items.is_empty() && self.policy == Policy::Redux {
@@ -106,6 +114,23 @@ impl Dispatcher {
         } else {
             json!({"jobs": jobs, "postmethod": "POST", "token": token()})
         })
+    }
+
+    /// Those of the collects `ids` that do not exist, as far as it matters: only `plugin` tells them from those that have no `items`.
+    async fn gone(
+        &self,
+        ids: &[u32],
+        items: &HashMap<u32, Vec<Item>>,
+    ) -> Result<HashSet<u32>, DispatchError> {
+        let mut empty: HashSet<u32> = ids.iter().copied().collect();
+        empty.retain(|id| !items.contains_key(id));
+        if empty.is_empty() || self.policy == Policy::Redux {
+            return Ok(HashSet::new());
+        }
+        let asked: Vec<u32> = empty.iter().copied().collect();
+        let there = self.db.collects(&asked).await?;
+        empty.retain(|id| !there.contains(id));
+        Ok(empty)
     }
 
     /// An order as the agent gets it.

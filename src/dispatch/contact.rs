@@ -41,11 +41,7 @@ impl Hello<'_> {
         Ok(())
     }
 
-    pub(super) fn contact(
-        &self,
-        at: NaiveDateTime,
-        version: Option<(&'static str, String)>,
-    ) -> Contact {
+    pub(super) fn contact(&self, at: NaiveDateTime, version: Option<(String, String)>) -> Contact {
         let fits = |text: &&str| text.chars().count() <= MAX_TEXT;
         Contact {
             at,

@@ -26,6 +26,25 @@ pub(super) const DEPLOY: Asked = Asked {
     module: Module::Deploy,
 };
 
+/// A package as it was read.
+type Read = Result<Package, Broken>;
+
+/// Why a package cannot be handed out.
+struct Broken {
+    reason: String,
+    /// PHP gives up on the answer here: what it has sent by then stays sent, and the others wait.
+    stops_php: bool,
+}
+
+impl From<String> for Broken {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            stops_php: false,
+        }
+    }
+}
+
 /// An order that waits for its run to be claimed.
 struct Ready {
     job: Value,
@@ -56,11 +75,31 @@ impl Dispatcher {
         if !deliver.is_empty() {
             let packages = self.packages_of(&deliver).await?;
             let parts = self.multiparts(&packages).await;
-            let mirrors = self.mirrors(catalogue, &agent, approach)?;
+            let mirrors = match self.mirrors(catalogue, &agent, approach) {
+                Ok(mirrors) => mirrors,
+                Err(refused) => {
+                    if self.policy == Policy::Plugin {
+                        // What PHP ends it has ended before it finds that it has no address.
+                        hand_out
+                            .claim(self, DEPLOY.method, |changes| self.request(changes))
+                            .await?;
+                    }
+                    return Err(refused);
+                }
+            };
             for run in &deliver {
                 match self.order(run, version, &packages, &mirrors, &parts, catalogue) {
                     Ok(order) => hand_out.send(self.sending(run, &agent, Vec::new()), order),
-                    Err(reason) => {
+                    Err(broken) if broken.stops_php && self.policy == Policy::Plugin => {
+                        tracing::warn!(
+                            agent.id = agent.id.0,
+                            run.id = run.id.0,
+                            reason = broken.reason,
+                            "PHP would break off here: this run and those after it are not handed out"
+                        );
+                        break;
+                    }
+                    Err(Broken { reason, .. }) => {
                         // The reason may quote the package, which can hold anything of any length.
                         let text = format!("The package cannot be handed out: {reason}.");
                         hand_out.broken(run, self.foreign_line(LogState::Error, &text));
@@ -82,13 +121,10 @@ impl Dispatcher {
     }
 
     /// The packages of `runs`, by row; what cannot be read is an error text.
-    async fn packages_of(
-        &self,
-        runs: &[Run],
-    ) -> Result<HashMap<u32, Result<Package, String>>, DispatchError> {
+    async fn packages_of(&self, runs: &[Run]) -> Result<HashMap<u32, Read>, DispatchError> {
         let mut ids: Vec<PackageId> = runs
             .iter()
-            .filter(|run| run.itemtype == DEPLOY.itemtype)
+            .filter(|run| self.is_package(run))
             .map(|run| PackageId(run.items_id))
             .collect();
         ids.sort_unstable();
@@ -97,19 +133,28 @@ impl Dispatcher {
         Ok(stored
             .into_iter()
             .map(|(id, json)| {
-                (
-                    id.0,
-                    Package::parse(&json).map_err(|error| error.to_string()),
-                )
+                let read = Package::parse(&json).map_err(|error| error.to_string());
+                let stops_php = !Package::php_gets_over(&json);
+                let read = match read {
+                    Ok(package) if self.policy == Policy::Redux || !stops_php => Ok(package),
+                    Ok(_) => Err(Broken {
+                        reason: "its stored definition has no 'associatedFiles'".to_owned(),
+                        stops_php,
+                    }),
+                    Err(reason) => Err(Broken { reason, stops_php }),
+                };
+                (id.0, read)
             })
             .collect())
     }
 
+    /// Whether the target of `run` is taken for a package. PHP looks at its row alone, whatever its class.
+    fn is_package(&self, run: &Run) -> bool {
+        self.policy == Policy::Plugin || run.itemtype == DEPLOY.itemtype
+    }
+
     /// Parts of every file of `packages`, by hash; a file without a readable manifest has no entry.
-    async fn multiparts(
-        &self,
-        packages: &HashMap<u32, Result<Package, String>>,
-    ) -> HashMap<String, Vec<String>> {
+    async fn multiparts(&self, packages: &HashMap<u32, Read>) -> HashMap<String, Vec<String>> {
         let hashes: HashSet<&str> = packages
             .values()
             .flatten()
@@ -181,17 +226,24 @@ impl Dispatcher {
         &self,
         run: &Run,
         version: &str,
-        packages: &HashMap<u32, Result<Package, String>>,
+        packages: &HashMap<u32, Read>,
         mirrors: &[String],
         multiparts: &HashMap<String, Vec<String>>,
         catalogue: &Catalogue,
-    ) -> Result<Ready, String> {
-        let package = match packages
-            .get(&run.items_id)
-            .filter(|_| run.itemtype == DEPLOY.itemtype)
-        {
-            None => return Err("its package does not exist".to_owned()),
-            Some(Err(reason)) => return Err(reason.clone()),
+    ) -> Result<Ready, Broken> {
+        let package = match packages.get(&run.items_id).filter(|_| self.is_package(run)) {
+            None => {
+                return Err(Broken {
+                    reason: "its package does not exist".to_owned(),
+                    stops_php: true,
+                });
+            }
+            Some(Err(broken)) => {
+                return Err(Broken {
+                    reason: broken.reason.clone(),
+                    stops_php: broken.stops_php,
+                });
+            }
             Some(Ok(package)) => package,
         };
         if self.policy == Policy::Redux {
@@ -200,9 +252,8 @@ impl Dispatcher {
                 .files()
                 .find(|(hash, _)| !multiparts.contains_key(*hash))
             {
-                return Err(format!(
-                    "the manifest of its file '{name}' is missing on the server"
-                ));
+                let reason = format!("the manifest of its file '{name}' is missing on the server");
+                return Err(reason.into());
             }
             package.complete().map_err(|error| error.to_string())?;
         }

@@ -55,13 +55,7 @@ impl Dispatcher {
                 Policy::Redux => {
                     let methods: Vec<&str> = asked.iter().map(|task| task.method).collect();
                     let judged = self
-                        .judge(
-                            &mut snapshot,
-                            &agent,
-                            runs,
-                            Occasion::GetConfig,
-                            Some(&methods),
-                        )
+                        .judge(&mut snapshot, &agent, runs, Occasion::GetConfig, &methods)
                         .await?;
                     let deliverable = judged
                         .into_iter()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::catalogues::Snapshot;
+use super::deploy::DEPLOY;
 use super::{DispatchError, Dispatcher, change, line};
 use crate::clock::moment;
 use crate::db::writer::{Change, Step};
@@ -26,28 +27,33 @@ pub(super) struct Judged {
 }
 
 impl Dispatcher {
-    /// Decides on the `runs` of `agent` whose job has one of `methods` (none = any), in the order of an answer.
+    /// Decides on the `runs` of `agent` whose job has one of `methods`, in the order of an answer.
     ///
     /// Runs of a job that does not exist are left alone, as by PHP's join; where the snapshot may just be too old, a fresh one is read.
-    /// So are those for a dynamic group whose members are not known yet.
+    /// So are those for a dynamic group whose members are not known yet. To the plugin a task that does not exist is one that is
+    /// switched off; `redux` leaves its runs alone too.
     pub(super) async fn judge(
         &self,
         snapshot: &mut Arc<Snapshot>,
         agent: &Agent,
         runs: Vec<Run>,
         occasion: Occasion,
-        methods: Option<&[&str]>,
+        methods: &[&str],
     ) -> Result<Vec<Judged>, DispatchError> {
         self.catalogues
             .with_jobs(snapshot, runs.iter().map(|run| run.job))
             .await?;
         let catalogue = &snapshot.catalogue;
-        let mut placed: Vec<(u64, Run, &Job, &Task)> = runs
+        let mut placed: Vec<(u64, Run, &Job, Option<&Task>)> = runs
             .into_iter()
             .filter_map(|run| {
                 let job = catalogue.jobs.get(&run.job)?;
-                let task = catalogue.tasks.get(&job.task)?;
-                let asked = methods.is_none_or(|methods| methods.contains(&job.method.as_str()));
+                let task = catalogue.tasks.get(&job.task);
+                let stands = match self.policy {
+                    Policy::Plugin => !catalogue.unreadable.contains(&job.task),
+                    Policy::Redux => task.is_some(),
+                };
+                let asked = stands && methods.contains(&job.method.as_str());
                 asked.then(|| (job.position(&run.itemtype, run.items_id), run, job, task))
             })
             .collect();
@@ -72,7 +78,9 @@ impl Dispatcher {
             })
             .map(|job| job.id)
             .collect();
-        placed.retain(|(.., job, task)| !(task.is_active && undecided.contains(&job.id)));
+        placed.retain(|(.., job, task)| {
+            !(task.is_some_and(|task| task.is_active) && undecided.contains(&job.id))
+        });
         let now = moment(self.clock.as_ref(), self.zone);
         let mut seen = HashSet::new();
         let judged = placed.into_iter().map(|(_, run, job, task)| {
@@ -88,12 +96,15 @@ impl Dispatcher {
                 occasion,
                 now,
                 state: run.state,
-                date_start: run.date_start,
+                // To the plugin only a deployment can be put off.
+                date_start: run
+                    .date_start
+                    .filter(|_| self.policy == Policy::Redux || job.method == DEPLOY.method),
                 sends: run.sends,
                 max_sends: self.max_sends,
-                task_active: task.is_active,
-                dates: task.dates,
-                exec_slot: catalogue.execution_week(task, self.policy),
+                task_active: task.is_some_and(|task| task.is_active),
+                dates: task.map(|task| task.dates).unwrap_or_default(),
+                exec_slot: task.and_then(|task| catalogue.execution_week(task, self.policy)),
                 is_actor: match self.policy {
                     Policy::Plugin => actor_of_any,
                     Policy::Redux => is_actor(job),

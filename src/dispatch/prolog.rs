@@ -4,6 +4,7 @@ use super::contact::Hello;
 use super::{DispatchError, Dispatcher};
 use crate::db::writer::Request;
 use crate::domain::modules::Module;
+use crate::domain::policy::Policy;
 use crate::proto::xml::Element;
 
 /// What it hears.
@@ -18,7 +19,8 @@ pub struct Welcome {
 }
 
 impl Dispatcher {
-    /// Registers or updates the agent and says what it shall do.
+    /// Registers or updates the agent and says what it shall do. `told` is the QUERY of a message that the plugin does not know and answers
+    /// as this one, with the version in it: the plugin keeps that as one of a task of this name.
     ///
     /// For policy `plugin` its runs of all kinds go through the check, and those that may not run end; `redux` touches only what it hands
     /// out: the orders of network tasks.
@@ -26,11 +28,18 @@ impl Dispatcher {
     /// # Errors
     ///
     /// When the device id cannot be one, GLPI is closed, or the database fails.
-    pub async fn prolog(&self, hello: &Hello<'_>) -> Result<Welcome, DispatchError> {
+    pub async fn prolog(
+        &self,
+        hello: &Hello<'_>,
+        told: Option<(&str, &str)>,
+    ) -> Result<Welcome, DispatchError> {
         hello.check()?;
         let mut snapshot = self.open_catalogue().await?;
         let at = self.now();
-        let contact = hello.contact(at, None);
+        let version = told
+            .filter(|_| self.policy == Policy::Plugin)
+            .map(|(query, version)| (query.to_owned(), version.to_owned()));
+        let contact = hello.contact(at, version);
         let (agent, orders) = match self.any_agent(hello.device_id).await? {
             None => (self.register(hello, &contact).await?, Vec::new()),
             Some(agent) => {

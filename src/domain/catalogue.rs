@@ -2,7 +2,7 @@
 //!
 //! A catalogue is one immutable snapshot; a newer one replaces it whole. Runs are never in it: their rows are the truth.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::actors::{Actor, Members, Target};
@@ -12,6 +12,7 @@ use super::mirrors::Mirror;
 use super::modules::Modules;
 use super::policy::Policy;
 use super::schedule::Dates;
+use super::site::Site;
 use super::timeslot::Week;
 use super::timeslot::hours::HourRow;
 
@@ -37,6 +38,8 @@ pub struct Catalogue {
     pub entities: Entities,
     /// Tasks by id.
     pub tasks: HashMap<TaskId, Task>,
+    /// Tasks whose rows cannot be read: they exist, but nothing can be said of them.
+    pub unreadable: HashSet<TaskId>,
     /// Jobs by id.
     pub jobs: HashMap<JobId, Job>,
     /// Timeslots by id.
@@ -94,6 +97,14 @@ impl Catalogue {
                 Actor::Group(_) | Actor::Computer(_) | Actor::Agent(_) => None,
             })
             .collect()
+    }
+
+    /// Whether job `id` and its task are there.
+    #[must_use]
+    pub fn has(&self, id: JobId) -> bool {
+        self.jobs.get(&id).is_some_and(|job| {
+            self.tasks.contains_key(&job.task) || self.unreadable.contains(&job.task)
+        })
     }
 
     /// A slot without entries, or that does not exist, is closed for good, as in the plugin.
@@ -200,18 +211,6 @@ pub enum MirrorMatch {
     Entity,
     /// 2: either.
     Both,
-}
-
-/// Whether GLPI and its plugin are there to be worked with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Site {
-    /// Everything is up.
-    #[default]
-    Open,
-    /// GLPI is in maintenance.
-    Maintenance,
-    /// The plugin is not installed, switched off, or being updated (`glpi_plugins.state`).
-    PluginOff,
 }
 
 #[cfg(test)]

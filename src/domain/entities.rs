@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::ids::EntityId;
+use super::policy::Policy;
 
 /// The tree, with the plugin's `agent_base_url` by entity.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +31,9 @@ impl Entities {
         self.rows.insert(id, entity);
     }
 
-    /// Takes a row of the plugin's `entities`: row 1 is what holds where nothing nearer does. Empty addresses say nothing, nor does `N/A`,
-    /// which the plugin once wrote.
+    /// Takes a row of the plugin's `entities`: row 1 is what holds where nothing nearer does. Empty addresses say nothing.
     pub fn insert_base_url(&mut self, row: u32, entity: EntityId, url: &str) {
-        if matches!(url, "" | "N/A") {
+        if url.is_empty() {
             return;
         }
         if row == 1 {
@@ -65,12 +65,21 @@ impl Entities {
     }
 
     /// The `agent_base_url` of `entity`: its own, else the nearest above, else row 1.
+    ///
+    /// Some rows say `N/A`, which the plugin once wrote, or `0`. To the plugin that is the address, which it then refuses to hand out;
+    /// `redux` passes over it.
     #[must_use]
-    pub fn base_url(&self, entity: EntityId) -> Option<&str> {
-        self.lineage(entity)
-            .find_map(|id| self.base_urls.get(&id))
-            .or(self.default_base_url.as_ref())
-            .map(String::as_str)
+    pub fn base_url(&self, entity: EntityId, policy: Policy) -> Option<&str> {
+        let is_one = |url: &&String| !matches!(url.as_str(), "N/A" | "0");
+        let mut urls = self
+            .lineage(entity)
+            .filter_map(|id| self.base_urls.get(&id))
+            .chain(self.default_base_url.as_ref());
+        match policy {
+            Policy::Plugin => urls.next().filter(is_one),
+            Policy::Redux => urls.find(is_one),
+        }
+        .map(String::as_str)
     }
 
     /// All entities, by id.
@@ -118,7 +127,9 @@ pub(super) mod tests {
             (2, "http://north"),
             (3, "http://root"),
         ] {
-            assert_eq!(entities.base_url(EntityId(entity)), Some(url));
+            for policy in [Policy::Plugin, Policy::Redux] {
+                assert_eq!(entities.base_url(EntityId(entity), policy), Some(url));
+            }
         }
     }
 
@@ -126,8 +137,29 @@ pub(super) mod tests {
     fn row_one_holds_for_entities_that_do_not_exist() {
         let mut entities = tree();
         entities.insert_base_url(1, EntityId(3), "http://one");
-        assert_eq!(entities.base_url(EntityId(77)), Some("http://one"));
-        assert_eq!(tree().base_url(EntityId(2)), None);
+        for policy in [Policy::Plugin, Policy::Redux] {
+            assert_eq!(entities.base_url(EntityId(77), policy), Some("http://one"));
+            assert_eq!(tree().base_url(EntityId(2), policy), None);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_by_the_plugin_and_passed_over_by_redux() {
+        for none in ["N/A", "0"] {
+            let mut entities = tree();
+            entities.insert_base_url(1, EntityId(0), "http://root");
+            entities.insert_base_url(2, EntityId(1), none);
+            for (entity, plugin) in [(0, Some("http://root")), (1, None), (2, None)] {
+                assert_eq!(entities.base_url(EntityId(entity), Policy::Plugin), plugin);
+                let redux = entities.base_url(EntityId(entity), Policy::Redux);
+                assert_eq!(redux, Some("http://root"));
+            }
+            let mut entities = tree();
+            entities.insert_base_url(1, EntityId(0), none);
+            for policy in [Policy::Plugin, Policy::Redux] {
+                assert_eq!(entities.base_url(EntityId(2), policy), None);
+            }
+        }
     }
 
     #[test]
@@ -148,7 +180,7 @@ pub(super) mod tests {
             },
         );
         assert!(!entities.is_within(EntityId(1), EntityId(3)));
-        assert_eq!(entities.base_url(EntityId(1)), None);
+        assert_eq!(entities.base_url(EntityId(1), Policy::Redux), None);
     }
 
     #[test]

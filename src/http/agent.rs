@@ -47,6 +47,11 @@ pub async fn main(
     // The answer to HEAD has no body, and orders that go out without one are lost.
     if body.is_empty() || head.method == Method::HEAD {
         return match &web.upstream {
+            Some(_) if query.has("machineid") && head.uri.path().ends_with("communication.php") => {
+                // That script takes a name without a value for a request too.
+                let refused = DispatchError::BadRequest("machineid is empty");
+                error::rest(&refused, "", &line)
+            }
             Some(upstream) => forward::pass(upstream, head, Body::empty(), &line).await,
             None => FOR_PEOPLE.into_response(),
         };

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::stack::{BodyRejection, LineFields};
 use crate::db::DbError;
 use crate::dispatch::DispatchError;
-use crate::domain::catalogue::Site;
 use crate::proto::envelope::{Coding, OpenError, seal};
 use crate::proto::xml::{Reply, XmlError};
 
@@ -31,13 +30,7 @@ pub enum Dialect {
 /// The status of an error, and what it may say about itself.
 fn told(error: &DispatchError) -> (StatusCode, &'static str) {
     match error {
-        DispatchError::Closed(Site::Maintenance) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "GLPI is in maintenance")
-        }
-        DispatchError::Closed(Site::PluginOff | Site::Open) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the FusionInventory plugin is not in service",
-        ),
+        DispatchError::Closed(closed) => (StatusCode::SERVICE_UNAVAILABLE, closed.text()),
         DispatchError::UnknownAgent => (StatusCode::BAD_REQUEST, "unknown or locked agent"),
         DispatchError::TooManyNewAgents => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -60,12 +53,12 @@ fn told(error: &DispatchError) -> (StatusCode, &'static str) {
     }
 }
 
-/// Logs `error` once, where it is handled; what a client did wrong is for the request line alone.
+/// Puts `error` into the request's line, and its reason where the code does not say all.
 fn note(error: &DispatchError, line: &LineFields) {
     line.error(error.code());
     match error {
         DispatchError::Db(inner) => {
-            tracing::error!(error = %inner, code = inner.code(), "request failed");
+            line.reason(inner.to_string());
         }
         DispatchError::NoAddress => {
             tracing::error!("no entity has an agent_base_url: set one in GLPI, or --public-url");

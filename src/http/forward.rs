@@ -132,7 +132,7 @@ pub fn no_answer_xml(failed: &UpstreamError, coding: Coding, line: &LineFields) 
 
 fn note(failed: &UpstreamError, line: &LineFields) {
     line.error(failed.code());
-    tracing::warn!(error = %failed, "GLPI did not answer");
+    line.reason(failed.to_string());
 }
 
 const fn status(failed: &UpstreamError) -> StatusCode {

@@ -96,10 +96,12 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
     let query = request.query.as_deref();
     let about = query.and_then(NetworkQuery::parse);
     if about.is_none() && query != Some(INVENTORY) {
+        let mut told = None;
         if query != Some(PROLOG) {
             line.error("unknown-query");
+            told = query.or(Some("")).zip(version(&request));
         }
-        return match web.dispatcher.prolog(&hello).await {
+        return match web.dispatcher.prolog(&hello, told).await {
             Ok(welcome) => error::xml_reply(&reply(welcome), coding),
             Err(failed) => error::xml(&failed, coding, line),
         };

@@ -11,8 +11,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::stack::LineFields;
 use crate::db::DbError;
-use crate::dispatch::{DispatchError, Dispatcher};
-use crate::domain::catalogue::Site;
+use crate::dispatch::Dispatcher;
+use crate::dispatch::readiness::Unready;
 
 /// How long a probe waits for the database: whoever probes gives up after a few seconds, and learns more from a reason than from silence.
 const PROBE: Duration = Duration::from_secs(2);
@@ -24,34 +24,25 @@ pub async fn health() -> &'static str {
 
 /// What probes were told last. They come every few seconds: what matters in the log is when the answer becomes another.
 #[derive(Debug, Default)]
-pub struct Readiness(Mutex<Option<&'static str>>);
+pub struct Readiness(Mutex<Option<String>>);
 
 impl Readiness {
     /// Takes note of what a probe is told, and logs it if it is another thing than before.
-    fn told(&self, error: Option<&DispatchError>) {
-        let told = error.map(reason);
+    fn told(&self, unready: Option<&Unready>) {
+        let told = unready.map(Unready::told);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
+        match unready {
             _ if *last == told => {}
             None => tracing::info!("agents are answered again"),
-            Some(error) => {
-                tracing::warn!(%error, code = error.code(), "agents are not answered");
+            Some(unready) => {
+                tracing::warn!(error = %unready, code = unready.code(), "agents are not answered");
             }
         }
         *last = told;
     }
 }
 
-/// What stands in the way of answering agents.
-fn reason(error: &DispatchError) -> &'static str {
-    match error {
-        DispatchError::Closed(Site::Maintenance) => "GLPI is in maintenance\n",
-        DispatchError::Closed(_) => "the FusionInventory plugin is not in service\n",
-        _ => "the database is not available\n",
-    }
-}
-
-/// Agents are answered: the database is there, GLPI and the plugin are in service. 503 with the reason if not.
+/// Agents are answered: the database is there and complete, GLPI and the plugin are in service. 503 with the reason if not.
 pub async fn ready(
     State(dispatcher): State<Arc<Dispatcher>>,
     State(readiness): State<Arc<Readiness>>,
@@ -60,15 +51,16 @@ pub async fn ready(
     let in_time = tokio::time::timeout(PROBE, dispatcher.ready()).await;
     let answer = in_time.unwrap_or_else(|_| {
         let late = "no answer within the time of a probe".to_owned();
-        Err(DbError::Unavailable(late).into())
+        Err(Unready::Db(DbError::Unavailable(late)))
     });
     readiness.told(answer.as_ref().err());
     match answer {
         Ok(()) => "ready\n".into_response(),
-        Err(error) => {
-            line.error(error.code());
+        Err(unready) => {
+            line.error(unready.code());
             line.expected();
-            (StatusCode::SERVICE_UNAVAILABLE, reason(&error)).into_response()
+            let told = format!("{}\n", unready.told());
+            (StatusCode::SERVICE_UNAVAILABLE, told).into_response()
         }
     }
 }

@@ -77,6 +77,20 @@ impl Package {
         Ok(Self { job, files })
     }
 
+    /// Whether PHP 8 gets over a stored definition: it counts what is in `associatedFiles`, and gives each file its mirrors and the job its
+    /// `uuid`. Where it cannot, it breaks off.
+    #[must_use]
+    pub fn php_gets_over(stored: &str) -> bool {
+        let Ok(Value::Object(parts)) = serde_json::from_str(stored) else {
+            return false;
+        };
+        let is_map = |value: &Value| value.is_object() || value.is_array();
+        parts.get("associatedFiles").is_some_and(is_map)
+            && parts
+                .get("jobs")
+                .is_none_or(|job| job.is_null() || is_map(job))
+    }
+
     /// Whether every file that the job names is described: agent 2.6 silently drops a job that names another (`Bad job definition`).
     ///
     /// # Errors

@@ -2,10 +2,11 @@
 
 use core::net::Ipv4Addr;
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
-
 use super::xml::Element;
+
+mod report;
+
+pub use report::{DeviceError, Remark, Report, read};
 
 /// An SNMP credential (`configsecurities`), as stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,6 +99,26 @@ impl Range {
         matches!((address(start), address(end)), (Some(start), Some(end)) if start <= end)
     }
 
+    /// The same as PHP 8 reckons it: a start that is no address is 0.0.0.0, what is beyond the last address begins again at the first, and
+    /// an end at 0.0.0.0 leaves the addresses out of the order (none).
+    ///
+    /// # Errors
+    ///
+    /// When an offset is no number: there PHP breaks off.
+    pub fn part_as_plugin(&self, specificity: &str) -> Result<Option<(String, String)>, NoOffset> {
+        let start: u32 = self.start.parse().map_or(0, |at: Ipv4Addr| at.into());
+        let mut offsets = specificity.split('-');
+        let mut next = || match offsets.next() {
+            None => Ok(0),
+            Some(offset) => whole_number(offset).ok_or(NoOffset),
+        };
+        let (first, last) = (next()?, next()?);
+        let at = |offset: u32| start.wrapping_add(offset);
+        let ends = [at(first), at(last)];
+        let text = |end: u32| Ipv4Addr::from(end).to_string();
+        Ok((!ends.contains(&0)).then(|| (text(ends[0]), text(ends[1]))))
+    }
+
     /// The part of it from offset a to b that `specificity` (`a-b`) means.
     #[must_use]
     pub fn part(&self, specificity: &str) -> Option<(String, String)> {
@@ -108,6 +129,23 @@ impl Range {
         };
         Some((at(first)?, at(last)?))
     }
+}
+
+/// An offset of a part of a range is no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the offset is no number")]
+pub struct NoOffset;
+
+/// The number that `text` begins with, modulo 2³², as PHP 8 takes a text for one; none where it takes it for none.
+fn whole_number(text: &str) -> Option<u32> {
+    let text = text.trim_start();
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let digits = &text[..end.unwrap_or(text.len())];
+    let value = |sum: u32, digit: u8| {
+        sum.wrapping_mul(10)
+            .wrapping_add(u32::from(digit.wrapping_sub(b'0')))
+    };
+    (!digits.is_empty()).then(|| digits.bytes().fold(0, value))
 }
 
 /// Threads and time-out of a network task, as text: numbers of the agent or of the general settings.
@@ -144,14 +182,27 @@ pub fn discovery(
 /// A device to query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device<'a> {
-    /// `NETWORKING` or `PRINTER`.
-    pub kind: &'static str,
+    /// `NETWORKING` or `PRINTER`; the plugin leaves out the kind of others.
+    pub kind: Option<&'static str>,
     /// Its row.
     pub id: u32,
     /// Its address.
     pub ip: &'a str,
     /// Row of its credential.
     pub credential: Option<u32>,
+}
+
+/// The plugin's order to discover a range that does not exist.
+#[must_use]
+pub fn discovery_of_nothing(run: u64, pace: &Pace) -> Element {
+    let nothing = ["ID", "IPSTART", "IPEND", "ENTITY"]
+        .into_iter()
+        .fold(Element::new("RANGEIP"), |range, name| {
+            range.attribute(name, "")
+        });
+    option("NETDISCOVERY")
+        .child(param("THREADS_DISCOVERY", pace, run))
+        .child(nothing)
 }
 
 /// The order to query `device`.
@@ -165,8 +216,11 @@ pub fn inventory(
     let credential = device
         .credential
         .map_or_else(String::new, |id| id.to_string());
-    let element = Element::new("DEVICE")
-        .attribute("TYPE", device.kind)
+    let mut element = Element::new("DEVICE");
+    if let Some(kind) = device.kind {
+        element = element.attribute("TYPE", kind);
+    }
+    let element = element
         .attribute("ID", device.id.to_string())
         .attribute("IP", device.ip)
         .attribute("AUTHSNMP_ID", &credential);
@@ -195,112 +249,6 @@ fn param(threads: &str, pace: &Pace, run: u64) -> Element {
         .attribute(threads, &pace.threads)
         .attribute("TIMEOUT", &pace.timeout)
         .attribute("PID", run.to_string())
-}
-
-/// What a NETDISCOVERY or SNMPQUERY message says of its run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Report {
-    /// `AGENT/START`: the task begins.
-    pub start: bool,
-    /// `AGENT/END`: it has ended.
-    pub end: bool,
-    /// `AGENT/EXIT`: it was broken off.
-    pub exit: bool,
-    /// `AGENT/NBIP`: addresses that will be tried.
-    pub addresses: Option<u32>,
-    /// How many `DEVICE` it has.
-    pub devices: u32,
-    /// `DEVICE/ERROR`, in order.
-    pub errors: Vec<DeviceError>,
-}
-
-/// A device that could not be queried.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DeviceError {
-    /// Its row.
-    pub id: String,
-    /// `NETWORKING`, `STORAGE` or `PRINTER`.
-    pub kind: String,
-    /// What went wrong.
-    pub message: String,
-}
-
-impl DeviceError {
-    /// The device's GLPI class.
-    #[must_use]
-    pub fn itemtype(&self) -> &'static str {
-        match self.kind.as_str() {
-            "NETWORKING" | "STORAGE" => "NetworkEquipment",
-            "PRINTER" => "Printer",
-            _ => "",
-        }
-    }
-}
-
-/// Reads the report out of a message that is known to be well-formed; what is no report says nothing.
-#[must_use]
-pub fn read(text: &str) -> Report {
-    let mut reader = Reader::from_str(text);
-    let mut report = Report::default();
-    let mut path: Vec<String> = Vec::new();
-    let mut said = String::new();
-    loop {
-        match reader.read_event() {
-            Ok(Event::Start(start)) => {
-                path.push(start.local_name().as_ref().to_ascii_uppercase());
-                said.clear();
-                opened(&path, &mut report);
-            }
-            Ok(Event::Empty(start)) => {
-                path.push(start.local_name().as_ref().to_ascii_uppercase());
-                opened(&path, &mut report);
-                path.pop();
-            }
-            Ok(Event::Text(text)) => said.push_str(&text.xml10_content()),
-            Ok(Event::CData(text)) => said.push_str(&text.xml10_content()),
-            Ok(Event::GeneralRef(reference)) => said.extend(super::xml::resolve(&reference)),
-            Ok(Event::End(_)) => {
-                closed(&path, said.trim(), &mut report);
-                path.pop();
-                said.clear();
-            }
-            Ok(Event::Eof) | Err(_) => return report,
-            Ok(_) => {}
-        }
-    }
-}
-
-/// The names below the root.
-fn below(path: &[String]) -> Vec<&str> {
-    path.iter().skip(1).map(String::as_str).collect()
-}
-
-fn opened(path: &[String], report: &mut Report) {
-    match below(path).as_slice() {
-        ["CONTENT", "AGENT", "START"] => report.start = true,
-        ["CONTENT", "AGENT", "END"] => report.end = true,
-        ["CONTENT", "AGENT", "EXIT"] => report.exit = true,
-        ["CONTENT", "DEVICE"] => report.devices = report.devices.saturating_add(1),
-        ["CONTENT", "DEVICE", "ERROR"] => report.errors.push(DeviceError::default()),
-        _ => {}
-    }
-}
-
-fn closed(path: &[String], said: &str, report: &mut Report) {
-    match below(path).as_slice() {
-        ["CONTENT", "AGENT", "NBIP"] => report.addresses = said.parse().ok(),
-        ["CONTENT", "DEVICE", "ERROR", field] => {
-            if let Some(error) = report.errors.last_mut() {
-                match *field {
-                    "ID" => said.clone_into(&mut error.id),
-                    "TYPE" => said.clone_into(&mut error.kind),
-                    "MESSAGE" => said.clone_into(&mut error.message),
-                    _ => {}
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use crate::db::{Db, DbError};
 use crate::domain::cleaning::Duty;
 use crate::domain::ids::{JobId, RunId, TaskId};
 use crate::domain::policy::Policy;
+use crate::domain::site::Closed;
+use crate::work::doors::{Doors, Halt, look};
 
 /// Cleans.
 #[derive(Clone)]
@@ -56,13 +58,15 @@ pub struct Summary {
     pub strays: u64,
     /// Tasks and runs that could not be deleted; the log has the errors.
     pub failed: u64,
+    /// Why it ended before it was done.
+    pub closed: Option<Closed>,
 }
 
 impl Summary {
-    /// Whether something could not be deleted.
+    /// Whether something could not be deleted, or the pass was not done to its end.
     #[must_use]
     pub const fn has_failed(&self) -> bool {
-        self.failed > 0
+        self.failed > 0 || self.closed.is_some()
     }
 
     /// One line in the log for the pass.
@@ -70,7 +74,11 @@ impl Summary {
         let cleaned = duty.cron();
         if let Some(setting) = self.off {
             tracing::debug!(duty = cleaned, setting, "cleaning is off");
-        } else if *self == Self::default() {
+        } else if (Self {
+            closed: None,
+            ..*self
+        }) == Self::default()
+        {
             tracing::debug!(duty = cleaned, "nothing to clean");
         } else {
             tracing::info!(
@@ -99,8 +107,14 @@ impl fmt::Display for Summary {
             "{} tasks, {} runs, {} log lines and {} log lines without a run deleted",
             self.tasks, self.runs, self.lines, self.strays
         )?;
-        if self.has_failed() {
+        if self.failed > 0 {
             write!(f, ", {} tasks and runs failed", self.failed)?;
+        }
+        if let Some(closed) = self.closed {
+            write!(
+                f,
+                "\n{closed}: the pass stopped there, the next one does the rest"
+            )?;
         }
         Ok(())
     }
@@ -126,38 +140,56 @@ impl Cleaning {
         }
     }
 
-    /// One pass. What cannot be deleted is passed over.
+    /// One pass. What cannot be deleted is passed over. It ends by itself, between two transactions, when GLPI is closed.
     ///
     /// # Errors
     ///
     /// When the database is not there or cannot be read.
     pub async fn pass(&self, duty: Duty) -> Result<Summary, DbError> {
-        let days = self.db.plugin_setting(duty.setting()).await?;
-        let now = local(self.clock.as_ref(), self.zone);
-        let before = duty.old_before(days.as_deref(), now, self.policy);
         let mut summary = Summary::default();
-        match (duty, self.policy, before) {
-            // The plugin deletes tasks without runs even so.
-            (Duty::OnDemand, Policy::Plugin, before) => {
-                self.demand_as_plugin(before, &mut summary).await?;
-            }
-            (duty, _, None) => summary.off = Some(duty.setting()),
-            (Duty::Runs, Policy::Plugin, Some(before)) => {
-                self.runs_as_plugin(before, &mut summary).await?;
-            }
-            (Duty::Runs, Policy::Redux, Some(before)) => {
-                self.runs(before, &mut summary).await?;
-                self.strays(&mut summary).await?;
-            }
-            (Duty::OnDemand, Policy::Redux, Some(before)) => {
-                self.demand(before, &mut summary).await?;
-            }
+        match self.work(duty, &mut summary).await {
+            Ok(()) => {}
+            Err(Halt::Closed(closed)) => summary.closed = Some(closed),
+            Err(Halt::Db(error)) => return Err(error),
         }
         Ok(summary)
     }
 
+    /// `summary` is what was done, also when it ends in an error.
+    async fn work(&self, duty: Duty, summary: &mut Summary) -> Result<(), Halt> {
+        look(&self.db).await?;
+        let days = self.db.plugin_setting(duty.setting()).await?;
+        let now = local(self.clock.as_ref(), self.zone);
+        let before = duty.old_before(days.as_deref(), now, self.policy);
+        match (duty, self.policy, before) {
+            // The plugin deletes tasks without runs even so.
+            (Duty::OnDemand, Policy::Plugin, before) => {
+                self.demand_as_plugin(before, summary).await?;
+            }
+            (duty, _, None) => summary.off = Some(duty.setting()),
+            (Duty::Runs, Policy::Plugin, Some(before)) => {
+                self.runs_as_plugin(before, summary).await?;
+            }
+            (Duty::Runs, Policy::Redux, Some(before)) => {
+                self.runs(before, summary).await?;
+                self.strays(summary).await?;
+            }
+            (Duty::OnDemand, Policy::Redux, Some(before)) => {
+                self.demand(before, summary).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// A pass, unless GLPI's cron does it: never both.
-    async fn unless_plugin_does(&self, duty: Duty) -> Result<Option<Summary>, DbError> {
+    async fn unless_plugin_does(
+        &self,
+        duty: Duty,
+        doors: &Doors,
+    ) -> Result<Option<Summary>, DbError> {
+        if !doors.are_open(&self.db).await? {
+            return Ok(None);
+        }
         if self.db.plugin_cron_is_on(duty.cron()).await? {
             tracing::debug!(
                 duty = duty.cron(),
@@ -165,11 +197,15 @@ impl Cleaning {
             );
             return Ok(None);
         }
-        self.pass(duty).await.map(Some)
+        let summary = self.pass(duty).await?;
+        if summary.closed.is_some() {
+            doors.seen(summary.closed);
+        }
+        Ok(Some(summary))
     }
 
     /// Ended runs but the last few of each job, target and agent, if their last line is old.
-    async fn runs(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), DbError> {
+    async fn runs(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), Halt> {
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.past_runs(from, self.keep, self.batch).await?;
@@ -187,7 +223,7 @@ impl Cleaning {
     }
 
     /// What PHP, which deletes a run first and its lines after, or not at all, has left.
-    async fn strays(&self, summary: &mut Summary) -> Result<(), DbError> {
+    async fn strays(&self, summary: &mut Summary) -> Result<(), Halt> {
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.runs_of_stray_lines(from, self.batch).await?;
@@ -208,7 +244,7 @@ impl Cleaning {
         &self,
         before: NaiveDateTime,
         summary: &mut Summary,
-    ) -> Result<(), DbError> {
+    ) -> Result<(), Halt> {
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.old_lines(from, before, self.batch).await?;
@@ -220,7 +256,7 @@ impl Cleaning {
 
     /// Tasks on demand whose runs have all ended and are old. The task goes first: were it there without its runs, they would be
     /// prepared again.
-    async fn demand(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), DbError> {
+    async fn demand(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), Halt> {
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.tasks_on_demand(from, self.batch).await?;
@@ -244,7 +280,7 @@ impl Cleaning {
     }
 
     /// Whether no ended run of `jobs` has a log line of `since` or later.
-    async fn are_silent(&self, jobs: &[JobId], since: NaiveDateTime) -> Result<bool, DbError> {
+    async fn are_silent(&self, jobs: &[JobId], since: NaiveDateTime) -> Result<bool, Halt> {
         for job in jobs {
             let mut next = Some(0);
             while let Some(from) = next {
@@ -264,7 +300,7 @@ impl Cleaning {
         &self,
         before: Option<NaiveDateTime>,
         summary: &mut Summary,
-    ) -> Result<(), DbError> {
+    ) -> Result<(), Halt> {
         if before.is_some() {
             let mut next = Some(0);
             while let Some(from) = next {
@@ -298,7 +334,7 @@ impl Cleaning {
         before: Option<NaiveDateTime>,
         lot: Lot,
         summary: &mut Summary,
-    ) -> Result<(), DbError> {
+    ) -> Result<(), Halt> {
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.ended_runs(job, before, from, self.batch).await?;
@@ -308,9 +344,10 @@ impl Cleaning {
         Ok(())
     }
 
-    async fn delete(&self, runs: &[RunId], lot: Lot, summary: &mut Summary) -> Result<(), DbError> {
+    async fn delete(&self, runs: &[RunId], lot: Lot, summary: &mut Summary) -> Result<(), Halt> {
         let mut rest = runs.to_vec();
         while !rest.is_empty() {
+            look(&self.db).await?;
             let deleted = self.db.delete_runs(&rest, lot, self.batch).await;
             let failed = Deleted::default();
             let deleted = self
@@ -327,7 +364,8 @@ impl Cleaning {
         Ok(())
     }
 
-    async fn delete_task(&self, task: TaskId, summary: &mut Summary) -> Result<bool, DbError> {
+    async fn delete_task(&self, task: TaskId, summary: &mut Summary) -> Result<bool, Halt> {
+        look(&self.db).await?;
         let deleted = self.db.delete_task(task, self.policy).await;
         let deleted = self.unless_failed(deleted, false, 1, summary).await?;
         summary.tasks += u64::from(deleted);
@@ -355,10 +393,11 @@ impl Cleaning {
     }
 }
 
-/// Does both kinds of cleaning every `period` until `stop`, each only while GLPI's cron does not do it; looks every `look` whether one is
-/// due. A pass that failed is tried again at the next look.
+/// Does both kinds of cleaning every `period` until `stop`, each only while GLPI is open and its cron does not do it; looks every `look`
+/// whether one is due. A pass that failed is tried again at the next look.
 pub async fn regularly(
     cleaning: Cleaning,
+    doors: Arc<Doors>,
     period: Duration,
     look: Duration,
     stop: CancellationToken,
@@ -370,11 +409,14 @@ pub async fn regularly(
                 if last.is_some_and(|last| last.elapsed() < period) {
                     continue;
                 }
-                match cleaning.unless_plugin_does(duty).await {
+                match cleaning.unless_plugin_does(duty, &doors).await {
                     Ok(None) => {}
                     Ok(Some(summary)) => {
                         summary.log(duty);
-                        *last = Some(Instant::now());
+                        // What it did not come to is not left for a whole period.
+                        if summary.closed.is_none() {
+                            *last = Some(Instant::now());
+                        }
                     }
                     Err(error) => {
                         tracing::error!(duty = duty.cron(), error = %error, code = error.code(), "cleaning failed, trying again");

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
-use crate::db::{Db, DbError};
+use crate::db::Db;
 use crate::domain::actors::Actor;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::criteria::Unsupported;
 use crate::domain::ids::DeployGroupId;
 use crate::proto::criteria;
+use crate::work::doors::{Halt, look};
 
 /// A dynamic group that is not evaluated here: it keeps the members that GLPI stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +48,14 @@ pub enum Cache {
 ///
 /// # Errors
 ///
-/// When the database fails; the groups that are left are evaluated when the next job names them.
-pub async fn evaluate(
+/// When the database fails, or GLPI is closed before members are stored; the groups that are left are evaluated when the next job names them.
+pub(super) async fn evaluate(
     db: &Db,
     catalogue: &mut Catalogue,
     actors: &[Actor],
     now: NaiveDateTime,
     cache: Cache,
-) -> Result<Vec<Kept>, DbError> {
+) -> Result<Vec<Kept>, Halt> {
     let mut kept = Vec::new();
     for actor in actors {
         let Actor::DeployGroup(group) = *actor else {
@@ -65,7 +66,10 @@ pub async fn evaluate(
         };
         let found = match criteria::parse(&search.stored) {
             Ok(criteria) => match cache {
-                Cache::Store => db.evaluate_group(group, &criteria, now).await?,
+                Cache::Store => {
+                    look(db).await?;
+                    db.evaluate_group(group, &criteria, now).await?
+                }
                 Cache::Leave => db.search_computers(&criteria, now).await?,
             },
             Err(unsupported) => Err(unsupported),

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono_tz::Tz;
 
 use crate::clock::{Clock, moment};
-use crate::db::preparation::{PIECE, Prepared};
+use crate::db::preparation::{CANCELLED_AT_ONCE, PIECE, Prepared};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Target;
 use crate::domain::catalogue::{Catalogue, Job};
 use crate::domain::opening::{Reason, opening};
 use crate::domain::policy::Policy;
 use crate::domain::prepare::{Step, Survey, count, pieces, without};
+use crate::work::doors::{Halt, look};
 use crate::work::groups::{Cache, evaluate};
 
 pub use report::{Outcome, Outlook, Pass};
@@ -80,7 +81,7 @@ impl Preparation {
     }
 
     /// One pass over all jobs, by id: the failure of one leaves the others prepared. It can be dropped at any time: what it has done
-    /// holds, and the next one does the rest.
+    /// holds, and the next one does the rest. It ends by itself, between two pieces, when GLPI is closed.
     ///
     /// # Errors
     ///
@@ -99,6 +100,7 @@ impl Preparation {
     /// When the database is not there.
     pub async fn outlook(&self) -> Result<Outlook, DbError> {
         Ok(Outlook {
+            closed: self.db.site().await?.open().err(),
             ours: self.over_all_jobs(Mode::Look, self.policy).await?,
             plugin: self.over_all_jobs(Mode::Look, Policy::Plugin).await?,
         })
@@ -113,13 +115,27 @@ impl Preparation {
             at,
             jobs: vec![],
             kept: vec![],
+            closed: None,
         };
         for job in &jobs {
+            match self.may_go_on(mode).await {
+                Ok(()) => {}
+                Err(Halt::Closed(closed)) => {
+                    pass.closed = Some(closed);
+                    break;
+                }
+                Err(Halt::Db(error)) => return Err(error),
+            }
             let mut prepared = Prepared::default();
             let outcome = self.job(&mut catalogue, job, mode, policy, &mut pass, &mut prepared);
             let outcome = match outcome.await {
                 Ok(outcome) => outcome,
-                Err(error) => {
+                Err(Halt::Closed(closed)) => {
+                    pass.jobs.push((job.id, Outcome::Stopped(prepared)));
+                    pass.closed = Some(closed);
+                    break;
+                }
+                Err(Halt::Db(error)) => {
                     // One job's trouble (a locked row, say) must not keep those behind it from being prepared, pass after pass.
                     // Without a database there is no use in going on.
                     if matches!(error, DbError::Unavailable(_)) {
@@ -137,6 +153,14 @@ impl Preparation {
         Ok(pass)
     }
 
+    /// Looks whether GLPI is still open, before anything is written.
+    async fn may_go_on(&self, mode: Mode) -> Result<(), Halt> {
+        match mode {
+            Mode::Write => look(&self.db).await,
+            Mode::Look => Ok(()),
+        }
+    }
+
     /// `prepared` is what was done, also when it ends in an error.
     async fn job(
         &self,
@@ -146,7 +170,7 @@ impl Preparation {
         policy: Policy,
         pass: &mut Pass,
         prepared: &mut Prepared,
-    ) -> Result<Outcome, DbError> {
+    ) -> Result<Outcome, Halt> {
         let (reprepare, module) = match opening(catalogue, job, pass.at, policy) {
             Ok((task, module)) => (task.reprepare_if_successful, module),
             Err(reason) => return Ok(Outcome::Passed(reason)),
@@ -190,10 +214,13 @@ impl Preparation {
             }
             Mode::Write => {
                 for (target, runs) in survey.left() {
-                    let told = |cancelled| prepared.cancelled += cancelled;
-                    self.db.cancel_runs(job.id, target, runs, at, told).await?;
+                    for runs in runs.chunks(CANCELLED_AT_ONCE) {
+                        self.may_go_on(mode).await?;
+                        prepared.cancelled += self.db.cancel_runs(job.id, target, runs, at).await?;
+                    }
                 }
                 for piece in pieces(&missing, PIECE) {
+                    self.may_go_on(mode).await?;
                     prepared.created += self.db.create_runs(job.id, &piece, reprepare, at).await?;
                 }
             }

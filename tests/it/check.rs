@@ -4,6 +4,8 @@
 mod hours;
 #[path = "check/maintenance.rs"]
 mod maintenance;
+#[path = "check/ops.rs"]
+mod ops;
 #[path = "check/rights.rs"]
 mod rights;
 #[path = "check/server.rs"]
@@ -43,6 +45,8 @@ impl Site {
         }
         let mut settings = Settings::for_database(database);
         settings.server.listen = free();
+        // Whatever the limit of open files is where the tests run.
+        settings.server.max_connections = 100;
         settings.dispatch.plugin_doc_dir = Some(documents.path().to_owned());
         settings.upstream_url = Some(format!("http://{}", plugin().await).parse().unwrap());
         let site = Self {

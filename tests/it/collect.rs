@@ -178,3 +178,35 @@ async fn a_collect_that_is_empty(
     assert_eq!(runs, others);
     assert_eq!(app.db.states().await, [1, 1, state]);
 }
+
+/// PHP still has the collect before it in hand; the first of an answer has none.
+#[rstest]
+#[case::redux(Policy::Redux, 2, &["run-1", "run-3"], &[1, 4, 1])]
+#[case::plugin(Policy::Plugin, 2, &["run-1", "run-2", "run-3"], &[1, 1, 1])]
+#[case::the_first_for_redux(Policy::Redux, 1, &["run-2", "run-3"], &[4, 1, 1])]
+#[case::the_first_for_the_plugin(Policy::Plugin, 1, &["run-2", "run-3"], &[1, 1, 1])]
+#[tokio::test]
+async fn a_collect_that_is_gone(
+    #[case] policy: Policy,
+    #[case] gone: u32,
+    #[case] expected: &[&str],
+    #[case] states: &[u32],
+) {
+    let app = collecting(policy).await;
+    app.db
+        .set(&format!(
+            "DELETE FROM {{p}}collects WHERE id = {gone};
+             DELETE FROM {{p}}collects_registries WHERE {{f}}collects_id = {gone};
+             DELETE FROM {{p}}collects_wmis WHERE {{f}}collects_id = {gone}"
+        ))
+        .await;
+    let answer = jobs(&app, "wks-1").await;
+    let mut handed_out = runs(&answer);
+    handed_out.dedup();
+    assert_eq!(handed_out, expected);
+    assert_eq!(app.db.states().await, states);
+    if expected.contains(&"run-2") && gone == 2 {
+        assert_eq!(answer["jobs"][2]["function"], "getFromRegistry");
+        assert_eq!(answer["jobs"][3]["_sid"], 12);
+    }
+}

@@ -127,18 +127,38 @@ async fn too_early(#[values(Policy::Redux, Policy::Plugin)] policy: Policy, #[ca
     assert_eq!(app.db.states().await, [state; 2]);
 }
 
+/// PHP's back end looks at no module.
 #[rstest]
+#[case::redux(Policy::Redux, 0, 5)]
+#[case::plugin(Policy::Plugin, 2, 1)]
 #[tokio::test]
-async fn where_the_module_is_off_runs_are_cancelled(
-    #[values(Policy::Redux, Policy::Plugin)] policy: Policy,
+async fn where_the_module_is_off(
+    #[case] policy: Policy,
+    #[case] orders: usize,
+    #[case] state: u32,
 ) {
     let app = hypervisors(policy).await;
     app.db
         .set("UPDATE {p}agentmodules SET is_active = 0 WHERE modulename = 'InventoryComputerESX'")
         .await;
     assert_eq!(app.config("wks-1").await, Vec::<String>::new());
-    assert_eq!(jobs(&app, "wks-1").await, json!({}));
-    assert_eq!(app.db.states().await, [5, 5]);
+    let answer = jobs(&app, "wks-1").await;
+    assert_eq!(answer["jobs"].as_array().map_or(0, Vec::len), orders);
+    assert_eq!(app.db.states().await, [state; 2]);
+}
+
+/// To the plugin only a deployment can be put off.
+#[rstest]
+#[case::redux(Policy::Redux, 0)]
+#[case::plugin(Policy::Plugin, 1)]
+#[tokio::test]
+async fn what_was_put_off(#[case] policy: Policy, #[case] state: u32) {
+    let app = hypervisors(policy).await;
+    app.db
+        .set("UPDATE {p}taskjobstates SET date_start = '2030-01-01'")
+        .await;
+    jobs(&app, "wks-1").await;
+    assert_eq!(app.db.states().await, [state; 2]);
 }
 
 #[rstest]

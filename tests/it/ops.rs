@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::support::app;
+use fusion_sidecar::db::grants::{self, Privilege};
+use fusion_sidecar::telemetry::metrics::{ALL, Kind};
+
+use crate::support::account;
+use crate::support::app::{self, TestApp};
 use crate::support::database;
 use crate::support::heard::hearing;
 use crate::support::process::{Sidecar, ask};
+use crate::support::until::until;
 use crate::support::wire::get;
 
 const WATCHED: [&str; 3] = ["/sidecar/health", "/sidecar/ready", "/sidecar/metrics"];
@@ -99,4 +104,75 @@ fn a_change_of_readiness_is_logged_once() {
         }
         assert_eq!(heard.warnings("agents are not answered").len(), 2);
     });
+}
+
+/// Waits until probes are told `body`, with 503 unless they are told that all is well.
+async fn told(app: &TestApp, body: &str) {
+    until(body, async || {
+        let answer = get(app.address(), "/sidecar/ready").await;
+        let status = if body == "ready\n" { 200 } else { 503 };
+        answer.status == status && answer.body == body
+    })
+    .await;
+}
+
+/// One that every request reads through the catalogue, one that only some requests need, one of the sidecar's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_gone_is_named() {
+    for (table, hint) in [
+        ("tasks", ""),
+        ("taskjoblogs", ""),
+        ("sidecar_runs", " (made by `fusion-sidecar migrate`)"),
+    ] {
+        let app = app::start(|_| {}).await;
+        app.db
+            .set(&format!("RENAME TABLE {{p}}{table} TO {{p}}elsewhere"))
+            .await;
+        let answer = get(app.address(), "/sidecar/ready").await;
+        let lacks = format!("the database lacks table fusioninventory_{table}{hint}\n");
+        assert_eq!((answer.status, answer.body), (503, lacks));
+        app.db
+            .set(&format!("RENAME TABLE {{p}}elsewhere TO {{p}}{table}"))
+            .await;
+        told(&app, "ready\n").await;
+        // That all was well does not stand for long.
+        if table == "tasks" {
+            app.db.set("DROP TABLE {p}tasks").await;
+            let lacks = "the database lacks table fusioninventory_tasks\n";
+            told(&app, lacks).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_missing_is_named() {
+    let db = database::fresh().await;
+    let account = account::sidecar(&db).await;
+    let app = app::start_on(db, |settings| settings.database = account.database.clone()).await;
+    let mut lacking = grants::needed()
+        .into_iter()
+        .find(|grant| grant.table.ends_with("_taskjoblogs"))
+        .unwrap();
+    lacking.privileges = vec![Privilege::Insert];
+    account::revoke(&app.db, &account, &lacking).await;
+    let lacks = "the database lacks rights on fusioninventory_taskjoblogs (INSERT)\n";
+    told(&app, lacks).await;
+    let given = lacking.statement(&app.db.database.name, &account.name);
+    app.db.exec(&given).await;
+    told(&app, "ready\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_counter_is_there_from_the_start() {
+    let db = database::fresh().await;
+    let sidecar = Sidecar::on(&db, &[]);
+    let (status, shown) = sidecar.get("/sidecar/metrics");
+    assert_eq!(status, 200);
+    for metric in ALL.iter().filter(|metric| metric.kind == Kind::Counter) {
+        let line = format!("{} 0", metric.name);
+        assert!(shown.lines().any(|shown| shown == line), "{line}:\n{shown}");
+    }
+    // The one that asks.
+    let open = "fusion_sidecar_connections_open 1";
+    assert!(shown.lines().any(|shown| shown == open), "{shown}");
 }

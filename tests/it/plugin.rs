@@ -6,6 +6,8 @@ mod agents;
 mod config;
 #[path = "plugin/jobs.rs"]
 mod jobs;
+#[path = "plugin/network.rs"]
+mod network;
 #[path = "plugin/prologs.rs"]
 mod prologs;
 #[path = "plugin/reports.rs"]

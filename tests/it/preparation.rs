@@ -327,7 +327,10 @@ async fn no_run_is_created_twice_whoever_is_interrupted() {
     app.db
         .set(
             "UPDATE {p}taskjobs SET targets = '[{\"PluginFusioninventoryDeployPackage\":\"1\"},\
-             {\"PluginFusioninventoryDeployPackage\":\"2\"},{\"PluginFusioninventoryDeployPackage\":\"3\"}]'",
+             {\"PluginFusioninventoryDeployPackage\":\"2\"},{\"PluginFusioninventoryDeployPackage\":\"3\"}]';
+             -- A run whose package is not there ends in error when it is fetched, and is prepared again.
+             INSERT INTO {p}deploypackages (id, name, json) SELECT 2, name, json FROM {p}deploypackages WHERE id = 1;
+             INSERT INTO {p}deploypackages (id, name, json) SELECT 3, name, json FROM {p}deploypackages WHERE id = 1",
         )
         .await;
     let other = app.another(|_| {}).await;

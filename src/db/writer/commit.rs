@@ -61,6 +61,7 @@ pub(super) async fn write(
         let mut made = Vec::with_capacity(request.changes.len());
         for change in &request.changes {
             let outcome = match locked.get_mut(&change.run) {
+                None if change.step == Step::Note => Outcome::Logged,
                 None => Outcome::Missed,
                 Some(run) => follow(db, tx, request, change, run, &mut gathered).await?,
             };
@@ -198,7 +199,7 @@ async fn follow(
         return Ok(Outcome::Missed);
     }
     let to = match &change.step {
-        Step::Log => return Ok(Outcome::Done),
+        Step::Log | Step::Note => return Ok(Outcome::Done),
         Step::Send {
             agent,
             before,

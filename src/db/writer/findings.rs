@@ -385,7 +385,8 @@ impl Stored {
         insert(db, tx, &head, &rows, tail).await
     }
 
-    /// Notes the progress of a discovery; its end moves on with every message, as the plugin has it.
+    /// Notes the progress of a discovery; its end moves on with every message, as the plugin has it, unless threads that an older plugin
+    /// counted are still at work.
     async fn note(
         &mut self,
         db: &Db,
@@ -397,6 +398,9 @@ impl Stored {
     ) -> Result<(), DbError> {
         let known = self.discoveries.entry((run.0, agent.0)).or_default();
         let started = progress.started.then_some(at);
+        if known.is_empty() && progress.known_only {
+            return Ok(());
+        }
         if known.is_empty() {
             let insert = db.sql(
                 "/* discovery_progress */ INSERT INTO {p}statediscoveries \
@@ -417,12 +421,14 @@ impl Stored {
         }
         for chunk in known.chunks(LIST_MAX) {
             let text = format!(
-                "/* discovery_progress */ UPDATE {{p}}statediscoveries SET start_time = COALESCE(?, start_time), end_time = ?, date_mod = ?, \
+                "/* discovery_progress */ UPDATE {{p}}statediscoveries SET start_time = COALESCE(?, start_time), \
+                 end_time = IF(? OR threads = 0 OR end_time IS NOT NULL, ?, NULL), date_mod = ?, \
                  nb_ip = LEAST(nb_ip + ?, 4294967295), nb_found = LEAST(nb_found + ?, 4294967295) WHERE id IN ({})",
                 marks(chunk.len())
             );
-            let told: [Value; 5] = [
+            let told: [Value; 6] = [
                 started.into(),
+                progress.ended.into(),
                 at.into(),
                 at.into(),
                 progress.addresses.into(),

@@ -1,6 +1,6 @@
 //! Orders.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::db::network::DeviceKind;
@@ -10,15 +10,21 @@ use crate::dispatch::hand_out::HandOut;
 use crate::dispatch::judge::{Judged, end};
 use crate::dispatch::network::{DISCOVERY, INVENTORY};
 use crate::dispatch::{DispatchError, Dispatcher, change, line};
+use crate::dispatch::{collect, deploy, esx};
 use crate::domain::actors::{AGENT, Agent};
 use crate::domain::catalogue::PluginConfig;
 use crate::domain::eligibility::{Decision, Ending, Occasion};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
-use crate::proto::network::{Credential, Device, Pace, Range, discovery, inventory, wake};
+use crate::proto::network::{
+    Credential, Device, NoOffset, Pace, Range, discovery, discovery_of_nothing, inventory, wake,
+};
 use crate::proto::text;
 use crate::proto::xml::Element;
+
+/// Class of what is woken up.
+const COMPUTER: &str = "Computer";
 
 /// Method of jobs that wake computers up.
 const WAKE: &str = "wakeonlan";
@@ -28,7 +34,7 @@ const WAKE: &str = "wakeonlan";
 struct Material {
     ranges: HashMap<u32, (Range, Vec<u32>)>,
     credentials: Vec<Credential>,
-    addresses: HashMap<(DeviceKind, u32), (String, Option<u32>)>,
+    addresses: HashMap<(String, u32), (String, Option<u32>)>,
     macs: HashMap<u32, Vec<String>>,
     discovery: Option<(Pace, String)>,
     inventory: Option<(Pace, String)>,
@@ -47,9 +53,18 @@ impl Dispatcher {
         if runs.is_empty() {
             return Ok(HandOut::new(Vec::new()));
         }
-        // PHP judges all kinds of runs here, also those that are not handed out.
-        let methods = [DISCOVERY, INVENTORY, WAKE];
-        let methods = (self.policy == Policy::Redux).then_some(methods.as_slice());
+        // PHP judges the runs of every method that it knows here, also those that are not handed out.
+        let methods: &[&str] = match self.policy {
+            Policy::Plugin => &[
+                DISCOVERY,
+                INVENTORY,
+                WAKE,
+                deploy::DEPLOY.method,
+                collect::COLLECT.method,
+                esx::ESX.method,
+            ],
+            Policy::Redux => &[DISCOVERY, INVENTORY, WAKE],
+        };
         let judged = self
             .judge(snapshot, agent, runs, Occasion::GetJobs, methods)
             .await?;
@@ -88,7 +103,12 @@ impl Dispatcher {
             let material = self.material(agent, &catalogue.config, &deliver).await?;
             for (method, run) in &deliver {
                 match method.as_str() {
-                    DISCOVERY => self.discover(&mut hand_out, agent, run, &material),
+                    DISCOVERY => {
+                        if self.discover(&mut hand_out, agent, run, &material).is_err() {
+                            // PHP has no orders for what follows; what went before it has written.
+                            break;
+                        }
+                    }
                     INVENTORY => self.query(&mut hand_out, agent, run, &material),
                     _ => self.wake(&mut hand_out, agent, run, &material),
                 }
@@ -119,15 +139,27 @@ impl Dispatcher {
         if discover.is_empty() && deliver.iter().all(|(method, _)| method != INVENTORY) {
             return Ok(material);
         }
-        for kind in [DeviceKind::Switch, DeviceKind::Printer] {
-            let queried = deliver.iter().filter(|(method, run)| {
-                method == INVENTORY && DeviceKind::from_itemtype(&run.itemtype) == Some(kind)
-            });
-            let ids: Vec<u32> = queried.map(|(_, run)| run.items_id).collect();
-            let found = self.db.device_addresses(kind, &ids).await?;
+        // PHP asks devices of every class for their address.
+        let is_queried = |itemtype: &str| {
+            self.policy == Policy::Plugin || DeviceKind::from_itemtype(itemtype).is_some()
+        };
+        let mut queried: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for (method, run) in deliver {
+            if method == INVENTORY && is_queried(&run.itemtype) {
+                let ids = queried.entry(&run.itemtype).or_default();
+                ids.push(run.items_id);
+            }
+        }
+        let blank_counts = self.policy == Policy::Plugin;
+        for (itemtype, ids) in queried {
+            let found = self
+                .db
+                .device_addresses(itemtype, &ids, blank_counts)
+                .await?;
+            let found = found.into_iter();
             material
                 .addresses
-                .extend(found.into_iter().map(|(id, address)| ((kind, id), address)));
+                .extend(found.map(|(id, address)| ((itemtype.to_owned(), id), address)));
         }
         material.credentials = self.db.credentials().await?;
         if self.policy == Policy::Redux {
@@ -171,34 +203,41 @@ impl Dispatcher {
         Ok(material)
     }
 
+    /// An error where PHP breaks off.
     fn discover(
         &self,
         hand_out: &mut HandOut<Element>,
         agent: &Agent,
         run: &Run,
         material: &Material,
-    ) {
-        let (Some((range, credentials)), Some((pace, said))) =
-            (material.ranges.get(&run.items_id), &material.discovery)
-        else {
-            return hand_out.broken(
-                run,
-                line(LogState::Error, "The address range does not exist."),
-            );
+    ) -> Result<(), NoOffset> {
+        let Some((pace, said)) = &material.discovery else {
+            return Ok(());
         };
-        let whole = || Some((range.start.clone(), range.end.clone()));
-        let part = run
-            .specificity
-            .as_deref()
-            .map_or_else(whole, |part| range.part(part));
-        if self.policy == Policy::Redux && !part.as_ref().is_some_and(Range::is_walkable) {
-            return hand_out.broken(
-                run,
-                line(
-                    LogState::Error,
-                    "The address range, or the part of it, is none.",
+        let Some((range, credentials)) = material.ranges.get(&run.items_id) else {
+            match self.policy {
+                // PHP sends an order without addresses.
+                Policy::Plugin => hand_out.send(
+                    self.sending_network(run, agent, said),
+                    discovery_of_nothing(run.id.0, pace),
                 ),
-            );
+                Policy::Redux => {
+                    let why = "The address range does not exist.";
+                    hand_out.broken(run, line(LogState::Error, why));
+                }
+            }
+            return Ok(());
+        };
+        let whole = Some((range.start.clone(), range.end.clone()));
+        let part = match (run.specificity.as_deref(), self.policy) {
+            (None, _) => whole,
+            (Some(part), Policy::Plugin) => range.part_as_plugin(part)?,
+            (Some(part), Policy::Redux) => range.part(part),
+        };
+        if self.policy == Policy::Redux && !part.as_ref().is_some_and(Range::is_walkable) {
+            let why = "The address range, or the part of it, is none.";
+            hand_out.broken(run, line(LogState::Error, why));
+            return Ok(());
         }
         let known = credentials.iter().filter_map(|id| {
             material
@@ -214,6 +253,7 @@ impl Dispatcher {
             &known.collect::<Vec<_>>(),
         );
         hand_out.send(self.sending_network(run, agent, said), order);
+        Ok(())
     }
 
     fn query(
@@ -223,17 +263,17 @@ impl Dispatcher {
         run: &Run,
         material: &Material,
     ) {
-        let kind = DeviceKind::from_itemtype(&run.itemtype);
-        let found =
-            kind.and_then(|kind| Some((kind, material.addresses.get(&(kind, run.items_id))?)));
-        let (Some((kind, (ip, credential))), Some((pace, said))) = (found, &material.inventory)
-        else {
+        let found = material
+            .addresses
+            .get(&(run.itemtype.clone(), run.items_id))
+            .filter(|(ip, _)| !ip.is_empty());
+        let (Some((ip, credential)), Some((pace, said))) = (found, &material.inventory) else {
             return hand_out.broken(run, line(LogState::Error, "The device has no IP address."));
         };
-        let kind = match kind {
+        let kind = DeviceKind::from_itemtype(&run.itemtype).map(|kind| match kind {
             DeviceKind::Switch => "NETWORKING",
             DeviceKind::Printer => "PRINTER",
-        };
+        });
         let device = Device {
             kind,
             id: run.items_id,
@@ -284,6 +324,7 @@ impl Dispatcher {
         }
         let mut sending = self.sending(run, agent, vec![line(LogState::Started, "")]);
         if self.policy == Policy::Plugin {
+            COMPUTER.clone_into(&mut sending.itemtype);
             sending.items_id = 0;
         }
         hand_out.send(sending, wake(macs));

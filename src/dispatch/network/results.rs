@@ -5,15 +5,13 @@ use crate::db::network::Progress;
 use crate::db::writer::{Change, Finding, Line, MAX_COMMENT, Request, Step};
 use crate::dispatch::contact::Hello;
 use crate::dispatch::network::{DISCOVERY, INVENTORY};
-use crate::dispatch::{
-    DispatchError, Dispatcher, change, cut, ignore_foreign, ignore_report, line,
-};
+use crate::dispatch::{DispatchError, Dispatcher, cut, ignore_foreign, ignore_report, line};
 use crate::domain::actors::{AGENT, Agent};
 use crate::domain::ids::RunId;
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, Run, RunState, StateSet};
-use crate::proto::network::Report;
+use crate::proto::network::{Remark, Report};
 use crate::proto::text;
 use crate::telemetry::metrics::DEVICES_NOT_IMPORTED;
 
@@ -78,9 +76,6 @@ pub enum Taken {
     Foreign,
 }
 
-/// Class of the targets of discoveries.
-const IP_RANGE: &str = "PluginFusioninventoryIPRange";
-
 impl Dispatcher {
     /// Whether the run that the message is about is the sender's own. Every PROCESSNUMBER is one for `plugin`.
     ///
@@ -125,14 +120,15 @@ impl Dispatcher {
         let version = message
             .version
             .filter(|version| with_version(&stored, module, version).is_some())
-            .map(|version| (module, version.to_owned()));
+            .map(|version| (module.to_owned(), version.to_owned()));
         let contact = Some((agent.id, message.hello.contact(at, version)));
         let Some(run) = self.reported_run(&agent, message).await? else {
+            let changes = self.unknown_run(&agent, message).await?;
             self.writer
                 .write(Request {
                     at,
                     contact,
-                    changes: Vec::new(),
+                    changes,
                 })
                 .await?;
             return Ok(Taken::Foreign);
@@ -150,7 +146,19 @@ impl Dispatcher {
         }
         let changes = match message.query {
             NetworkQuery::Discovery => self.discovered(&agent, &run, report).await?,
-            NetworkQuery::Inventory => self.queried(&agent, &run, report).await?,
+            NetworkQuery::Inventory => {
+                let under_way = match self.policy {
+                    // PHP moves an inventory only at its end.
+                    Policy::Plugin => Step::Note,
+                    Policy::Redux => self.progress(),
+                };
+                let ended = Step::Report {
+                    policy: self.policy,
+                    reported: Reported::Success,
+                };
+                self.queried(&agent, run.id, report, &under_way, ended)
+                    .await?
+            }
         };
         self.writer
             .write(Request {
@@ -168,12 +176,7 @@ impl Dispatcher {
         agent: &Agent,
         message: &NetworkMessage<'_>,
     ) -> Result<Option<Run>, DispatchError> {
-        let number = match (message.process_number, message.query, self.policy) {
-            (Some(number), ..) => number,
-            // What PHP assumes.
-            (None, NetworkQuery::Inventory, Policy::Plugin) => "1",
-            (None, ..) => "",
-        };
+        let number = self.process_number(message);
         let run = match number.trim().parse() {
             Ok(id) => self.db.run(RunId(id)).await?,
             Err(_) => None,
@@ -199,17 +202,56 @@ impl Dispatcher {
         Ok(Some(run))
     }
 
+    /// The run's row as the message names it.
+    fn process_number<'a>(&self, message: &NetworkMessage<'a>) -> &'a str {
+        match (message.process_number, message.query, self.policy) {
+            (Some(number), ..) => number,
+            // What PHP assumes.
+            (None, NetworkQuery::Inventory, Policy::Plugin) => "1",
+            (None, ..) => "",
+        }
+    }
+
+    /// What is written of a message about a run that the agent may not speak of, or that does not exist: PHP logs an inventory under the
+    /// number that it names, whatever that is.
+    async fn unknown_run(
+        &self,
+        agent: &Agent,
+        message: &NetworkMessage<'_>,
+    ) -> Result<Vec<Change>, DispatchError> {
+        let number = self.process_number(message).trim().parse::<u32>();
+        match (self.policy, message.query, number) {
+            (Policy::Plugin, NetworkQuery::Inventory, Ok(number)) => {
+                let run = RunId(number.into());
+                self.queried(agent, run, &message.report, &Step::Note, Step::Note)
+                    .await
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
     async fn discovered(
         &self,
         agent: &Agent,
         run: &Run,
         report: &Report,
     ) -> Result<Vec<Change>, DispatchError> {
-        let progress = Progress {
+        let mut progress = Progress {
             started: report.start,
             addresses: report.addresses.unwrap_or_default(),
             found: report.devices,
+            ended: report.end || report.exit,
+            known_only: false,
         };
+        if self.policy == Policy::Plugin {
+            // Of these PHP takes one.
+            let bounds = report.start || report.end;
+            progress.ended = !report.start && progress.ended;
+            progress.known_only = report.exit && !bounds && report.devices == 0;
+            if bounds || report.exit {
+                progress.addresses = 0;
+            }
+        }
         // A message of devices alone moves the row only by what it found.
         let got_on = report.start
             || report.end
@@ -225,7 +267,7 @@ impl Dispatcher {
                 format!("{} ==devicesfound==", report.devices),
             )],
         };
-        let mut under_way = self.under_way(agent, run, lines);
+        let mut under_way = filed_under(agent, run.id, self.progress(), lines);
         // In the same transaction: a message that is sent again after a failure must not be added twice.
         under_way.finding = got_on.then_some(Finding::Discovered {
             agent: agent.id,
@@ -239,7 +281,12 @@ impl Dispatcher {
                 "{} devices: {created} created, {updated} updated.",
                 created + updated
             );
-            changes.push(self.network_ended(agent, run, text));
+            let step = Step::Report {
+                policy: self.policy,
+                reported: Reported::Success,
+            };
+            let lines = vec![line(LogState::Ok, text)];
+            changes.push(filed_under(agent, run.id, step, lines));
         }
         // Agent 2.6 says the end of a discovery twice.
         for change in &mut changes {
@@ -248,72 +295,75 @@ impl Dispatcher {
         Ok(changes)
     }
 
+    /// What is written of an inventory's message: `under_way` is the step of what it says on its way, `ended` that of its end.
     async fn queried(
         &self,
         agent: &Agent,
-        run: &Run,
+        run: RunId,
         report: &Report,
+        under_way: &Step,
+        ended: Step,
     ) -> Result<Vec<Change>, DispatchError> {
         let mut lines: Vec<Line> = Vec::new();
-        if !report.start && !report.end {
+        let bounds = report.start || report.end;
+        if !bounds {
             lines.push(line(
                 LogState::Running,
                 format!("{} ==devicesqueried==", report.devices),
             ));
         }
-        for error in &report.errors {
-            let (message, id) = match self.policy {
-                Policy::Plugin => (error.message.clone(), error.id.clone()),
-                Policy::Redux => (
-                    text::encode(&error.message).into_owned(),
-                    text::encode(&error.id).into_owned(),
-                ),
-            };
-            let text = format!("[==detail==] {message} [[{}::{id}]]", error.itemtype());
-            lines.push(line(LogState::Running, cut(&text, MAX_COMMENT)));
+        // PHP does not log what else a start or an end brings.
+        if !bounds || self.policy == Policy::Redux {
+            let remarks = report.remarks.iter();
+            let said = remarks.filter_map(|remark| self.remark(report, remark));
+            lines.extend(said.map(|text| line(LogState::Running, cut(&text, MAX_COMMENT))));
         }
         let mut changes = Vec::new();
         if !lines.is_empty() {
-            changes.push(self.under_way(agent, run, lines));
+            changes.push(filed_under(agent, run, under_way.clone(), lines));
         }
         if report.end {
-            let updated = self.db.coded_lines(run.id, "[==detail==] Update ").await?;
-            changes.push(self.network_ended(agent, run, format!("{updated} devices updated.")));
+            let updated = self.db.coded_lines(run, "[==detail==] Update ").await?;
+            let lines = vec![line(LogState::Ok, format!("{updated} devices updated."))];
+            changes.push(filed_under(agent, run, ended, lines));
         }
         if report.start {
-            changes.push(self.under_way(
-                agent,
-                run,
-                vec![line(LogState::Running, "==inventorystarted==")],
-            ));
+            let lines = vec![line(LogState::Running, "==inventorystarted==")];
+            changes.push(filed_under(agent, run, under_way.clone(), lines));
         }
         Ok(changes)
     }
 
-    /// The change of a message that ends nothing. PHP moves a discovery whatever its state, and an inventory never.
-    fn under_way(&self, agent: &Agent, run: &Run, lines: Vec<Line>) -> Change {
-        let discovery = run.itemtype == IP_RANGE;
-        let step = match self.policy {
-            Policy::Plugin if !discovery => Step::Log,
-            _ => self.progress(),
+    /// What is logged of a remark; `redux` logs errors only.
+    fn remark(&self, report: &Report, remark: &Remark) -> Option<String> {
+        // PHP escapes and encodes what agents say as it reads a message.
+        let told = |said: &str| match self.policy {
+            Policy::Plugin => text::encode(&text::sql_escape(said)).into_owned(),
+            Policy::Redux => text::encode(said).into_owned(),
         };
-        filed_under(agent, run, step, lines)
-    }
-
-    fn network_ended(&self, agent: &Agent, run: &Run, text: String) -> Change {
-        let step = Step::Report {
-            policy: self.policy,
-            reported: Reported::Success,
+        let about = match remark {
+            Remark::Error(place) => {
+                let error = report.errors.get(*place)?;
+                let (message, id) = (told(&error.message), told(&error.id));
+                format!("{message} [[{}::{id}]]", error.itemtype())
+            }
+            _ if self.policy == Policy::Redux => return None,
+            Remark::Silent { class, id } => format!("No informations [[{class}::{}]]", told(id)),
+            Remark::Unattended(name) => format!("Unattended element in CONTENT : {name}"),
         };
-        filed_under(agent, run, step, vec![line(LogState::Ok, text)])
+        Some(format!("[==detail==] {about}"))
     }
 }
 
 /// A change whose lines are filed under the agent, as PHP does with network tasks.
-fn filed_under(agent: &Agent, run: &Run, step: Step, lines: Vec<Line>) -> Change {
+fn filed_under(agent: &Agent, run: RunId, step: Step, lines: Vec<Line>) -> Change {
     Change {
+        run,
         itemtype: AGENT.to_owned(),
         items_id: agent.id.0,
-        ..change(run, step, lines)
+        step,
+        unless: StateSet::default(),
+        lines,
+        finding: None,
     }
 }

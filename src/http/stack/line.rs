@@ -38,6 +38,7 @@ struct Fields {
     agent: Option<String>,
     query: Option<String>,
     error: Option<&'static str>,
+    reason: Option<String>,
     expected: bool,
     dialect: Dialect,
 }
@@ -61,6 +62,11 @@ impl LineFields {
     /// `error`: the short, stable code of what went wrong.
     pub fn error(&self, code: &'static str) {
         self.set(|fields| fields.error = Some(code));
+    }
+
+    /// `reason`: what went wrong, for people, where the code of [`Self::error`] does not say all.
+    pub fn reason(&self, reason: String) {
+        self.set(|fields| fields.reason = Some(reason));
     }
 
     /// An answer of 5xx is no failure of this request.
@@ -175,7 +181,7 @@ impl Drop for Line {
             .answer
             .map_or_else(|| self.begun.elapsed(), |(_, took)| took);
         let fields = self.fields.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A level is part of the call site, so there are two.
+        // A level is part of the call site, so there are several.
         macro_rules! emit {
             ($level:expr, $message:literal) => {
                 tracing::event!(
@@ -193,12 +199,14 @@ impl Drop for Line {
                     agent.device_id = fields.agent,
                     query = fields.query,
                     error = fields.error,
+                    reason = fields.reason,
                     $message
                 )
             };
         }
         match status {
-            Some(500..) if !fields.expected => emit!(tracing::Level::WARN, "request failed"),
+            Some(500) if !fields.expected => emit!(tracing::Level::ERROR, "request failed"),
+            Some(501..) if !fields.expected => emit!(tracing::Level::WARN, "request failed"),
             Some(_) if self.complete => emit!(tracing::Level::INFO, "request"),
             _ => emit!(tracing::Level::INFO, "request, client gone"),
         }

@@ -176,3 +176,27 @@ fn interactions_name_their_templates() {
         [("before", TemplateId(1))]
     );
 }
+
+#[test]
+fn definitions_that_php_gets_over() {
+    for (stored, gets_over) in [
+        (r#"{"jobs":{},"associatedFiles":{}}"#, true),
+        (r#"{"jobs":[],"associatedFiles":[]}"#, true),
+        (
+            r#"{"jobs":{"checks":"none"},"associatedFiles":{"a":7}}"#,
+            true,
+        ),
+        (r#"{"associatedFiles":[]}"#, true),
+        (r#"{"jobs":null,"associatedFiles":[]}"#, true),
+        (r#"{"jobs":{}}"#, false),
+        (r#"{"jobs":{},"associatedFiles":null}"#, false),
+        (r#"{"jobs":{},"associatedFiles":"a"}"#, false),
+        (r#"{"jobs":"a","associatedFiles":{}}"#, false),
+        ("[[[[]]]]", false),
+        ("null", false),
+        ("", false),
+        ("{", false),
+    ] {
+        assert_eq!(Package::php_gets_over(stored), gets_over, "{stored}");
+    }
+}

@@ -90,6 +90,36 @@ fn parts_of_ranges() {
 }
 
 #[test]
+fn parts_of_ranges_as_php_reckons() {
+    let range = |start: &str| Range {
+        id: 5,
+        start: start.into(),
+        end: String::new(),
+        entity: 0,
+    };
+    let part = |a: &str, b: &str| Ok(Some((a.to_owned(), b.to_owned())));
+    for (start, specificity, expected) in [
+        ("192.0.2.1", "0-15", part("192.0.2.1", "192.0.2.16")),
+        ("192.0.2.1", " 4-2-9", part("192.0.2.5", "192.0.2.3")),
+        ("192.0.2.1", "3", part("192.0.2.4", "192.0.2.1")),
+        ("192.0.2.1", "3x-4", part("192.0.2.4", "192.0.2.5")),
+        ("192.0.2.1", "0-4294967296", part("192.0.2.1", "192.0.2.1")),
+        ("nowhere", "1-2", part("0.0.0.1", "0.0.0.2")),
+        ("2001:db8::1", "1-2", part("0.0.0.1", "0.0.0.2")),
+        ("", "0-2", Ok(None)),
+        ("255.255.255.255", "0-1", Ok(None)),
+        ("255.255.255.255", "0-2", part("255.255.255.255", "0.0.0.1")),
+        ("192.0.2.1", "", Err(NoOffset)),
+        ("192.0.2.1", "x", Err(NoOffset)),
+        ("192.0.2.1", "1-", Err(NoOffset)),
+        ("192.0.2.1", "-1-2", Err(NoOffset)),
+    ] {
+        let found = range(start).part_as_plugin(specificity);
+        assert_eq!(found, expected, "{start} {specificity}");
+    }
+}
+
+#[test]
 fn walkable_ranges() {
     for (start, end, walkable) in [
         ("192.0.2.1", "192.0.2.9", true),
@@ -124,7 +154,7 @@ fn orders_as_the_plugin_writes_them() {
         r#"<OPTION><NAME>NETDISCOVERY</NAME><PARAM THREADS_DISCOVERY="20" TIMEOUT="1" PID="1"/><RANGEIP ID="5" IPSTART="192.0.2.1" IPEND="192.0.2.62" ENTITY="0"/></OPTION>"#
     );
     let device = Device {
-        kind: "PRINTER",
+        kind: Some("PRINTER"),
         id: 4,
         ip: "192.0.2.11",
         credential: Some(2),
@@ -172,6 +202,71 @@ fn reports() {
         read("<REQUEST><AGENT><START/></AGENT><DEVICE/></REQUEST>"),
         Report::default()
     );
+}
+
+#[test]
+fn remarks_on_inventories() {
+    let remarks =
+        |inner: &str| read(&format!("<REQUEST><CONTENT>{inner}</CONTENT></REQUEST>")).remarks;
+    let silent = |class: &'static str, id: &str| Remark::Silent {
+        class,
+        id: id.into(),
+    };
+    let unattended = |name: &str| Remark::Unattended(name.into());
+    for (inner, expected) in [
+        (
+            "<AGENT><START/></AGENT><PROCESSNUMBER>1</PROCESSNUMBER><MODULEVERSION>2</MODULEVERSION>",
+            vec![],
+        ),
+        ("<ENVS/><PROCESSES/><PORTS/>", vec![]),
+        // Once each, in upper case.
+        ("<A>1</A><b/><A/>", vec![unattended("A"), unattended("B")]),
+        // All devices where the first one stands.
+        (
+            "<A/><DEVICE><ERROR><ID>1</ID></ERROR></DEVICE><B/><DEVICE><INFO><ID>2</ID></INFO></DEVICE>",
+            vec![
+                unattended("A"),
+                Remark::Error(0),
+                silent("", "2"),
+                unattended("B"),
+            ],
+        ),
+        (
+            "<DEVICE><INFO><ID>3</ID><TYPE>NETWORKING</TYPE></INFO></DEVICE><DEVICE><INFO><ID>4</ID><TYPE>STORAGE</TYPE><NAME> </NAME></INFO></DEVICE>",
+            vec![
+                silent("NetworkEquipment", "3"),
+                silent("NetworkEquipment", "4"),
+            ],
+        ),
+        (
+            "<DEVICE><INFO><TYPE>PRINTER</TYPE><SERIAL/><COMMENTS/></INFO></DEVICE><DEVICE><IP>1</IP></DEVICE>",
+            vec![silent("Printer", ""), silent("", "")],
+        ),
+        // A kind that is not known, whatever it says.
+        (
+            "<DEVICE><INFO><ID>5</ID><TYPE>COMPUTER</TYPE><NAME>n</NAME></INFO></DEVICE>",
+            vec![silent("", "5")],
+        ),
+        // Imported.
+        (
+            "<DEVICE><INFO><TYPE>PRINTER</TYPE><NAME>n</NAME></INFO></DEVICE>",
+            vec![],
+        ),
+        (
+            "<DEVICE><INFO><TYPE>PRINTER</TYPE><SERIAL>n</SERIAL></INFO></DEVICE>",
+            vec![],
+        ),
+        (
+            "<DEVICE><INFO><TYPE>NETWORKING</TYPE><COMMENTS>n</COMMENTS></INFO></DEVICE>",
+            vec![],
+        ),
+        // PHP fails over it.
+        ("<DEVICE/>", vec![]),
+    ] {
+        assert_eq!(remarks(inner), expected, "{inner}");
+    }
+    let many: Vec<String> = (0..500).map(|i| format!("<X{i}/>")).collect();
+    assert_eq!(remarks(&many.concat()).len(), 100);
 }
 
 proptest! {

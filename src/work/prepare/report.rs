@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use crate::db::preparation::Prepared;
 use crate::domain::ids::JobId;
 use crate::domain::opening::Reason;
+use crate::domain::site::Closed;
 use crate::work::groups::Kept;
 
 /// A pass over all jobs.
@@ -19,6 +20,8 @@ pub struct Pass {
     pub jobs: Vec<(JobId, Outcome)>,
     /// Dynamic groups among their actors that were not evaluated.
     pub kept: Vec<Kept>,
+    /// Why it ended before it had come to all jobs, or to the end of the last one.
+    pub closed: Option<Closed>,
 }
 
 /// What a pass did for a job.
@@ -42,6 +45,8 @@ pub enum Outcome {
         /// What was done before.
         before: Prepared,
     },
+    /// This was done, then GLPI was closed.
+    Stopped(Prepared),
 }
 
 impl Outcome {
@@ -50,6 +55,7 @@ impl Outcome {
     pub fn prepared(&self) -> Prepared {
         match self {
             Self::Prepared(prepared)
+            | Self::Stopped(prepared)
             | Self::Failed {
                 before: prepared, ..
             } => *prepared,
@@ -69,6 +75,7 @@ impl fmt::Display for Outcome {
             }
             Self::Passed(reason) => reason.fmt(f),
             Self::Failed { code, before } => write!(f, "failed ({code}) after {before}"),
+            Self::Stopped(before) => write!(f, "stopped after {before}"),
         }
     }
 }
@@ -90,9 +97,12 @@ impl Pass {
         })
     }
 
-    /// Whether a job failed.
+    /// Whether a job failed, or the pass was not done to its end.
     #[must_use]
     pub fn has_failed(&self) -> bool {
+        if self.closed.is_some() {
+            return true;
+        }
         let mut outcomes = self.jobs.iter().map(|(_, outcome)| outcome);
         outcomes.any(|outcome| matches!(outcome, Outcome::Failed { .. }))
     }
@@ -121,6 +131,8 @@ impl Pass {
 /// What a pass would do, and where the plugin's would do something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
+    /// Why a pass would do nothing now.
+    pub closed: Option<Closed>,
     /// By the rules that hold here.
     pub ours: Pass,
     /// By those of the plugin; GLPI's cron stops at about 500 runs a target and does the rest the next time.
@@ -129,6 +141,9 @@ pub struct Outlook {
 
 impl fmt::Display for Outlook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(closed) = self.closed {
+            writeln!(f, "{closed}: no pass begins until that is over")?;
+        }
         writeln!(
             f,
             "nothing was written; a pass would do this:\n{}",
@@ -162,6 +177,13 @@ impl fmt::Display for Pass {
             self.jobs.len(),
             total.created,
             total.cancelled
-        )
+        )?;
+        if let Some(closed) = self.closed {
+            write!(
+                f,
+                "\n{closed}: the pass stopped there, the next one does the rest"
+            )?;
+        }
+        Ok(())
     }
 }

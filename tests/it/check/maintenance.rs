@@ -8,30 +8,8 @@ use super::DEVICE;
 use crate::support::agent::{Answer, prolog};
 use crate::support::app::{self, TestApp};
 use crate::support::database::fresh;
+use crate::support::site::CLOSED;
 use crate::support::until::until;
-
-const CLOSED: [(&str, &str, &str); 4] = [
-    (
-        "UPDATE glpi_configs SET value = '1' WHERE name = 'maintenance_mode'",
-        "UPDATE glpi_configs SET value = '0' WHERE name = 'maintenance_mode'",
-        "GLPI is in maintenance",
-    ),
-    (
-        "UPDATE glpi_plugins SET state = 4",
-        "UPDATE glpi_plugins SET state = 1",
-        "the FusionInventory plugin is not in service",
-    ),
-    (
-        "UPDATE glpi_plugins SET state = 6",
-        "UPDATE glpi_plugins SET state = 1",
-        "the FusionInventory plugin is not in service",
-    ),
-    (
-        "UPDATE glpi_plugins SET directory = 'gone'",
-        "UPDATE glpi_plugins SET directory = 'fusioninventory'",
-        "the FusionInventory plugin is not in service",
-    ),
-];
 
 /// Status of one REST request, and status and text of one XML message.
 async fn answers(app: &TestApp) -> (u16, u16, String) {

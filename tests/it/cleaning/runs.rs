@@ -14,6 +14,7 @@ const NONE: Summary = Summary {
     lines: 0,
     strays: 0,
     failed: 0,
+    closed: None,
 };
 
 #[rstest]

@@ -281,6 +281,54 @@ async fn a_device_that_cannot_be_asked(
     assert_eq!(app.db.state(1).await, 1, "the other order goes out");
 }
 
+/// PHP asks whatever has an address: a device that is neither switch nor printer goes without its kind.
+#[rstest]
+#[case::computer("Computer")]
+#[case::phone("Phone")]
+#[case::monitor("Monitor")]
+#[tokio::test]
+async fn a_device_of_another_class(
+    #[values(Policy::Redux, Policy::Plugin)] policy: Policy,
+    #[case] class: &str,
+) {
+    let app = site(policy).await;
+    prepare(&app).await;
+    app.db
+        .set(&format!(
+            "UPDATE {{p}}taskjobstates SET itemtype = '{class}' WHERE id = 2;
+             UPDATE glpi_networkports SET itemtype = '{class}'"
+        ))
+        .await;
+    let orders = options(&app.prolog("wks-1").await);
+    let device = r#"<DEVICE ID="1" IP="10.0.0.1" AUTHSNMP_ID="0"/>"#;
+    let sent = policy == Policy::Plugin;
+    let found = orders.iter().any(|order| order.contains(device));
+    assert_eq!(found, sent, "{orders:?}");
+    assert_eq!(app.db.states().await, [1, if sent { 1 } else { 4 }]);
+}
+
+/// To PHP an empty address is the first one.
+#[rstest]
+#[case::redux(Policy::Redux, 1)]
+#[case::plugin(Policy::Plugin, 4)]
+#[tokio::test]
+async fn an_empty_address_comes_first(
+    #[case] policy: Policy,
+    #[case] state: u32,
+    #[values("''", "NULL")] address: &str,
+) {
+    let app = site(policy).await;
+    prepare(&app).await;
+    app.db
+        .set(&format!(
+            "UPDATE glpi_ipaddresses SET name = {address};
+             INSERT INTO glpi_ipaddresses (items_id, itemtype, name) SELECT items_id, itemtype, '10.9.0.2' FROM glpi_ipaddresses LIMIT 1"
+        ))
+        .await;
+    app.prolog("wks-1").await;
+    assert_eq!(app.db.state(2).await, state);
+}
+
 /// The first address that is no loopback.
 #[rstest]
 #[tokio::test]

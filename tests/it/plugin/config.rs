@@ -120,3 +120,41 @@ async fn addresses_go_by_entity(#[case] entity: u32, #[case] base: &str) {
         format!("{base}/plugins/fusioninventory/b/deploy/")
     );
 }
+
+/// `N/A`, which an older plugin wrote, is an address to PHP, and one that it does not hand out: whatever stands above.
+#[rstest]
+#[case("N/A", 400)]
+#[case("0", 400)]
+#[case("", 200)]
+#[case("http://a", 200)]
+#[tokio::test]
+async fn an_address_that_is_none(#[case] url: &str, #[case] status: u16) {
+    let app = plugin().await;
+    app.db
+        .set(&format!(
+            "INSERT INTO glpi_entities (id, name, entities_id, level) VALUES (1, 'North', 0, 2);
+             UPDATE {{p}}entities SET agent_base_url = 'http://root';
+             INSERT INTO {{p}}entities (entities_id, agent_base_url) VALUES (1, '{url}');
+             UPDATE {{p}}agents SET entities_id = 1"
+        ))
+        .await;
+    app.db.run(1, 1, 0).await;
+    let path = "/?action=getConfig&machineid=wks-1&task[Deploy]=1";
+    let answer = app.get(path).await;
+    assert_eq!(answer.status, status);
+    if status == 400 {
+        assert_eq!(answer.text(), "");
+        // An answer without an address is given.
+        let path = "/?action=getConfig&machineid=wks-1&task[Collect]=1";
+        assert_eq!(
+            app.get(path).await.json()["schedule"],
+            serde_json::json!([])
+        );
+    } else {
+        let base = if url.is_empty() { "http://root" } else { url };
+        assert_eq!(
+            answer.json()["schedule"][0]["remote"],
+            format!("{base}/plugins/fusioninventory/b/deploy/")
+        );
+    }
+}

@@ -172,3 +172,59 @@ async fn without_an_address_nothing_is_handed_out() {
         .await;
     assert_eq!(app.handed_out("wks-1").await, ["run-1"]);
 }
+
+/// What PHP has ended by then stays ended.
+#[tokio::test]
+async fn without_an_address_what_may_not_run_ends_all_the_same() {
+    let app = plugin().await;
+    app.db
+        .set("UPDATE {p}entities SET agent_base_url = ''")
+        .await;
+    app.db.run(1, 1, 0).await;
+    app.db.run(2, 1, 1).await;
+    let path = "/b/deploy/?action=getJobs&machineid=wks-1&version=2.8";
+    assert_eq!(status_code(&app, path).await, 400);
+    assert_eq!(app.db.states().await, [0, 4]);
+}
+
+/// PHP looks for the package by the target's row, whatever its class.
+#[tokio::test]
+async fn a_target_of_another_class_is_taken_for_a_package() {
+    let app = plugin().await;
+    app.db.run(1, 1, 0).await;
+    app.db
+        .set("UPDATE {p}taskjobstates SET itemtype = 'Computer'")
+        .await;
+    assert_eq!(app.config("wks-1").await, Vec::<String>::new());
+    assert_eq!(app.handed_out("wks-1").await, ["run-1"]);
+    assert_eq!(app.db.state(1).await, 1);
+}
+
+/// PHP breaks off at a package that is missing: what went before it is sent, what comes after it waits, and what ends has ended.
+#[rstest]
+#[case::missing("DELETE FROM {p}deploypackages WHERE id = 2")]
+#[case::no_json("UPDATE {p}deploypackages SET json = '' WHERE id = 2")]
+#[case::no_files("UPDATE {p}deploypackages SET json = '{\"jobs\":{}}' WHERE id = 2")]
+#[tokio::test]
+async fn a_package_that_is_none_stops_those_behind_it(#[case] change: &str) {
+    let app = plugin().await;
+    app.db
+        .set(&format!(
+            "INSERT INTO {{p}}deploypackages (id, name, json) VALUES (2, 'b', {json}), (3, 'c', {json});
+             UPDATE {{p}}taskjobs SET targets = '[{{\"PluginFusioninventoryDeployPackage\":\"1\"}},\
+             {{\"PluginFusioninventoryDeployPackage\":\"2\"}},{{\"PluginFusioninventoryDeployPackage\":\"3\"}}]'",
+            json = text(&package("true"))
+        ))
+        .await;
+    for run in 1..=3 {
+        app.db.run(run, 1, 0).await;
+    }
+    app.db
+        .set("UPDATE {p}taskjobstates SET items_id = id")
+        .await;
+    app.db.run(4, 1, 2).await;
+    app.db.set(change).await;
+    assert_eq!(app.handed_out("wks-1").await, ["run-1"]);
+    assert_eq!(app.db.states().await, [1, 0, 0, 4]);
+    assert_eq!(app.db.log(2).await, []);
+}

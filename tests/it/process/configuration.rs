@@ -71,3 +71,25 @@ async fn a_flag_counts_before_its_variable_and_that_before_the_file() {
         &[("FUSION_SIDECAR_CONFIG", "/none")]
     ));
 }
+
+#[test]
+fn two_listeners_at_one_address_are_refused() {
+    for command in ["serve", "check"] {
+        let arguments = [
+            command,
+            "--listen",
+            "127.0.0.1:8086",
+            "--ops-listen",
+            "0.0.0.0:8086",
+            "--database-url",
+            "mysql://u@localhost/d",
+        ];
+        let fault = "fusion-sidecar: ops-listen: --ops-listen: '0.0.0.0:8086' is taken by listen (127.0.0.1:8086): name another address or \
+                     port\n";
+        assert_eq!(
+            told(&run(&arguments, &[])),
+            (2, String::new(), fault.to_owned()),
+            "{command}"
+        );
+    }
+}

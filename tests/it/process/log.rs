@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{AGENT, RUN, with_sent_run};
 
 use crate::support::database::fresh;
+use crate::support::listen::free;
 use crate::support::process::{Sidecar, ask, run, told, url_as};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,4 +102,61 @@ async fn the_log_has_one_line_a_request_and_nothing_of_what_agents_say() {
             }
         }
     }
+}
+
+/// A failed request is one line at a level that is looked at, and no other line speaks of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_failed_is_one_line_with_its_reason_once() {
+    let db = with_sent_run().await;
+    let inventory = "<REQUEST><DEVICEID>pc-1</DEVICEID><QUERY>INVENTORY</QUERY></REQUEST>";
+    let nobody = format!("http://{}", free());
+    for (upstream, code, reason) in [
+        (
+            nobody.as_str(),
+            "upstream-unreachable",
+            "GLPI cannot be reached: Connection refused (os error 111)\"",
+        ),
+        (
+            "http://glpi.invalid",
+            "upstream-unreachable",
+            "GLPI cannot be reached: failed to lookup address information: ",
+        ),
+    ] {
+        let mut sidecar = Sidecar::on(&db, &["--upstream-url", upstream]);
+        let (status, _) = ask(sidecar.address, "POST", "/", inventory).unwrap();
+        assert_eq!(status, 502);
+        sidecar.signal("TERM");
+        let line = one_complaint(&sidecar.ended().1);
+        assert!(line.contains(" WARN "), "{line}");
+        assert!(line.contains(&format!("error=\"{code}\"")), "{line}");
+        assert_eq!(line.matches(reason).count(), 1, "{line}");
+    }
+
+    let mut sidecar = Sidecar::on(&db, &[]);
+    sidecar.line("answering agents");
+    db.exec("DROP TABLE glpi_plugin_fusioninventory_taskjoblogs")
+        .await;
+    assert_eq!(sidecar.get(&format!("{RUN}hello")).0, 500);
+    sidecar.signal("TERM");
+    let line = one_complaint(&sidecar.ended().1);
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(line.contains("error=\"db-refused\""), "{line}");
+    assert_eq!(line.matches("doesn't exist").count(), 1, "{line}");
+    assert_eq!(line.matches("refused a statement").count(), 1, "{line}");
+}
+
+/// The only line that is a warning or worse since agents are answered.
+#[track_caller]
+fn one_complaint(log: &[String]) -> String {
+    let is_complaint = |line: &&String| line.contains(" WARN ") || line.contains("ERROR");
+    let complaints: Vec<&String> = log
+        .iter()
+        .skip_while(|line| !line.contains("answering agents"))
+        .filter(is_complaint)
+        .collect();
+    let [line] = complaints[..] else {
+        panic!("{complaints:#?}")
+    };
+    assert!(line.contains("request failed"), "{line}");
+    line.clone()
 }

@@ -89,7 +89,36 @@ impl Sidecar {
     pub(crate) fn serve(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        let mut child = command(&all, environment)
+        Self::start(command(&all, environment))
+    }
+
+    /// The same within limits of open files, the soft and the hard one.
+    pub(crate) fn within(files: (u32, u32), db: &TestDb, more: &[&str]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args([
+                "-c",
+                r#"ulimit -Sn "$1" && ulimit -Hn "$2" && shift 2 && exec "$@""#,
+                "sh",
+            ])
+            .args([files.0.to_string(), files.1.to_string()])
+            .args([
+                BINARY,
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--scheduler",
+                "off",
+            ])
+            .args(more)
+            .env_clear()
+            .env("FUSION_SIDECAR_DATABASE_URL", url(db))
+            .stdin(Stdio::null());
+        Self::start(shell)
+    }
+
+    fn start(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -136,6 +165,20 @@ impl Sidecar {
     /// The log so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
+    }
+
+    /// How many files it may have open, the soft limit.
+    pub(crate) fn files(&self) -> u32 {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"));
+        line.unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     /// Highest resident size so far, KiB.

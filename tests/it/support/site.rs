@@ -24,6 +24,30 @@ pub(crate) async fn office(db: &TestDb) {
     .await;
 }
 
+/// How GLPI is closed, how it is opened again, and what is said meanwhile.
+pub(crate) const CLOSED: [(&str, &str, &str); 4] = [
+    (
+        "UPDATE glpi_configs SET value = '1' WHERE name = 'maintenance_mode'",
+        "UPDATE glpi_configs SET value = '0' WHERE name = 'maintenance_mode'",
+        "GLPI is in maintenance",
+    ),
+    (
+        "UPDATE glpi_plugins SET state = 4",
+        "UPDATE glpi_plugins SET state = 1",
+        "the FusionInventory plugin is not in service",
+    ),
+    (
+        "UPDATE glpi_plugins SET state = 6",
+        "UPDATE glpi_plugins SET state = 1",
+        "the FusionInventory plugin is not in service",
+    ),
+    (
+        "UPDATE glpi_plugins SET directory = 'gone'",
+        "UPDATE glpi_plugins SET directory = 'fusioninventory'",
+        "the FusionInventory plugin is not in service",
+    ),
+];
+
 /// A statement with the names that stand for `{p}` and `{f}`.
 pub(crate) fn expand(sql: &str) -> String {
     sql.replace("{p}", P).replace("{f}", F)
