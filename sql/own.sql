@@ -20,6 +20,32 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_runs` (
   KEY `agents_id` (`{f}agents_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
 
+-- An answer that handed out runs, which are those that `sidecar_runs` has with this agent and moment: when the agent last spoke of one of
+-- them, and the address that it was given to.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_answers` (
+  `{f}agents_id` int(10) unsigned NOT NULL,
+  `sent_at` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  `heard_at` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  `address` varchar(45) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  PRIMARY KEY (`{f}agents_id`, `sent_at`),
+  KEY `heard_at` (`heard_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- When a file part was last fetched from an address: agents do not say who they are when they fetch one.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_downloads` (
+  `address` varchar(45) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `fetched_at` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (`address`),
+  KEY `fetched_at` (`fetched_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- What the plugin's own row of a job cannot hold: after how many seconds of silence a run of it is given up (NULL: as everywhere, 0: never).
+CREATE TABLE IF NOT EXISTS `{p}sidecar_jobs` (
+  `{f}taskjobs_id` int(10) unsigned NOT NULL,
+  `timeout` int(10) unsigned DEFAULT NULL,
+  PRIMARY KEY (`{f}taskjobs_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
 -- The week of one task, instead of its execution slot, which tasks share: the hours of a day (0 = Monday … 6) from hour_start up to, not
 -- including, hour_end (24 = midnight).
 CREATE TABLE IF NOT EXISTS `{p}sidecar_hours` (

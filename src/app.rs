@@ -16,6 +16,7 @@ use crate::db::writer::Writer;
 use crate::db::{Db, schema};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
+use crate::dispatch::signs::Signs;
 use crate::domain::admission::Admission;
 use crate::domain::cleaning::Duty;
 use crate::http::routes::{Limits, Web, ops_router, router};
@@ -24,6 +25,7 @@ use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::doors::Doors;
+use crate::work::expire::{self, Expiry};
 use crate::work::prepare::Preparation;
 use crate::{cli, telemetry, work};
 
@@ -101,7 +103,7 @@ pub async fn start(
     install_crypto();
     if let Some((chain, key)) = &settings.server.tls {
         // Read again by the listener's task, where a fault would come after the word that agents are answered.
-        server::tls::acceptor(chain, key).context("the certificate for TLS")?;
+        server::tls::acceptor(chain, key)?;
     }
     let ops = match settings.server.ops_listen {
         Some(address) => Some(bind(address).await?),
@@ -120,6 +122,7 @@ pub async fn start(
         settings.timezone,
     ));
     let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
+    let signs = Arc::<Signs>::default();
     let dispatcher = Dispatcher {
         policy: settings.dispatch.policy,
         db: db.clone(),
@@ -131,6 +134,7 @@ pub async fn start(
         plugin_base,
         doc_dir: settings.dispatch.plugin_doc_dir.clone(),
         max_sends: settings.dispatch.max_sends,
+        signs: Arc::clone(&signs),
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
         complete: Arc::default(),
     };
@@ -159,6 +163,7 @@ pub async fn start(
         writing.await;
         Ok::<(), std::convert::Infallible>(())
     });
+    note_signs(signs, settings, &db, &clock, &lifecycle);
     if let Some(ops) = ops {
         let plain = config::Server {
             tls: None,
@@ -192,6 +197,22 @@ pub async fn start(
     })
 }
 
+/// Starts noting what is heard of runs beside reports.
+fn note_signs(
+    signs: Arc<Signs>,
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) {
+    let (db, clock, zone) = (db.clone(), Arc::clone(clock), settings.timezone);
+    let soft = lifecycle.stop().soft;
+    lifecycle.spawn("signs of life", async move {
+        signs.note(&db, clock.as_ref(), zone, soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+}
+
 /// Starts what happens without a request; what prepares.
 fn schedule(
     settings: &Settings,
@@ -204,6 +225,16 @@ fn schedule(
     let scheduler = settings.scheduler.clone();
     let doors = Arc::<Doors>::default();
     let resting = Arc::clone(&doors);
+    let (expiry, expiring) = (
+        expiry(settings, db.clone(), Arc::clone(clock)),
+        Arc::clone(&doors),
+    );
+    let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
+    lifecycle.spawn("expiry", async move {
+        expire::regularly(expiry, expiring, period, soft.clone()).await;
+        soft.cancelled().await;
+        Ok::<(), std::convert::Infallible>(())
+    });
     let soft = lifecycle.stop().soft;
     lifecycle.spawn("cleaning", async move {
         let (period, look) = (scheduler.cleaning_period, scheduler.period);
@@ -230,6 +261,10 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When it cannot start.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    if let Some((chain, key)) = &settings.server.tls {
+        // A fault of the configuration, whatever else keeps it from starting.
+        server::tls::acceptor(chain, key)?;
+    }
     let files = descriptors::raise();
     let metrics = telemetry::install_metrics()?;
     let listener = bind(settings.server.listen).await?;
@@ -300,6 +335,31 @@ fn preparation(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Preparatio
 fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {
     let policy = settings.dispatch.policy;
     Cleaning::new(db, clock, settings.timezone, policy, &settings.scheduler)
+}
+
+fn expiry(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Expiry {
+    let (policy, timeout) = (settings.dispatch.policy, settings.scheduler.run_timeout);
+    Expiry::new(db, clock, settings.timezone, policy, timeout)
+}
+
+/// `once expire`: one pass that ends silent runs, or with `dry_run` only counts them, and how many on standard output.
+///
+/// # Errors
+///
+/// When the database does not fit or fails.
+pub async fn once_expire(settings: Settings, dry_run: bool) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = open_database(&settings, &clock).await?;
+    let mode = if dry_run {
+        expire::Mode::Look
+    } else {
+        refuse_while_closed(&db).await?;
+        expire::Mode::Write
+    };
+    let summary = expiry(&settings, db.clone(), clock).pass(mode).await?;
+    cli::say(&summary.to_string());
+    db.close().await;
+    Ok(ended(summary.closed.is_some()))
 }
 
 /// `once clean` and `once cleanondemand`: one pass of cleaning, and what it did on standard output.

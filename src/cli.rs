@@ -66,6 +66,14 @@ enum Work {
         #[command(flatten)]
         configured: Configured,
     },
+    /// End runs in error whose agents have been silent for too long
+    Expire {
+        /// Only say how many there are
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        configured: Configured,
+    },
     /// Delete old runs with their log lines
     Clean(Configured),
     /// Delete tasks on demand that are done
@@ -145,6 +153,10 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
             dry_run,
             configured,
         }) => app::once_prepare(settings(configured)?, dry_run).await,
+        Command::Once(Work::Expire {
+            dry_run,
+            configured,
+        }) => app::once_expire(settings(configured)?, dry_run).await,
         Command::Once(Work::Clean(configured)) => {
             app::once_clean(settings(configured)?, Duty::Runs).await
         }
@@ -224,7 +236,7 @@ mod tests {
     #[test]
     fn the_help_of_every_configured_command_lists_every_option() {
         let mut command = Cli::command();
-        for name in ["serve", "once prepare", "migrate", "check"] {
+        for name in ["serve", "once prepare", "once expire", "migrate", "check"] {
             let mut named = &mut command;
             for word in name.split(' ') {
                 named = named.find_subcommand_mut(word).unwrap();
@@ -253,6 +265,15 @@ mod tests {
         };
         assert!(dry_run);
         assert_eq!(configured.options.get(Key::LogFormat).unwrap().text, "json");
+
+        let cli = parse("fusion-sidecar once expire --dry-run").unwrap();
+        assert!(
+            matches!(
+                cli.command,
+                Command::Once(Work::Expire { dry_run: true, .. })
+            ),
+            "{cli:?}"
+        );
 
         let cli = parse("fusion-sidecar migrate --standalone").unwrap();
         assert!(

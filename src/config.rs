@@ -276,10 +276,12 @@ impl Default for Dispatch {
 /// Work without a request.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    /// Whether `serve` prepares and cleans itself.
+    /// Whether `serve` prepares, ends silent runs and cleans itself.
     pub enabled: bool,
     /// Time between two passes.
     pub period: Duration,
+    /// How long an agent may be silent about a run that it was sent; zero = for ever (policy `redux`).
+    pub run_timeout: Duration,
     /// Time between two cleanings.
     pub cleaning_period: Duration,
     /// Most log lines that cleaning deletes in one transaction, and rows that it looks at in one statement.
@@ -293,6 +295,7 @@ impl Default for Scheduler {
         Self {
             enabled: true,
             period: Duration::from_mins(1),
+            run_timeout: Duration::from_hours(2),
             cleaning_period: Duration::from_hours(24),
             cleaning_batch: 1000,
             keep_runs: 1,

@@ -18,6 +18,7 @@ pub mod demo;
 pub mod devices;
 pub mod diagnostics;
 pub mod esx;
+pub mod expiry;
 pub mod grants;
 pub mod groups;
 pub mod names;

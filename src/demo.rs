@@ -59,7 +59,7 @@ pub async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
 
     let told = told_to_stop()?;
     let start = Start {
-        dir: kept.as_deref().map(home::database),
+        dir: kept.as_ref().map(|kept| home::database(&kept.dir)),
         durability: Durability::Durable,
         time_zone: Some("+00:00".to_owned()),
     };
@@ -68,19 +68,21 @@ pub async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
         Some(server) => {
             let server = server?;
             // The socket's directory is removed with the server, even if this process is killed.
-            let place = kept.as_deref().or_else(|| server.socket().parent());
+            let place = kept.as_ref().map(|kept| kept.dir.as_path());
+            let place = place.or_else(|| server.socket().parent());
             let home = Home::new(place.context("the server has no directory")?);
             let code = serve(&arguments, listener, address, &server, &home, &told).await;
             server.stop().await.context("ending MariaDB")?;
             code?
         }
     };
-    if let Some(dir) = kept {
+    if let Some(kept) = &kept {
+        let dir = &kept.dir;
         say(&format!(
             "demo: the data are kept in {}; again: {} demo --dir {}",
             dir.display(),
             program(),
-            quoted(&dir)
+            quoted(dir)
         ));
     }
     say("demo: stopped");

@@ -15,6 +15,7 @@ pub mod network;
 pub mod nonce;
 pub mod prolog;
 pub mod readiness;
+pub mod signs;
 pub mod status;
 pub mod user_event;
 
@@ -23,6 +24,7 @@ mod judge;
 mod members;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -45,6 +47,7 @@ use crate::telemetry::metrics::REPORTS_IGNORED;
 use addresses::Addresses;
 use catalogues::Catalogues;
 use readiness::Completeness;
+use signs::Signs;
 
 /// What every use case works with.
 #[derive(Clone)]
@@ -69,6 +72,8 @@ pub struct Dispatcher {
     pub doc_dir: Option<PathBuf>,
     /// How often a run is sent while its agent says nothing.
     pub max_sends: u32,
+    /// What is heard of runs beside reports.
+    pub signs: Arc<Signs>,
     /// How many unknown agents register.
     pub admission: Arc<Mutex<Admission>>,
     /// Whether the database has what is needed.
@@ -129,6 +134,8 @@ pub struct Approach {
     pub prefix: String,
     /// Scheme and host that the agent used, `https://glpi.example.com`, if it named one.
     pub origin: Option<String>,
+    /// Where it came from.
+    pub client: Option<IpAddr>,
 }
 
 /// A REST back end of the plugin.

@@ -7,6 +7,7 @@ pub mod cleaning;
 pub mod criteria;
 pub mod eligibility;
 pub mod entities;
+pub mod expiry;
 pub mod ids;
 pub mod interaction;
 pub mod mirrors;

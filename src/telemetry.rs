@@ -103,6 +103,8 @@ pub mod metrics {
     pub const DEVICES_NOT_IMPORTED: &str = "fusion_sidecar_devices_not_imported_total";
     /// Runs handed to an agent, by method.
     pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
+    /// Runs that ended in error because their agents were silent, by method.
+    pub const RUNS_EXPIRED: &str = "fusion_sidecar_runs_expired_total";
 
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +140,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 13] = [
+    pub const ALL: [Metric; 14] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -211,6 +213,12 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Runs handed to agents",
+        ),
+        metric(
+            RUNS_EXPIRED,
+            Kind::Counter,
+            Unit::Count,
+            "Runs that ended in error because their agents were silent",
         ),
     ];
 

@@ -4,6 +4,7 @@
 
 pub mod clean;
 pub mod doors;
+pub mod expire;
 pub mod groups;
 pub mod prepare;
 

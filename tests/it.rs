@@ -42,6 +42,8 @@ mod demo;
 mod edge;
 #[path = "it/esx.rs"]
 mod esx;
+#[path = "it/expiry.rs"]
+mod expiry;
 #[path = "it/forwarded.rs"]
 mod forwarded;
 #[path = "it/fuzz.rs"]

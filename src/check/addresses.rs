@@ -15,7 +15,7 @@ use super::probe::{Answer, Nonce, ask};
 use crate::app::{self, Running};
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Faults, Settings};
 use crate::dispatch::addresses::Addresses;
 use crate::dispatch::{Approach, Backend};
 use crate::domain::entities::Entities;
@@ -48,6 +48,8 @@ pub(super) async fn listen(
             settings.server.shutdown_grace = GRACE;
             match app::start(&settings, listener, Arc::clone(clock), None).await {
                 Ok(running) => Some(running),
+                // The certificate, which has its own finding.
+                Err(error) if error.is::<Faults>() => None,
                 Err(error) => {
                     report.error(
                         "listener",
@@ -186,6 +188,7 @@ fn handed_out(
             let approach = Approach {
                 prefix: (*prefix).clone(),
                 origin: None,
+                client: None,
             };
             let address = addresses.address(entities, &approach, Backend::Deploy, entity);
             candidates.extend(address.filter(|address| !candidates.contains(address)));

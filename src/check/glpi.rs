@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::db::diagnostics::{DynamicGroup, SiteFacts};
 use crate::db::{Db, DbError};
 use crate::domain::catalogue::Catalogue;
+use crate::domain::cleaning::Duty;
 use crate::domain::criteria::Unsupported;
 use crate::proto::criteria;
 
@@ -24,13 +25,15 @@ pub(super) async fn examine(settings: &Settings, opened: &Opened, report: &mut R
             SEE_ABOVE,
         ),
     }
-    match opened.db.plugin_scheduler_state().await {
-        Ok(state) => schedulers(
-            settings.scheduler.enabled,
-            state.is_some_and(|state| state != 0),
-            report,
-        ),
-        Err(error) => unread(&error, report),
+    for chore in &CHORES {
+        match opened.db.plugin_cron_is_on(chore.action).await {
+            Ok(theirs) => scheduled(chore, settings.scheduler.enabled, theirs, report),
+            Err(error) => {
+                unread(&error, report);
+                // The others are rows of the same table.
+                break;
+            }
+        }
     }
     match opened.db.dynamic_groups().await {
         Ok(groups) => searches(&opened.db, &groups, report).await,
@@ -120,20 +123,64 @@ fn plugin_tables(site: Option<&SiteFacts>, catalogue: &Catalogue, report: &mut R
     }
 }
 
-fn schedulers(ours: bool, theirs: bool, report: &mut Report) {
+/// Work that the plugin's own automatic actions do too.
+struct Chore {
+    topic: &'static str,
+    /// The action's name in GLPI.
+    action: &'static str,
+    /// What the sidecar keeps off, as "off …".
+    doing: &'static str,
+    /// What nobody does, as "nobody …".
+    does: &'static str,
+    /// The command that does it once.
+    once: &'static str,
+}
+
+const CHORES: [Chore; 3] = [
+    Chore {
+        topic: "preparation",
+        action: "taskscheduler",
+        doing: "preparing runs",
+        does: "prepares runs",
+        once: "prepare",
+    },
+    Chore {
+        topic: "cleaning",
+        action: Duty::Runs.cron(),
+        doing: "cleaning old runs",
+        does: "cleans old runs",
+        once: "clean",
+    },
+    Chore {
+        topic: "cleaning",
+        action: Duty::OnDemand.cron(),
+        doing: "cleaning tasks on demand",
+        does: "cleans tasks on demand",
+        once: "cleanondemand",
+    },
+];
+
+fn scheduled(chore: &Chore, ours: bool, theirs: bool, report: &mut Report) {
+    let Chore {
+        topic,
+        action,
+        doing,
+        does,
+        once,
+    } = chore;
     match (ours, theirs) {
         (true, true) => report.warning(
-            "preparation",
-            "GLPI's automatic action 'taskscheduler' is on: the sidecar keeps off preparing runs",
-            "switch the action off in GLPI (Setup, Automatic actions), or the sidecar's with --scheduler off",
+            topic,
+            format!("GLPI's automatic action '{action}' is on: the sidecar keeps off {doing}"),
+            "switch the action off in GLPI (Setup, Automatic actions), or the sidecar's work with --scheduler off",
         ),
         (false, false) => report.warning(
-            "preparation",
-            "nobody prepares runs: the sidecar's scheduler is off, and so is GLPI's automatic action 'taskscheduler'",
-            "switch one of them on, or run fusion-sidecar once prepare regularly",
+            topic,
+            format!("nobody {does}: the sidecar's scheduler is off, and so is GLPI's automatic action '{action}'"),
+            format!("switch one of them on, or run fusion-sidecar once {once} regularly"),
         ),
-        (true, false) => report.fine("preparation", "by the sidecar"),
-        (false, true) => report.fine("preparation", "by GLPI's automatic action"),
+        (true, false) => report.fine(topic, format!("{doing}: by the sidecar")),
+        (false, true) => report.fine(topic, format!("{doing}: by GLPI's automatic action '{action}'")),
     }
 }
 
@@ -244,8 +291,13 @@ mod tests {
             (false, true, "ok"),
         ] {
             let mut report = Report::default();
-            schedulers(ours, theirs, &mut report);
-            assert!(report.to_string().starts_with(word), "{report}");
+            for chore in &CHORES {
+                scheduled(chore, ours, theirs, &mut report);
+            }
+            for (line, chore) in report.0.iter().zip(&CHORES) {
+                assert_eq!(line.severity.to_string(), word, "{report}");
+                assert!(line.text.contains(chore.doing) || line.text.contains(chore.does));
+            }
         }
     }
 

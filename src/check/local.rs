@@ -1,6 +1,7 @@
 //! What lies on this machine: the certificate, the plugin's documents, the spool, GLPI's directory.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::Report;
@@ -8,16 +9,25 @@ use crate::config::Settings;
 use crate::http::server::tls;
 use crate::lifecycle::descriptors;
 
+/// Most manifests that are looked into.
+const SAMPLE: usize = 20;
+/// Bytes that are read of a manifest.
+const LONGEST_LINE: u64 = 200;
+
 pub(super) fn examine(settings: &Settings, report: &mut Report) {
     glpi_directory(settings, report);
     if let Some((certificate, key)) = &settings.server.tls {
         match tls::acceptor(certificate, key) {
             Ok(_) => report.fine("tls", format!("{} and its key fit", certificate.display())),
-            Err(error) => report.error(
-                "tls",
-                error.to_string(),
-                "name a PEM certificate chain with --tls-cert and its unencrypted key with --tls-key, readable by this user",
-            ),
+            Err(faults) => {
+                for fault in faults.0 {
+                    report.error(
+                        "tls",
+                        fault.to_string(),
+                        "name a PEM certificate chain with --tls-cert and its unencrypted key with --tls-key, readable by this user",
+                    );
+                }
+            }
         }
     }
     open_files(descriptors::highest(), settings.descriptors(), report);
@@ -90,18 +100,125 @@ fn documents(directory: Option<&Path>, report: &mut Report) {
         }
     }
     if whole {
-        report.fine("documents", format!("{} is readable", directory.display()));
+        sample(&directory.join("files"), report);
     }
 }
 
-/// Lists `path`, and opens the first file in it: directories are often readable where files are not.
-fn readable(path: &Path) -> io::Result<()> {
-    for entry in path.read_dir()? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            std::fs::File::open(entry.path())?;
-            break;
+/// Opens the first part of some manifests, as agents will have them: directories are often readable where files are not.
+fn sample(files: &Path, report: &mut Report) {
+    let manifests = files.join("manifests").read_dir().into_iter().flatten();
+    let (mut readable, mut tried) = (0_usize, 0_usize);
+    for manifest in manifests.flatten().take(SAMPLE) {
+        let path = manifest.path();
+        tried += 1;
+        let part = match first_line(&path) {
+            Ok(part) => part,
+            Err(error) => {
+                unreadable(&path, &error, report);
+                continue;
+            }
+        };
+        // Anything else is no name of a part.
+        let (Some(one), Some(two)) = (part.get(..1), part.get(..2)) else {
+            continue;
+        };
+        let path = files.join("repository").join(one).join(two).join(&part);
+        match File::open(&path) {
+            Ok(_) => readable += 1,
+            Err(error) => unreadable(&path, &error, report),
         }
     }
-    Ok(())
+    report.fine(
+        "documents",
+        format!(
+            "{} is readable, and {readable} of {tried} files that were tried",
+            files.display()
+        ),
+    );
+}
+
+fn unreadable(path: &Path, error: &io::Error, report: &mut Report) {
+    let mend = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "copy files/repository and files/manifests whole, or upload the package's file again in GLPI"
+        }
+        _ => {
+            "let the user who runs fusion-sidecar read it (setfacl -R -m u:USER:rX), new files too (setfacl -R -d -m u:USER:rX)"
+        }
+    };
+    report.warning(
+        "documents",
+        format!(
+            "agents do not get a file of a package: {}: {error}",
+            path.display()
+        ),
+        mend,
+    );
+}
+
+/// A hash of 128 digits with its line break is more than any line that is wanted.
+fn first_line(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LONGEST_LINE)
+        .read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().next().unwrap_or_default();
+    Ok(line.chars().filter(char::is_ascii_hexdigit).collect())
+}
+
+/// Whether `path` can be listed.
+fn readable(path: &Path) -> io::Result<()> {
+    path.read_dir().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_cannot_be_read_are_named_up_to_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = dir.path().join("files");
+        for part in ["manifests", "repository/a/ab"] {
+            std::fs::create_dir_all(files.join(part)).unwrap();
+        }
+        std::fs::write(files.join("manifests/whole"), "abc1\nabc2\n").unwrap();
+        std::fs::write(files.join("repository/a/ab/abc1"), "").unwrap();
+        let check = || {
+            let mut report = Report::default();
+            documents(Some(dir.path()), &mut report);
+            report.to_string()
+        };
+        let said = check();
+        assert!(
+            said.contains("is readable, and 1 of 1 files that were tried\n0 errors, 0 warnings"),
+            "{said}"
+        );
+
+        std::fs::write(files.join("manifests/lost"), "ffff\n").unwrap();
+        std::fs::create_dir(files.join("manifests/dir")).unwrap();
+        let said = check();
+        for (path, mend) in [
+            (
+                "/repository/f/ff/ffff: No such file",
+                "copy files/repository",
+            ),
+            ("/manifests/dir: Is a directory", "let the user who runs"),
+        ] {
+            assert!(
+                said.lines().any(
+                    |line| line.starts_with("warning: documents: agents do not get")
+                        && line.contains(path)
+                        && line.contains(mend)
+                ),
+                "{said}"
+            );
+        }
+
+        for lost in 0..100 {
+            std::fs::write(files.join(format!("manifests/{lost}")), "ffff").unwrap();
+        }
+        assert!(check().matches("warning: ").count() <= SAMPLE);
+    }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use chrono_tz::Tz;
 use clap::Args;
 use mysql_async::Conn;
+use url::Url;
 
 use super::say;
 use crate::clock::{Clock, SystemClock};
@@ -100,7 +101,10 @@ pub(super) async fn run(arguments: ReplayArgs) -> anyhow::Result<ExitCode> {
         Some(url) => Some(open(url, &arguments).await?),
         None => None,
     };
-    let outcome = play_all(&arguments, &cases, database.as_mut()).await;
+    let outcome = match reach(&arguments).await {
+        Ok(()) => play_all(&arguments, &cases, database.as_mut()).await,
+        Err(error) => Err(error),
+    };
     if let Some(mut database) = database {
         // Also after a failure: what the replay leaves is then known, and the next one can begin.
         let left = database.leave(&cases, &arguments).await;
@@ -120,6 +124,22 @@ pub(super) async fn run(arguments: ReplayArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Fails unless somebody listens at `--url`: one error instead of a difference for each recording.
+async fn reach(arguments: &ReplayArgs) -> anyhow::Result<()> {
+    let url = Url::parse(&arguments.url).context("--url")?;
+    let host = url.host_str().context("--url names no host")?;
+    // An IPv6 address stands in brackets in a URL alone.
+    let host = host.trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(80);
+    let connecting = tokio::net::TcpStream::connect((host, port));
+    let limit = Duration::from_secs(arguments.timeout);
+    let answer = tokio::time::timeout(limit, connecting).await;
+    let answer = answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    answer
+        .map(drop)
+        .with_context(|| format!("nothing was played: no server at {}", arguments.url))
 }
 
 /// How many cases ended how.

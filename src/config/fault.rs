@@ -13,7 +13,8 @@ pub struct Fault {
 
 impl Fault {
     /// A fault of `key`.
-    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             message: message.into(),

@@ -13,8 +13,12 @@ use super::options::{Key, Options, Source};
 /// Largest file that configuration is read from, bytes; real ones have a few thousand.
 pub const MAX_FILE: u64 = 1024 * 1024;
 
-/// The bytes of `path`; [`io::ErrorKind::FileTooLarge`] if they are more than [`MAX_FILE`].
-pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
+/// The bytes of `path`.
+///
+/// # Errors
+///
+/// When it cannot be read; [`io::ErrorKind::FileTooLarge`] if they are more than [`MAX_FILE`].
+pub fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
         .take(MAX_FILE + 1)

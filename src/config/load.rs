@@ -43,6 +43,9 @@ pub fn load(flags: &Options, environment: &Environment) -> Result<Settings, Faul
     settings.filter(|_| faults.is_empty()).ok_or(Faults(faults))
 }
 
+/// How many letters of a misspelt name are wrong at the most.
+const MOST_SLIPS: usize = 2;
+
 /// Reads options one by one and keeps their faults.
 struct Reader<'a> {
     options: &'a Options,
@@ -65,14 +68,8 @@ impl<'a> Reader<'a> {
         self.set(&mut settings.log.format, Key::LogFormat, value::log_format);
 
         let (mut database, glpi, glpi_doc_dir) = place?;
-        self.set(
-            &mut database.max_connections,
-            Key::DatabaseMaxConnections,
-            |text| value::number(text, &1),
-        );
-        self.set(&mut database.timeout, Key::DatabaseTimeout, |text| {
-            value::seconds(text, 1)
-        });
+        self.number(&mut database.max_connections, Key::DatabaseMaxConnections);
+        self.duration(&mut database.timeout, Key::DatabaseTimeout);
         settings.database = database;
         settings.glpi = glpi;
         settings.dispatch.plugin_doc_dir = settings.dispatch.plugin_doc_dir.or(glpi_doc_dir);
@@ -99,7 +96,9 @@ impl<'a> Reader<'a> {
         let certificate = self.read(Key::TlsCert, value::path);
         let key = self.read(Key::TlsKey, value::path);
         for (have, lack) in [(Key::TlsCert, Key::TlsKey), (Key::TlsKey, Key::TlsCert)] {
-            if let (Some(given), None) = (self.options.get(have), self.options.get(lack)) {
+            if let (Some(given), None) = (self.options.get(have), self.options.get(lack))
+                && !self.is_misspelt(lack)
+            {
                 let message = format!("is missing beside {} ({})", have.name(), given.place(have));
                 self.faults.push(Fault::new(lack.name(), message));
             }
@@ -111,34 +110,18 @@ impl<'a> Reader<'a> {
             value::networks,
         );
         self.set(&mut server.prefixes, Key::Prefixes, value::prefixes);
-        self.set(&mut server.max_body, Key::MaxBody, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_bodies, Key::MaxBodies, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_inflated, Key::MaxInflated, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_connections, Key::MaxConnections, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_unpacking, Key::MaxUnpacking, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_parameters, Key::MaxParameters, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_xml_elements, Key::MaxXmlElements, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut server.max_xml_depth, Key::MaxXmlDepth, |text| {
-            value::number(text, &1)
-        });
-        self.duration(&mut server.header_timeout, Key::HeaderTimeout, 1);
-        self.duration(&mut server.body_timeout, Key::BodyTimeout, 1);
-        self.duration(&mut server.request_timeout, Key::RequestTimeout, 1);
-        self.duration(&mut server.shutdown_grace, Key::ShutdownGrace, 0);
+        self.number(&mut server.max_body, Key::MaxBody);
+        self.number(&mut server.max_bodies, Key::MaxBodies);
+        self.number(&mut server.max_inflated, Key::MaxInflated);
+        self.number(&mut server.max_connections, Key::MaxConnections);
+        self.number(&mut server.max_unpacking, Key::MaxUnpacking);
+        self.number(&mut server.max_parameters, Key::MaxParameters);
+        self.number(&mut server.max_xml_elements, Key::MaxXmlElements);
+        self.number(&mut server.max_xml_depth, Key::MaxXmlDepth);
+        self.duration(&mut server.header_timeout, Key::HeaderTimeout);
+        self.duration(&mut server.body_timeout, Key::BodyTimeout);
+        self.duration(&mut server.request_timeout, Key::RequestTimeout);
+        self.duration(&mut server.shutdown_grace, Key::ShutdownGrace);
     }
 
     fn dispatch(&mut self, settings: &mut Settings) {
@@ -148,30 +131,21 @@ impl<'a> Reader<'a> {
         });
         dispatch.public_url = self.read(Key::PublicUrl, value::web_address);
         dispatch.plugin_doc_dir = self.read(Key::PluginDocDir, value::path);
-        self.duration(&mut dispatch.catalogue_refresh, Key::CatalogueRefresh, 0);
-        self.set(&mut dispatch.max_sends, Key::MaxSends, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut dispatch.max_new_agents, Key::MaxNewAgents, |text| {
-            value::number(text, &0)
-        });
-        self.set(&mut dispatch.write_queue, Key::WriteQueue, |text| {
-            value::number(text, &1)
-        });
+        self.duration(&mut dispatch.catalogue_refresh, Key::CatalogueRefresh);
+        self.number(&mut dispatch.max_sends, Key::MaxSends);
+        self.number(&mut dispatch.max_new_agents, Key::MaxNewAgents);
+        self.number(&mut dispatch.write_queue, Key::WriteQueue);
         self.set(
             &mut settings.scheduler.enabled,
             Key::Scheduler,
             value::switch,
         );
         let scheduler = &mut settings.scheduler;
-        self.duration(&mut scheduler.period, Key::SchedulerPeriod, 1);
-        self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod, 1);
-        self.set(&mut scheduler.cleaning_batch, Key::CleaningBatch, |text| {
-            value::number(text, &1)
-        });
-        self.set(&mut scheduler.keep_runs, Key::KeepRuns, |text| {
-            value::number(text, &1)
-        });
+        self.duration(&mut scheduler.period, Key::SchedulerPeriod);
+        self.duration(&mut scheduler.run_timeout, Key::RunTimeout);
+        self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod);
+        self.number(&mut scheduler.cleaning_batch, Key::CleaningBatch);
+        self.number(&mut scheduler.keep_runs, Key::KeepRuns);
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
     }
@@ -192,7 +166,13 @@ impl<'a> Reader<'a> {
                 database_url::parse(text).map_err(refusal)
             }),
             [(key, _)] => self.read(key, database_url_in_file),
-            [] if !self.complete => None,
+            [] if !self.complete
+                || [Key::DatabaseUrl, Key::DatabaseUrlFile, Key::GlpiDir]
+                    .into_iter()
+                    .any(|key| self.is_misspelt(key)) =>
+            {
+                None
+            }
             [] => {
                 let message = "is missing: give database-url, database-url-file or glpi-dir";
                 self.faults
@@ -262,8 +242,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn duration(&mut self, slot: &mut Duration, key: Key, least: u64) {
-        self.set(slot, key, |text| value::seconds(text, least));
+    /// Sets `slot` to the number that `key` is given, in the key's range.
+    fn number<T: TryFrom<u64>>(&mut self, slot: &mut T, key: Key) {
+        if let Some(range) = key.range() {
+            self.set(slot, key, |text| value::number(text, &range, ""));
+        }
+    }
+
+    fn duration(&mut self, slot: &mut Duration, key: Key) {
+        if let Some(range) = key.range() {
+            self.set(slot, key, |text| {
+                value::number(text, &range, " of seconds").map(Duration::from_secs)
+            });
+        }
+    }
+
+    /// Whether a fault there is already may be about `key`: then it is not said to be missing too.
+    fn is_misspelt(&self, key: Key) -> bool {
+        self.faults.iter().any(|fault| {
+            let name = fault.key.to_lowercase().replace('_', "-");
+            let name = name.strip_prefix("fusion-sidecar-").unwrap_or(&name);
+            strsim::osa_distance(name, &key.name()) <= MOST_SLIPS
+        })
     }
 
     fn fault(&mut self, key: Key, given: &Given, reason: &str) {

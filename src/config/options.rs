@@ -7,14 +7,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, ValueEnum};
 
-use super::{Environment, Fault};
+use super::{Environment, Fault, MAX_SECONDS};
 
 /// What every variable of ours begins with.
 pub const VARIABLE_PREFIX: &str = "FUSION_SIDECAR_";
+
+const GIBIBYTE: u64 = 1 << 30;
 
 /// An option's name. Its flag, variable and TOML key are derived from the variant; `--help` shows the documentation here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
@@ -59,10 +62,12 @@ pub enum Key {
     MaxSends,
     /// Most unknown agents that may register in a minute, with policy redux [default: 600]
     MaxNewAgents,
-    /// Whether serve prepares and cleans runs itself [default: on]
+    /// Whether serve prepares runs, ends silent ones and cleans itself [default: on]
     Scheduler,
-    /// Time between two preparations [default: 60]
+    /// Time between two preparations, and between two looks for silent runs [default: 60]
     SchedulerPeriod,
+    /// How long an agent may say nothing of what it was sent before the run ends in error, with policy redux; 0 = for ever [default: 7200]
+    RunTimeout,
     /// Time between two cleanings of old runs [default: 86400]
     CleaningPeriod,
     /// Most log lines that cleaning deletes in one transaction [default: 1000]
@@ -134,12 +139,40 @@ impl Key {
         Self::all().iter().copied().find(|key| key.name() == name)
     }
 
-    /// What it means, with its default.
+    /// The whole numbers that it takes, if it takes one. Above the upper end there is no use, only memory or a sum that runs over.
+    #[must_use]
+    pub fn range(self) -> Option<RangeInclusive<u64>> {
+        Some(match self {
+            Self::CatalogueRefresh | Self::RunTimeout | Self::ShutdownGrace => 0..=MAX_SECONDS,
+            Self::DatabaseTimeout
+            | Self::SchedulerPeriod
+            | Self::CleaningPeriod
+            | Self::HeaderTimeout
+            | Self::BodyTimeout
+            | Self::RequestTimeout => 1..=MAX_SECONDS,
+            Self::MaxSends | Self::MaxUnpacking => 1..=1000,
+            Self::DatabaseMaxConnections | Self::KeepRuns | Self::MaxXmlDepth => 1..=10_000,
+            Self::CleaningBatch => 1..=100_000,
+            Self::MaxNewAgents => 0..=1_000_000,
+            Self::MaxParameters | Self::WriteQueue | Self::MaxConnections => 1..=1_000_000,
+            Self::MaxXmlElements => 1..=100_000_000,
+            Self::MaxBody | Self::MaxInflated => 1..=GIBIBYTE,
+            Self::MaxBodies => 1..=64 * GIBIBYTE,
+            _ => return None,
+        })
+    }
+
+    /// What it means, with its range and its default.
     #[must_use]
     pub fn help(self) -> String {
         let value = self.to_possible_value();
         let help = value.as_ref().and_then(|value| value.get_help());
-        help.map_or_else(String::new, ToString::to_string)
+        let help = help.map_or_else(String::new, ToString::to_string);
+        let Some(range) = self.range() else {
+            return help;
+        };
+        let (meaning, default) = help.split_at(help.find(" [default: ").unwrap_or(help.len()));
+        format!("{meaning} ({} to {}){default}", range.start(), range.end())
     }
 
     fn value_name(self) -> &'static str {
@@ -161,6 +194,7 @@ impl Key {
             Self::DatabaseTimeout
             | Self::CatalogueRefresh
             | Self::SchedulerPeriod
+            | Self::RunTimeout
             | Self::CleaningPeriod
             | Self::HeaderTimeout
             | Self::BodyTimeout

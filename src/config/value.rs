@@ -1,9 +1,8 @@
 //! One value: from text to type. Each function says what it takes when it refuses.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use chrono_tz::Tz;
 use ipnet::IpNet;
@@ -11,29 +10,23 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
-use super::{LogFormat, MAX_SECONDS};
+use super::LogFormat;
 
 /// Why a value is refused; where it stands is added by the caller.
 pub(super) type Refusal = String;
 
-/// A whole number of at least `least`.
-pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+/// A whole number in `range`, of `unit`.
+pub(super) fn number<T: TryFrom<u64>>(
     text: &str,
-    least: &T,
+    range: &RangeInclusive<u64>,
+    unit: &str,
 ) -> Result<T, Refusal> {
-    let number = text.parse().ok().filter(|number| number >= least);
-    number.ok_or_else(|| format!("'{text}' is no whole number from {least} up"))
-}
-
-/// Whole seconds, from `least` to [`MAX_SECONDS`].
-pub(super) fn seconds(text: &str, least: u64) -> Result<Duration, Refusal> {
-    let seconds = text
-        .parse()
-        .ok()
-        .filter(|seconds| (least..=MAX_SECONDS).contains(seconds));
-    let refusal =
-        || format!("'{text}' is no whole number of seconds from {least} to {MAX_SECONDS}");
-    seconds.map(Duration::from_secs).ok_or_else(refusal)
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| {
+        let (least, most) = range.clone().into_inner();
+        format!("'{text}' is no whole number{unit} from {least} to {most}")
+    })
 }
 
 /// `on` or `off`.
@@ -187,25 +180,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_a_least_value() {
-        assert_eq!(number("1", &1_usize), Ok(1));
-        for text in ["0", "-1", "", "1.5", "16M", "99999999999999999999999"] {
-            let refusal = number(text, &1_usize).unwrap_err();
-            assert_eq!(refusal, format!("'{text}' is no whole number from 1 up"));
-        }
-    }
-
-    #[test]
-    fn seconds_have_both_bounds() {
-        assert_eq!(seconds("0", 0), Ok(Duration::ZERO));
-        assert_eq!(seconds("2592000", 1), Ok(Duration::from_secs(MAX_SECONDS)));
-        for (text, least) in [("0", 1), ("2592001", 0), ("1.5", 0), ("5s", 0)] {
-            let refusal = seconds(text, least).unwrap_err();
+    fn numbers_have_both_bounds() {
+        assert_eq!(number("1", &(1..=300), ""), Ok(1_usize));
+        assert_eq!(number("300", &(1..=300), ""), Ok(300_u32));
+        for text in ["0", "-1", "", "1.5", "16M", "301", "18446744073709551616"] {
+            let refusal = number::<u32>(text, &(1..=300), "").unwrap_err();
             assert_eq!(
                 refusal,
-                format!("'{text}' is no whole number of seconds from {least} to 2592000")
+                format!("'{text}' is no whole number from 1 to 300")
+            );
+            let refusal = number::<u64>(text, &(1..=300), " of seconds").unwrap_err();
+            assert_eq!(
+                refusal,
+                format!("'{text}' is no whole number of seconds from 1 to 300")
             );
         }
+        // One that its type does not hold.
+        assert!(number::<u8>("300", &(1..=300), "").is_err());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 13] = [
+const WRITTEN: [(&str, &[Privilege]); 15] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}tasks", &[Delete]),
     ("{p}taskjobs", &[Delete]),
@@ -43,6 +43,8 @@ const WRITTEN: [(&str, &[Privilege]); 13] = [
     ("{p}sidecar_nonces", &[Insert, Delete]),
     ("{p}sidecar_locks", &[Insert, Update]),
     ("{p}sidecar_runs", &[Insert, Update, Delete]),
+    ("{p}sidecar_answers", &[Insert, Update, Delete]),
+    ("{p}sidecar_downloads", &[Insert, Update, Delete]),
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.

@@ -139,13 +139,19 @@ pub(super) const SEARCHED: [Need; 15] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 5] = [
+pub(super) const OWN: [Need; 8] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
         "{p}sidecar_runs",
         "{f}taskjobstates_id {f}agents_id sends sent_at",
     ),
+    (
+        "{p}sidecar_answers",
+        "{f}agents_id sent_at heard_at address",
+    ),
+    ("{p}sidecar_downloads", "address fetched_at"),
+    ("{p}sidecar_jobs", "{f}taskjobs_id timeout"),
     (
         "{p}sidecar_hours",
         "{f}tasks_id weekday hour_start hour_end",

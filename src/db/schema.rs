@@ -4,7 +4,9 @@
 //! which is the only thing that needs the right to change the schema. For a database without a GLPI it makes the shared tables
 //! too, if and only if nothing else lives there.
 
-use std::collections::{HashMap, HashSet};
+mod missing;
+
+use std::collections::HashSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -14,12 +16,13 @@ use mysql_async::prelude::Queryable as _;
 use super::DbError;
 use super::grants::REFUSALS;
 use super::names::Names;
-use super::needs::{OWN, SHARED};
 use super::scratch::claim;
 use super::script::statements;
 
+pub use self::missing::{Lack, Missing, missing};
+
 /// The version of `sql/own.sql`; raised with each change of it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How many lock rows agents are spread over for their registration: the bucket is a hash of the device id modulo this. More make
 /// two agents wait for each other more rarely.
@@ -31,31 +34,6 @@ pub const FOUND_BUCKETS: u32 = 256;
 const SHARED_SQL: &str = include_str!("../../sql/shared.sql");
 const OWN_SQL: &str = include_str!("../../sql/own.sql");
 const STANDALONE_SQL: &str = include_str!("../../sql/standalone.sql");
-
-/// A table or column that the sidecar needs and the database lacks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Missing {
-    /// The table.
-    pub table: String,
-    /// The column; the whole table if none.
-    pub column: Option<String>,
-    /// Whether [`migrate`] makes it.
-    pub own: bool,
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.column {
-            Some(column) => write!(f, "{}.{column}", self.table)?,
-            None => write!(f, "table {}", self.table)?,
-        }
-        if self.own {
-            f.write_str(" (made by `fusion-sidecar migrate`)")
-        } else {
-            Ok(())
-        }
-    }
-}
 
 /// Why a schema is refused or was not made.
 #[derive(Debug, thiserror::Error)]
@@ -71,9 +49,9 @@ pub enum SchemaError {
     /// The connection has no database selected.
     #[error("no database is selected")]
     NoDatabase,
-    /// Something that is needed is not there.
-    #[error("the database lacks {}; or this account may not read them: `fusion-sidecar check` says which", list(.0))]
-    Lacks(Vec<Missing>),
+    /// Something that is needed is not there, or may not be read.
+    #[error("{0}")]
+    Lacks(Lack),
     /// A later version of the sidecar has been here.
     #[error("the sidecar's tables have version {found}, this program knows {VERSION}: update it")]
     Newer {
@@ -167,55 +145,6 @@ impl fmt::Display for Report {
     }
 }
 
-/// Which tables and columns that the sidecar needs are absent from `database`, the shared ones first. Columns it does not know are
-/// fine: later versions of GLPI and of the plugin add some.
-pub async fn missing(conn: &mut Conn, database: &str) -> Result<Vec<Missing>, mysql_async::Error> {
-    let present: Vec<(String, String)> = conn
-        .exec(
-            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?",
-            (database,),
-        )
-        .await?;
-    Ok(absent(&present))
-}
-
-fn absent(present: &[(String, String)]) -> Vec<Missing> {
-    let names = Names::fusioninventory();
-    let mut tables: HashMap<&str, HashSet<&str>> = HashMap::new();
-    for (table, column) in present {
-        tables.entry(table).or_default().insert(column);
-    }
-    let needed = SHARED
-        .iter()
-        .map(|need| (need, false))
-        .chain(OWN.iter().map(|need| (need, true)));
-    let mut found = Vec::new();
-    for (&(table, columns), own) in needed {
-        let table = names.replace(table);
-        let Some(known) = tables.get(table.as_str()) else {
-            found.push(Missing {
-                table,
-                column: None,
-                own,
-            });
-            continue;
-        };
-        let columns = columns
-            .split_whitespace()
-            .map(|column| names.replace(column));
-        found.extend(
-            columns
-                .filter(|column| !known.contains(column.as_str()))
-                .map(|column| Missing {
-                    table: table.clone(),
-                    column: Some(column),
-                    own,
-                }),
-        );
-    }
-    found
-}
-
 /// The tables of the selected database.
 async fn tables(conn: &mut Conn) -> Result<HashSet<String>, mysql_async::Error> {
     let names: Vec<String> = conn
@@ -249,7 +178,7 @@ pub async fn version(conn: &mut Conn) -> Result<Option<u32>, mysql_async::Error>
 pub async fn verify(conn: &mut Conn, database: &str) -> Result<(), SchemaError> {
     let lacks = missing(conn, database).await?;
     if !lacks.is_empty() {
-        return Err(SchemaError::Lacks(lacks));
+        return Err(SchemaError::Lacks(Lack::of(conn, lacks).await?));
     }
     refuse_newer(version(conn).await?)
 }
@@ -278,7 +207,7 @@ pub async fn migrate(
         .into_iter()
         .partition(|missing| missing.own);
     if !lacks.is_empty() {
-        return Err(SchemaError::Lacks(lacks));
+        return Err(SchemaError::Lacks(Lack::of(conn, lacks).await?));
     }
     make_own(conn, now).await?;
     let gone = own.into_iter().filter(|own| own.column.is_none());
@@ -416,49 +345,6 @@ fn created(statement: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Every column that the SQL files create, as MariaDB would list it.
-    fn all() -> Vec<(String, String)> {
-        let mut columns = Vec::new();
-        for statement in [SHARED_SQL, OWN_SQL].into_iter().flat_map(expanded) {
-            let Some(table) = created(&statement) else {
-                continue;
-            };
-            for line in statement
-                .lines()
-                .filter_map(|line| line.strip_prefix("  `"))
-            {
-                columns.push((table.to_owned(), line.split('`').next().unwrap().to_owned()));
-            }
-        }
-        columns
-    }
-
-    #[test]
-    fn the_sql_files_hold_all_that_is_needed() {
-        assert_eq!(absent(&all()), []);
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let mut columns = all();
-        columns.retain(|(table, column)| {
-            table != "glpi_groups_users"
-                && (table.as_str(), column.as_str())
-                    != ("glpi_plugin_fusioninventory_taskjobstates", "uniqid")
-                && table != "glpi_plugin_fusioninventory_sidecar_runs"
-        });
-        columns.push(("glpi_computers".into(), "added_by_a_later_glpi".into()));
-        let texts: Vec<String> = absent(&columns).iter().map(Missing::to_string).collect();
-        assert_eq!(
-            texts,
-            [
-                "table glpi_groups_users",
-                "glpi_plugin_fusioninventory_taskjobstates.uniqid",
-                "table glpi_plugin_fusioninventory_sidecar_runs (made by `fusion-sidecar migrate`)",
-            ]
-        );
-    }
 
     #[test]
     fn a_long_list_is_cut() {

@@ -13,6 +13,8 @@
 //! connection breaks, every request of the batch hears that the database is not available: it may or may not have been committed,
 //! and the agent asks again.
 
+use std::net::IpAddr;
+
 use chrono::NaiveDateTime;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -99,6 +101,8 @@ pub enum Step {
         before: u32,
         /// Whether sends are counted (policy `redux`).
         counted: bool,
+        /// The address that asked for it, if its file parts are fetched from there.
+        to: Option<IpAddr>,
     },
     /// It ends, or moves, if it is in one of these states.
     Move {

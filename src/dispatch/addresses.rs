@@ -71,6 +71,7 @@ mod tests {
         let approach = |prefix: &str, origin: Option<&str>| Approach {
             prefix: prefix.into(),
             origin: origin.map(str::to_owned),
+            client: None,
         };
         let own = |policy, plugin_base| Addresses {
             policy,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::file_part::{is_sha512, manifest_path};
 use super::hand_out::{Asked, HandOut};
 use super::{Approach, Backend, DispatchError, Dispatcher};
+use crate::db::writer::Step;
 use crate::domain::actors::Agent;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::{EntityId, LocationId, PackageId};
@@ -89,7 +90,14 @@ impl Dispatcher {
             };
             for run in &deliver {
                 match self.order(run, version, &packages, &mirrors, &parts, catalogue) {
-                    Ok(order) => hand_out.send(self.sending(run, &agent, Vec::new()), order),
+                    Ok(order) => {
+                        let mut sending = self.sending(run, &agent, Vec::new());
+                        if let Step::Send { to, .. } = &mut sending.step {
+                            // Its file parts are fetched from there, by one who does not say who it is.
+                            *to = approach.client;
+                        }
+                        hand_out.send(sending, order);
+                    }
                     Err(broken) if broken.stops_php && self.policy == Policy::Plugin => {
                         tracing::warn!(
                             agent.id = agent.id.0,

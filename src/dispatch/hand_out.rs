@@ -135,6 +135,7 @@ impl Dispatcher {
             agent: agent.id,
             before: run.sends,
             counted,
+            to: None,
         };
         change(run, step, lines)
     }

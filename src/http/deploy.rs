@@ -46,7 +46,13 @@ pub async fn rest(
             let order = dispatcher.deploy_jobs(machineid, version, &approach).await;
             answered(order, &line)
         }
-        Some("getFilePart") => part(&dispatcher, &query, &method, &headers, &line).await,
+        Some("getFilePart") => {
+            let answer = part(&dispatcher, &query, &method, &headers, &line).await;
+            if answer.status().is_success() {
+                dispatcher.hands_out_part(&approach);
+            }
+            answer
+        }
         Some("setStatus") => {
             let status = Status {
                 status: query.get("status"),

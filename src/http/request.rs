@@ -62,13 +62,12 @@ impl<S: Sync> FromRequestParts<S> for Approach {
             .extensions
             .get::<Prefix>()
             .map_or_else(String::new, |prefix| prefix.0.to_string());
-        let https = parts
-            .extensions
-            .get::<Client>()
-            .is_some_and(|client| client.https);
+        let client = parts.extensions.get::<Client>();
+        let https = client.is_some_and(|client| client.https);
         Ok(Self {
             prefix,
             origin: origin(https, &parts.headers),
+            client: client.map(|client| client.address),
         })
     }
 }

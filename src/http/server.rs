@@ -72,7 +72,7 @@ pub struct Secure(pub bool);
 ///
 /// # Errors
 ///
-/// When the certificate or key that `settings` name cannot be used ([`tls::TlsError`] inside). Failures of single
+/// When the certificate or key that `settings` name cannot be used ([`config::Faults`] inside). Failures of single
 /// connections are none.
 pub async fn serve(
     listener: TcpListener,

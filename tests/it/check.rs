@@ -1,5 +1,7 @@
 //! `check`: what it says of a first day's mistakes.
 
+#[path = "check/crons.rs"]
+mod crons;
 #[path = "check/hours.rs"]
 mod hours;
 #[path = "check/maintenance.rs"]
@@ -209,7 +211,8 @@ async fn everything_is_looked_at_without_a_database() {
     assert_errors(
         &site.check().await,
         &[
-            "tls: ",
+            "tls: tls-cert: ",
+            "tls: tls-key: ",
             "files/repository: ",
             "files/manifests: ",
             "/nowhere: entity not found",

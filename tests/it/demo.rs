@@ -293,6 +293,32 @@ async fn an_interrupt_while_the_agent_runs_ends_everything() {
     in_order(&said, &["demo: prepared once: 1 new runs", " finished ("]);
 }
 
+#[tokio::test]
+async fn a_second_demo_in_the_same_directory_is_told_so_and_one_after_a_kill_goes_on() {
+    let kept = tempfile::tempdir().unwrap();
+    let dir = kept.path().to_str().unwrap();
+    let mut first = Demo::start(&["--dir", dir], |_| {});
+    first.line("finished (").await;
+    let second = Command::new(env!("CARGO_BIN_EXE_fusion-sidecar"))
+        .args(["demo", "--listen", "127.0.0.1:0", "--dir", dir])
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8([second.stdout, second.stderr].concat()).unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(
+        said,
+        format!("fusion-sidecar: another demo uses {dir}; end it, or name another directory\n")
+    );
+
+    first.signal("KILL").await;
+    // At once, while its server may still be ending.
+    let (said, status) = Demo::start(&["--exit", "--dir", dir], |_| {}).end().await;
+    assert!(status.success(), "{said:#?}");
+    in_order(&said, &["demo: the sample fleet is there", " finished ("]);
+    first.end().await;
+}
+
 #[rstest]
 #[case(10)]
 #[case(300)]

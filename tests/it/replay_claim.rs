@@ -8,6 +8,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::database::{self, TestDb};
+use crate::support::listen;
 use crate::support::process::url;
 use crate::support::site::expand;
 use crate::support::until::until;
@@ -15,8 +16,6 @@ use crate::support::until::until;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-sidecar");
 const RUNS: &str = "glpi_plugin_fusioninventory_taskjobstates";
 const AGENTS: &str = "glpi_plugin_fusioninventory_agents";
-/// Nobody listens there.
-const NOBODY: &str = "http://127.0.0.1:1/x";
 
 /// A directory with a base that watches `watched` and one recording with `rows`.
 fn recording(watched: &[&str], rows: &Value) -> tempfile::TempDir {
@@ -48,7 +47,8 @@ fn command(db: &TestDb, url_of_agents: &str, dir: &Path, more: &[&str]) -> Comma
 }
 
 fn replay(db: &TestDb, dir: &Path, more: &[&str]) -> Output {
-    command(db, NOBODY, dir, more).output().unwrap()
+    let nobody = listen::closing();
+    command(db, &nobody, dir, more).output().unwrap()
 }
 
 /// What a replay that played nothing complained of.
@@ -58,7 +58,7 @@ fn complaint(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// That it was played: without a server it differs.
+/// That it was played: without an answer it differs.
 fn played(output: &Output) {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(

@@ -7,6 +7,7 @@ use fusion_sidecar::db::scratch::claim::{self, ClaimError};
 use rstest::rstest;
 
 use crate::support::database::{self, TestDb};
+use crate::support::listen;
 use crate::support::process::{Sidecar, url};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-sidecar");
@@ -183,13 +184,28 @@ async fn without_a_database_what_needs_no_rows_is_played() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_gone_differs() {
-    let output = replay(&[
-        "--url",
-        "http://127.0.0.1:1/x",
-        "--filter",
-        "getconfig-unknown-agent",
-    ]);
+async fn without_a_server_one_error_says_so_and_nothing_is_played() {
+    let db = given().await;
+    let database = url(&db);
+    for more in [&[][..], &["--database-url", &database]] {
+        let output = replay(&[&["--url", "http://127.0.0.1:1/x"], more].concat());
+        assert_eq!(said(&output), "");
+        let complaint = complaint(&output);
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        assert!(
+            complaint.starts_with(
+                "fusion-sidecar: nothing was played: no server at http://127.0.0.1:1/x: "
+            ),
+            "{complaint}"
+        );
+        assert!(!busy(&db).await);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_differs() {
+    let url = listen::closing();
+    let output = replay(&["--url", &url, "--filter", "getconfig-unknown-agent"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = said(&output);
     assert!(

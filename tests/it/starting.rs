@@ -73,9 +73,17 @@ async fn a_table_that_may_not_be_read_is_not_said_to_be_gone() {
     for command in [&SERVE[..], &["migrate"]] {
         assert_eq!(
             refused(command, &url),
-            "fusion-sidecar: the database lacks table glpi_groups; or this account may not read them: `fusion-sidecar check` says which\n"
+            "fusion-sidecar: this account has no SELECT right on table glpi_groups, if that is there; `fusion-sidecar check` shows the GRANT\n"
         );
     }
+
+    // One that is gone is, to an account that might read it.
+    db.exec("DROP TABLE glpi_groups_users").await;
+    assert_eq!(
+        refused(&SERVE, &url),
+        "fusion-sidecar: the database lacks table glpi_groups_users; this account has no SELECT right on table glpi_groups, \
+         if that is there; `fusion-sidecar check` shows the GRANT\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

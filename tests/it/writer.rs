@@ -82,6 +82,7 @@ async fn a_run_that_is_sent_and_put_off_at_once_has_no_sends() {
         agent: AgentId(1),
         before: 0,
         counted: true,
+        to: None,
     };
     let defer = Step::Defer {
         from: StateSet::from(RunState::Sent),

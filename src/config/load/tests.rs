@@ -5,6 +5,8 @@ use crate::config::options::Source;
 use crate::config::{DEFAULT_PREFIXES, LogFormat};
 use crate::domain::policy::Policy;
 
+mod ranges;
+
 const URL: &str = "mysql://u:geheim@h/d";
 
 fn flags<const N: usize>(values: [(Key, &str); N]) -> Options {
@@ -71,7 +73,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 26);
+    assert_eq!(count, 27);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -98,6 +100,7 @@ fn every_option_reaches_its_setting() {
             (Key::MaxSends, "4"),
             (Key::Scheduler, "off"),
             (Key::SchedulerPeriod, "5"),
+            (Key::RunTimeout, "22"),
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
@@ -183,9 +186,10 @@ fn every_option_reaches_its_setting() {
         (
             scheduler.cleaning_period.as_secs(),
             scheduler.cleaning_batch,
-            scheduler.keep_runs
+            scheduler.keep_runs,
+            scheduler.run_timeout.as_secs()
         ),
-        (19, 20, 21)
+        (19, 20, 21, 22)
     );
     assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
@@ -245,28 +249,27 @@ fn all_faults_of_all_layers_are_reported_with_their_place() {
             &format!("lisen: {path} line 1 column 1: no option has this name"),
             "timezone: --timezone: 'Mars' is no time zone such as Europe/Berlin",
             "database-url: --database-url: names no database: it ends in /NAME",
-            &format!("max-body: {path} line 2 column 1: 'x' is no whole number from 1 up"),
+            &format!(
+                "max-body: {path} line 2 column 1: 'x' is no whole number from 1 to 1073741824"
+            ),
             "policy: FUSION_SIDECAR_POLICY: 'strict' is no policy: redux or plugin",
         ]
     );
 }
 
 #[test]
-fn bounds_of_cleaning() {
-    let values = [
-        (Key::DatabaseUrl, URL),
-        (Key::CleaningPeriod, "0"),
-        (Key::CleaningBatch, "0"),
-        (Key::KeepRuns, "0"),
-    ];
-    assert_eq!(
-        faults(values),
-        [
-            "cleaning-period: --cleaning-period: '0' is no whole number of seconds from 1 to 2592000",
-            "cleaning-batch: --cleaning-batch: '0' is no whole number from 1 up",
-            "keep-runs: --keep-runs: '0' is no whole number from 1 up",
-        ]
-    );
+fn runs_may_be_silent_for_ever() {
+    for (values, expected) in [
+        (vec![], Duration::from_hours(2)),
+        (vec![(Key::RunTimeout, "0")], Duration::ZERO),
+    ] {
+        let mut options = flags([(Key::DatabaseUrl, URL)]);
+        for (key, value) in values {
+            options.set(key, value, Source::Flag);
+        }
+        let settings = load(&options, &Environment::default()).unwrap();
+        assert_eq!(settings.scheduler.run_timeout, expected);
+    }
 }
 
 #[test]
@@ -296,7 +299,7 @@ fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
         assert!(shown[0].contains(fault), "{shown:?}");
         assert_eq!(
             shown[1..],
-            ["max-sends: --max-sends: 'x' is no whole number from 1 up"]
+            ["max-sends: --max-sends: 'x' is no whole number from 1 to 1000"]
         );
     }
     // One that can be read, and has no database in it.
@@ -305,6 +308,36 @@ fn beside_a_file_that_cannot_be_read_nothing_is_said_to_be_missing() {
     assert!(
         shown.len() == 2 && shown[1].starts_with("database-url: is missing"),
         "{shown:?}"
+    );
+}
+
+#[test]
+fn a_misspelt_name_is_one_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    for (text, name) in [
+        ("glpi_dir = '/x'".to_owned(), "glpi_dir"),
+        ("glpi-dri = '/x'".to_owned(), "glpi-dri"),
+        ("database-ulr-file = '/x'".to_owned(), "database-ulr-file"),
+        ("Database-URL = 'x'".to_owned(), "Database-URL"),
+        ("glpi-dir = 1.5".to_owned(), "glpi-dir"),
+        (
+            format!("database-url = '{URL}'\ntls_cert = '/c'\ntls-key = '/k'"),
+            "tls_cert",
+        ),
+    ] {
+        fs::write(&path, &text).unwrap();
+        let shown = faults([(Key::Config, path.to_str().unwrap())]);
+        assert!(
+            shown.len() == 1 && shown[0].starts_with(&format!("{name}: ")),
+            "{text}: {shown:?}"
+        );
+    }
+    let environment = Environment::from_iter([("FUSION_SIDECAR_GLPI_DIRR", "/x")]);
+    let shown = load(&Options::default(), &environment).unwrap_err();
+    assert_eq!(
+        shown.to_string(),
+        "FUSION_SIDECAR_GLPI_DIRR: no option has this variable"
     );
 }
 

@@ -1,6 +1,7 @@
 //! One batch in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
@@ -8,17 +9,24 @@ use mysql_async::{Params, Transaction, Value};
 
 use super::{Change, Line, Outcome, Request, Step, findings};
 use crate::db::agents::{Contact, with_version};
-use crate::db::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
+use crate::db::bulk::{LIST_MAX, add_lines, list, marks, pad};
 use crate::db::{Db, DbError};
 use crate::domain::ids::{AgentId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Effect, RunState, on_report, on_report_as_plugin};
+
+mod sends;
+
+/// An answer: its agent, and when it was given.
+type Answer = (AgentId, NaiveDateTime);
 
 /// State of a run inside the transaction.
 #[derive(Debug, Clone, Copy)]
 struct Locked {
     state: RunState,
     sends: u32,
+    /// The answer that handed it out last, if that was noted.
+    answer: Option<Answer>,
 }
 
 /// What a transaction writes, gathered over its requests. Of a run's several moves the last one counts.
@@ -30,8 +38,19 @@ struct Gathered<'a> {
     deferred: BTreeMap<RunId, (NaiveDateTime, u32, u32)>,
     /// Sends counted: to whom, how many, when the last.
     sends: BTreeMap<RunId, (AgentId, u32, NaiveDateTime)>,
+    /// Answers that were given, with their address, or of whose runs their agents spoke: when.
+    answers: BTreeMap<Answer, (NaiveDateTime, Option<IpAddr>)>,
     /// Log lines in the order of the changes.
     lines: Vec<(NaiveDateTime, &'a Change, &'a Line)>,
+}
+
+impl Gathered<'_> {
+    /// At `at` the agent of `answer` was heard of.
+    fn heard(&mut self, answer: Answer, at: NaiveDateTime, from: Option<IpAddr>) {
+        let (last, address) = self.answers.entry(answer).or_insert((at, from));
+        *last = at.max(*last);
+        *address = from.or(*address);
+    }
 }
 
 /// Writes `requests`; with `skip` none of those whose run or agent somebody has locked, of which it returns that.
@@ -79,7 +98,7 @@ pub(super) async fn write(
         outcomes.push(Ok(made));
     }
     write_states(db, tx, &gathered).await?;
-    write_sends(db, tx, &gathered).await?;
+    sends::write(db, tx, &gathered).await?;
     write_lines(db, tx, &gathered).await?;
     write_contacts(db, tx, &requests).await?;
     Ok(outcomes)
@@ -147,6 +166,9 @@ async fn skipped(
     Ok(held)
 }
 
+/// Run, state, sends, and the agent and moment of the last one.
+type LockedRow = (u64, u32, Option<u32>, Option<u32>, Option<NaiveDateTime>);
+
 /// Locks all runs of all requests, in ascending order: two instances never wait for each other crosswise.
 async fn lock_runs(
     db: &Db,
@@ -162,13 +184,12 @@ async fn lock_runs(
     let mut locked = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(LIST_MAX) {
         let text = format!(
-            "/* lock_runs */ SELECT r.id, r.state, s.sends FROM {{p}}taskjobstates r \
+            "/* lock_runs */ SELECT r.id, r.state, s.sends, s.{{f}}agents_id, s.sent_at FROM {{p}}taskjobstates r \
              LEFT JOIN {{p}}sidecar_runs s ON s.{{f}}taskjobstates_id = r.id WHERE r.id IN ({}) ORDER BY r.id FOR UPDATE",
             marks(chunk.len())
         );
-        let rows: Vec<(u64, u32, Option<u32>)> =
-            tx.exec(db.names.replace(&text), list(chunk)).await?;
-        for (id, code, sends) in rows {
+        let rows: Vec<LockedRow> = tx.exec(db.names.replace(&text), list(chunk)).await?;
+        for (id, code, sends, agent, sent_at) in rows {
             let state = RunState::from_code(code).ok_or_else(|| DbError::CorruptRow {
                 table: "taskjobstates",
                 column: "state",
@@ -179,6 +200,7 @@ async fn lock_runs(
                 Locked {
                     state,
                     sends: sends.unwrap_or_default(),
+                    answer: agent.map(AgentId).zip(sent_at),
                 },
             );
         }
@@ -195,6 +217,12 @@ async fn follow(
     run: &mut Locked,
     gathered: &mut Gathered<'_>,
 ) -> Result<Outcome, DbError> {
+    if let Step::Report { .. } | Step::Defer { .. } | Step::Log = change.step
+        && let Some(answer) = run.answer
+    {
+        // Whatever becomes of it: the agent is alive.
+        gathered.heard(answer, request.at, None);
+    }
     if change.unless.contains(run.state) {
         return Ok(Outcome::Missed);
     }
@@ -204,6 +232,7 @@ async fn follow(
             agent,
             before,
             counted,
+            to,
         } => {
             let resent = *counted && run.state == RunState::Sent;
             if run.state != RunState::Prepared && !resent || *counted && run.sends != *before {
@@ -214,6 +243,9 @@ async fn follow(
                 gathered
                     .sends
                     .insert(change.run, (*agent, run.sends, request.at));
+                let answer = (*agent, request.at);
+                run.answer = Some(answer);
+                gathered.heard(answer, request.at, *to);
             }
             RunState::Sent
         }
@@ -228,6 +260,7 @@ async fn follow(
             gathered.deferred.insert(change.run, deferral);
             // Whatever was counted belonged to the sends before, be it in this batch.
             run.sends = 0;
+            run.answer = None;
             gathered.sends.remove(&change.run);
             RunState::Prepared
         }
@@ -299,23 +332,6 @@ async fn write_states(
         }
     }
     Ok(())
-}
-
-async fn write_sends(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    gathered: &Gathered<'_>,
-) -> Result<(), DbError> {
-    let sends: Vec<[Value; 4]> = gathered
-        .sends
-        .iter()
-        .map(|(run, (agent, sends, at))| {
-            [run.0.into(), agent.0.into(), (*sends).into(), (*at).into()]
-        })
-        .collect();
-    let head = "/* count_sends */ INSERT INTO {p}sidecar_runs ({f}taskjobstates_id, {f}agents_id, sends, sent_at)";
-    let tail = "ON DUPLICATE KEY UPDATE sends = VALUES(sends), sent_at = VALUES(sent_at)";
-    insert(db, tx, head, &sends, tail).await
 }
 
 async fn write_lines(

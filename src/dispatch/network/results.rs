@@ -88,10 +88,15 @@ impl Dispatcher {
             return Ok(Taken::Own);
         }
         let agent = self.any_agent(message.hello.device_id).await?;
-        Ok(match agent {
-            Some(agent) if self.reported_run(&agent, message).await?.is_some() => Taken::Own,
-            _ => Taken::Foreign,
-        })
+        let run = match agent {
+            Some(agent) => self.reported_run(&agent, message).await?,
+            None => None,
+        };
+        Ok(run.map_or(Taken::Foreign, |run| {
+            // PHP takes the report, and knows nothing of the other runs of the answer.
+            self.signs.spoke_of(run.id);
+            Taken::Own
+        }))
     }
 
     /// Takes a message where there is no PHP to pass it to: its run moves, its log grows; the devices in it are counted and logged, as

@@ -29,25 +29,6 @@ async fn what_fails_ends_with_code_1_and_says_why() {
     let (code, _, log) = on(&nobody, &["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(code, 1);
     assert!(log.contains("nobody_of_that_name"), "{log}");
-
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let path = file.path().to_str().unwrap();
-    let arguments = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--tls-cert",
-        path,
-        "--tls-key",
-        path,
-    ];
-    let (code, _, log) = on(&url, &arguments);
-    assert_eq!(code, 1);
-    assert!(
-        log.contains(&format!("the certificate for TLS: {path}")),
-        "{log}"
-    );
-    assert!(!log.contains("answering agents"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

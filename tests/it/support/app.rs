@@ -12,6 +12,7 @@ use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::clean::{Cleaning, Summary};
+use fusion_sidecar::work::expire::Expiry;
 use fusion_sidecar::work::prepare::Preparation;
 use tokio::net::TcpListener;
 
@@ -136,6 +137,18 @@ impl TestApp {
             .await
             .map(drop)
             .map_err(|error| error.to_string())
+    }
+
+    /// What ends silent runs on its database.
+    pub(crate) fn expiry(&self) -> Expiry {
+        let Settings {
+            timezone,
+            dispatch,
+            scheduler,
+            ..
+        } = &self.settings;
+        let (db, clock) = (self.running.db.clone(), self.clock.clone());
+        Expiry::new(db, clock, *timezone, dispatch.policy, scheduler.run_timeout)
     }
 
     /// One cleaning pass, as `serve` or `once` makes it.

@@ -23,3 +23,11 @@ pub(crate) async fn serving(router: Router) -> SocketAddr {
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
+
+/// The address of agents at a server that closes every connection, as long as the test runs.
+pub(crate) fn closing() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    format!("http://{address}/x")
+}
