@@ -95,7 +95,8 @@ fn missing() -> Response {
 
 /// Passes a request to PHP and its answer back.
 pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields) -> Response {
-    match ask(upstream, head, body).await {
+    let query = head.uri.query().map(str::to_owned);
+    match ask(upstream, head, query.as_deref(), body).await {
         Ok(response) => response,
         Err(UpstreamError::TooLarge) => error::unread_plain(BodyRejection::TooLarge, line),
         Err(failed) => {
@@ -105,19 +106,24 @@ pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields
     }
 }
 
-/// The same, where the caller says what becomes of an error.
+/// The same, where the caller says what goes along as query, and what becomes of an error.
 ///
 /// # Errors
 ///
 /// When PHP gives no answer.
-pub async fn ask(upstream: &Upstream, head: Head, body: Body) -> Result<Response, UpstreamError> {
+pub async fn ask(
+    upstream: &Upstream,
+    head: Head,
+    query: Option<&str>,
+    body: Body,
+) -> Result<Response, UpstreamError> {
     let prefix = head.approach.prefix.as_str();
     let request = Passed {
         client: head.client.address,
         https: head.client.https,
         method: head.method,
         path: head.uri.path().strip_prefix(prefix).unwrap_or_default(),
-        query: head.uri.query(),
+        query,
         headers: head.headers,
         body,
     };

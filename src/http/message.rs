@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -19,6 +19,7 @@ use crate::dispatch::prolog::Welcome;
 use crate::proto::charset::to_utf8;
 use crate::proto::envelope::{Coding, OpenError, open};
 use crate::proto::network::{self, Report};
+use crate::proto::relayed::{reads_alike, relayed_as};
 use crate::proto::xml::{Element, Reply, Request, XmlError, judge_request};
 use crate::telemetry::metrics::BODY_BYTES;
 
@@ -35,8 +36,8 @@ const INVENTORY: &str = "INVENTORY";
 /// A message as it is understood.
 struct Message {
     request: Request,
-    /// PHP finds the same fields.
-    clear: bool,
+    /// The content type under which PHP finds the same fields, if it does.
+    clear: Option<&'static str>,
     /// What it says of a run, if it is about one.
     report: Report,
     /// Coding of the answer.
@@ -106,9 +107,9 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
             Err(failed) => error::xml(&failed, coding, line),
         };
     }
-    if web.upstream.is_some() && !clear {
+    if web.upstream.is_some() && clear.is_none() {
         line.error("xml-ambiguous");
-        let text = "a field of the message is repeated, or written in an unusual way";
+        let text = "the message can be read in more than one way";
         return error::xml_text(StatusCode::BAD_REQUEST, text, coding);
     }
     if let Some(query) = about {
@@ -124,13 +125,18 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         }
     }
     // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
-    if let Some(upstream) = &web.upstream {
+    if let (Some(upstream), Some(kind)) = (&web.upstream, clear) {
         if about.is_none()
             && let Err(failed) = web.dispatcher.admit_inventory(&hello).await
         {
             return error::xml(&failed, coding, line);
         }
-        return match forward::ask(upstream, head, body.into()).await {
+        // PHP compares the type to the letter; a query would make it take the message for REST, and a coding be undone on the way.
+        let mut head = head;
+        head.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        head.headers.remove(CONTENT_ENCODING);
+        return match forward::ask(upstream, head, None, body.into()).await {
             Ok(response) => response,
             Err(failed) => forward::no_answer_xml(&failed, coding, line),
         };
@@ -148,6 +154,7 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         ..
     } = web.limits;
     let kind = head.headers.get(CONTENT_TYPE);
+    let repeated = head.headers.get_all(CONTENT_TYPE).iter().nth(1).is_some();
     let kind = kind
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
@@ -160,6 +167,10 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         let text = to_utf8(&opened.body);
         let (request, clear) =
             judge_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
+        let clear =
+            (clear && !reports && !repeated && reads_alike(&opened.body, &text, &request, &limits))
+                .then(|| relayed_as(&opened, &body, max_inflated))
+                .flatten();
         let query = request.query.as_deref().filter(|_| reports);
         let about_run = query.and_then(NetworkQuery::parse);
         let report = about_run.map(|_| network::read(&text)).unwrap_or_default();

@@ -95,7 +95,8 @@ pub fn parse_request(text: &str, limits: &Limits) -> Result<Request, XmlError> {
     judge_request(text, limits).map(|(request, _)| request)
 }
 
-/// The same, and whether every other reader finds the same fields: none is repeated, prefixed, in another case, with attributes, or in parts.
+/// The same, and whether every other reader finds the same fields: none is repeated, prefixed, in another case, with attributes, or in parts, and
+/// the document is plain XML 1.0.
 ///
 /// # Errors
 /// As [`parse_request`].
@@ -232,6 +233,9 @@ impl<'l> Walk<'l> {
                 if self.started || !is_declaration(declaration) {
                     return Err(Fault::Syntax);
                 }
+                self.unclear |= declaration
+                    .version()
+                    .is_ok_and(|version| &*version != "1.0");
             }
             Event::DocType(_) => return Err(XmlError::Doctype.into()),
             Event::PI(instruction) => {
@@ -239,9 +243,12 @@ impl<'l> Walk<'l> {
                 if !is_name(target) || target.eq_ignore_ascii_case("xml") {
                     return Err(Fault::Syntax);
                 }
-                self.unclear |= self.capture.is_some();
+                self.unclear |= self.capture.is_some() || !target.is_ascii();
             }
-            Event::Comment(_) => self.unclear |= self.capture.is_some(),
+            Event::Comment(comment) => {
+                // `--->` ends a comment for some only.
+                self.unclear |= self.capture.is_some() || comment.ends_with('-');
+            }
             Event::Start(start) => self.start(start)?,
             Event::Empty(start) => {
                 self.start(start)?;
@@ -296,6 +303,7 @@ impl<'l> Walk<'l> {
         self.filled |= self.depth > 0 || attributes;
         self.depth += 1;
         self.elements += 1;
+        self.unclear |= !start.is_ascii();
 
         if let Some(capture) = &mut self.capture {
             capture.nested = true;
