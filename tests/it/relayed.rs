@@ -226,6 +226,26 @@ async fn no_message_of_a_real_agent_is_refused() {
     }
 }
 
+/// The inventory of this machine, as the real agent writes it.
+#[tokio::test]
+async fn a_whole_inventory_of_the_real_agent_is_not_refused() {
+    let (app, php) = with_php(|_| {}).await;
+    let mut agent = tokio::process::Command::new("fusioninventory-inventory");
+    let made = agent.output().await.unwrap();
+    let inventory = String::from_utf8(made.stdout).unwrap();
+    assert!(
+        inventory.contains("<QUERY>INVENTORY</QUERY>"),
+        "{inventory}"
+    );
+    let answer = app.post(&inventory, Coding::Zlib).await;
+    assert_eq!(
+        (answer.status, answer.header("x-php")),
+        (200, Some("1")),
+        "{inventory}"
+    );
+    assert_eq!(php.imported().len(), 1);
+}
+
 #[rstest]
 #[case::zlib("application/x-compress-zlib", Coding::Zlib)]
 #[case::case_and_parameters("Application/X-Compress-Zlib; a=b", Coding::Zlib)]
