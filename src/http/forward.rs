@@ -131,6 +131,7 @@ pub async fn ask(
 }
 
 /// What an agent is told whose message PHP did not take.
+#[must_use]
 pub fn no_answer_xml(failed: &UpstreamError, coding: Coding, line: &LineFields) -> Response {
     note(failed, line);
     error::xml_text(status(failed), "GLPI did not answer", coding)

@@ -100,10 +100,7 @@ fn charset(body: &[u8]) -> Option<Charset> {
     let head = rest.get(..rest.len().min(DECLARATION))?;
     let end = head.windows(2).position(|pair| pair == b"?>")?;
     let declaration = str::from_utf8(head.get(..end)?).ok()?;
-    let label = encoding(declaration)?;
-    let Some(label) = label.map(str::to_ascii_lowercase) else {
-        return Some(Charset::Utf8);
-    };
+    let label = encoding(declaration)?.to_ascii_lowercase();
     if label == "utf-8" {
         return Some(Charset::Utf8);
     }
@@ -126,19 +123,19 @@ fn charset(body: &[u8]) -> Option<Charset> {
     known.then_some(Charset::Ascii)
 }
 
-/// The charset that a declaration names, if it names one; none at all when the declaration is not exactly as XML 1.0 has it.
-fn encoding(declaration: &str) -> Option<Option<&str>> {
+/// The charset that a declaration names, UTF-8 if it names none; none when the declaration is not exactly as XML 1.0 has it.
+fn encoding(declaration: &str) -> Option<&str> {
     let mut rest = declaration;
     let mut names = ["version", "encoding", "standalone"].into_iter();
-    let mut label = None;
+    let mut label = "utf-8";
     let mut any = false;
     let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
     while !rest.trim_start_matches(blank).is_empty() {
-        let named = rest.trim_start_matches(blank);
-        if named.len() == rest.len() {
+        let part = rest.trim_start_matches(blank);
+        if part.len() == rest.len() {
             return None;
         }
-        let (name, value) = named.split_once('=')?;
+        let (name, value) = part.split_once('=')?;
         let name = name.trim_end_matches(blank);
         let value = value.trim_start_matches(blank);
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
@@ -146,7 +143,7 @@ fn encoding(declaration: &str) -> Option<Option<&str>> {
         names.find(|expected| *expected == name)?;
         match name {
             "version" if value == "1.0" => any = true,
-            "encoding" if any => label = Some(value),
+            "encoding" if any => label = value,
             "standalone" if any && matches!(value, "yes" | "no") => {}
             _ => return None,
         }
