@@ -31,6 +31,7 @@ pub mod schema;
 pub mod scratch;
 pub mod script;
 pub mod site;
+pub mod wakeup;
 pub mod writer;
 
 mod bulk;

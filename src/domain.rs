@@ -20,3 +20,4 @@ pub mod run;
 pub mod schedule;
 pub mod site;
 pub mod timeslot;
+pub mod wakeup;
