@@ -64,6 +64,24 @@ fn declarations() {
 }
 
 #[test]
+fn marks_that_parsers_read_differently() {
+    for (content, expected) in [
+        ("<!-- a --><?p i?><A b='c'>&#233;<![CDATA[d]]></A>", true),
+        ("<!-- a --->", false),
+        ("<é/>", false),
+        ("<A é='b'/>", false),
+        ("<?é b?>", false),
+    ] {
+        let text = message("", "pc-1", content);
+        let read = judge_request(&text, &Limits::default());
+        let clear = read.is_ok_and(|(request, clear)| {
+            clear && reads_alike(text.as_bytes(), &text, &request, &Limits::default())
+        });
+        assert_eq!(clear, expected, "{content}");
+    }
+}
+
+#[test]
 fn bytes_that_are_no_utf8() {
     let bytes = |text: String| -> Vec<u8> {
         text.chars()
