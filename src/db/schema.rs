@@ -183,6 +183,11 @@ pub async fn verify(conn: &mut Conn, database: &str) -> Result<(), SchemaError> 
     refuse_newer(version(conn).await?)
 }
 
+/// Whether everything is there, at this program's version.
+pub async fn is_current(conn: &mut Conn, database: &str) -> Result<bool, SchemaError> {
+    Ok(missing(conn, database).await?.is_empty() && version(conn).await? == Some(VERSION))
+}
+
 /// Makes the sidecar's own tables in the selected database, with `standalone` the shared ones too. Doing it again changes nothing.
 ///
 /// MariaDB commits each change of a schema by itself. So a migration that was cut off leaves some tables; the next one makes the
