@@ -17,13 +17,13 @@ use crate::dispatch::contact::Hello;
 use crate::dispatch::network::{NetworkMessage, NetworkQuery, Taken};
 use crate::dispatch::prolog::Welcome;
 use crate::proto::charset::to_utf8;
-use crate::proto::envelope::{Coding, OpenError, open};
+use crate::proto::envelope::{Coding, OpenError, Opened, open};
 use crate::proto::network::{self, Report};
 use crate::proto::relayed::{reads_alike, relayed_as};
 use crate::proto::xml::{Element, Reply, Request, XmlError, judge_request};
 use crate::telemetry::metrics::BODY_BYTES;
 
-/// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
+/// Messages up to this size, packed and unpacked, are read where they arrive, bytes: a PROLOG has some hundred.
 const SMALL: usize = 4 * 1024;
 
 /// The message that asks for orders. One that the plugin does not know is answered as this one (10.0.6+1.1), behind a line of text
@@ -158,18 +158,16 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
     let kind = kind
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let len = body.len();
     // With PHP behind, a message about a run is PHP's to understand.
     let reports = web.upstream.is_none();
-    let work = move || {
-        let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed)?;
+    let understand = move |opened: &Opened, body: &[u8]| {
         let coding = opened.answer;
         let text = to_utf8(&opened.body);
         let (request, clear) =
             judge_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
         let clear =
             (clear && !reports && !repeated && reads_alike(&opened.body, &text, &request, &limits))
-                .then(|| relayed_as(&opened, &body, max_inflated))
+                .then(|| relayed_as(opened, body, max_inflated))
                 .flatten();
         let query = request.query.as_deref().filter(|_| reports);
         let about_run = query.and_then(NetworkQuery::parse);
@@ -181,16 +179,19 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
             coding,
         })
     };
-    // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
-    if len <= SMALL {
-        return work();
+    // Inflating and parsing are work for the processor: a message that is large, packed or not, must not hold up the others of its thread.
+    if body.len() <= SMALL
+        && let Ok(opened) = open(kind.as_deref(), &body, max_inflated.min(SMALL))
+    {
+        return understand(&opened, &body);
     }
     // The others wait for a place as long as a request may take.
     let Ok(place) = Arc::clone(&web.unpacking).acquire_owned().await else {
         return Err(Unreadable::Gone);
     };
     let read = tokio::task::spawn_blocking(move || {
-        let read = work();
+        let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed);
+        let read = opened.and_then(|opened| understand(&opened, &body));
         drop(place);
         read
     });
