@@ -216,21 +216,21 @@ pub struct Before {
 }
 
 impl Before {
-    /// What `agent` hears: of its own runs, if it has some, else of all.
-    #[must_use]
-    pub fn success(&self, agent: AgentId) -> Success {
-        if let Some(tally) = self.agents.get(&agent) {
-            return (*tally).into();
-        }
+    /// What each agent hears: of its own runs, if it has some, else of all.
+    pub fn by_agent(&self) -> impl Fn(AgentId) -> Success {
         let mut all = Tally::default();
         for tally in self.agents.values() {
             all.open = all.open.saturating_add(tally.open);
             all.well = all.well.saturating_add(tally.well);
             all.ill = all.ill.saturating_add(tally.ill);
         }
-        match all.into() {
+        let of_all = match all.into() {
             Success::Yes if !self.settled => Success::Pending,
             success => success,
+        };
+        move |agent| {
+            let own = self.agents.get(&agent);
+            own.map_or(of_all, |tally| (*tally).into())
         }
     }
 }

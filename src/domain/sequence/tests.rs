@@ -123,7 +123,7 @@ fn success_of_the_agent_itself_else_of_the_whole_job() {
             agents: agents.into_iter().collect(),
             settled,
         };
-        assert_eq!(before.success(own), expected, "{before:?}");
+        assert_eq!(before.by_agent()(own), expected, "{before:?}");
     }
 }
 
