@@ -122,9 +122,9 @@ impl Dispatcher {
                     Policy::Plugin => actor_of_any,
                     Policy::Redux => is_actor(job),
                 },
-                awaits_success: sequence(job)
+                awaits: sequence(job)
                     .and_then(|sequence| sequence.place(job.id)?.1)
-                    .is_some_and(|before| open_jobs.contains(&before)),
+                    .filter(|before| open_jobs.contains(before)),
                 is_duplicate: seen.contains(&key),
             });
             // One that ends here stands in nobody's way.

@@ -6,6 +6,7 @@
 use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
+use super::ids::JobId;
 use super::policy::Policy;
 use super::run::RunState;
 use super::schedule::{Dates, Phase};
@@ -45,8 +46,8 @@ pub struct Question<'a> {
     pub exec_slot: Option<&'a Week>,
     /// The agent is among the actors.
     pub is_actor: bool,
-    /// The agent has an open run of the job whose success this one waits for.
-    pub awaits_success: bool,
+    /// The job whose success this one waits for, if the agent has an open run of it.
+    pub awaits: Option<JobId>,
     /// An older open run of the same job, target and agent exists.
     pub is_duplicate: bool,
 }
@@ -205,7 +206,7 @@ fn decide_redux(q: &Question<'_>) -> Decision {
         let opens = week.next_open(q.now).map(|opens| opens.naive_local());
         return Decision::Wait(Waiting::SlotClosed, opens);
     }
-    if q.awaits_success {
+    if q.awaits.is_some() {
         return Decision::Wait(Waiting::JobBefore, None);
     }
     Decision::Deliver
@@ -245,7 +246,7 @@ mod tests {
             dates: Dates::default(),
             exec_slot: None,
             is_actor: true,
-            awaits_success: false,
+            awaits: None,
             is_duplicate: false,
         }
     }
@@ -339,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_job_in_sequence_waits_for_the_one_before() {
-        let (plugin, redux) = both(|q| q.awaits_success = true);
+        let (plugin, redux) = both(|q| q.awaits = Some(JobId(1)));
         assert_eq!((plugin, redux), (Deliver, Wait(Waiting::JobBefore, None)));
     }
 

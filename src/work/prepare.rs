@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
 use crate::clock::{Clock, moment};
@@ -275,27 +276,13 @@ impl Preparation {
                 return Ok(Outcome::Passed(reason));
             }
         };
-        let again = Again {
-            reprepare,
-            within: round.as_ref().map(|round| round.within),
+        let need = self
+            .need(catalogue, job, round.as_deref(), reprepare, pass.at)
+            .await?;
+        let (again, before) = match need {
+            Ok(need) => need,
+            Err(reason) => return Ok(Outcome::Passed(reason)),
         };
-        let mut before = None;
-        if let Some(round) = &round
-            && let Some((place, waits_for)) = catalogue
-                .sequences
-                .get(&job.task)
-                .and_then(|sequence| sequence.place(job.id))
-        {
-            if let Some(due) = round.delayed(place.delay, pass.at) {
-                return Ok(Outcome::Passed(Reason::Delayed(due.naive_local())));
-            }
-            if let Some(waits_for) = waits_for {
-                let first = round.within.first_run;
-                let agents = self.db.tallies(waits_for, first, !reprepare).await?;
-                let settled = round.settled.contains(&waits_for);
-                before = Some((waits_for, Before { agents, settled }));
-            }
-        }
         let at = pass.at.naive_local();
         let cache = match mode {
             Mode::Write => Cache::Store,
@@ -334,40 +321,17 @@ impl Preparation {
             missing = self.without_the_done(job, missing, again).await?;
             done = all - count(&missing);
         }
-        let (mut pending, mut never) = (0, 0);
-        if let Some((_, before)) = &before {
-            let own = before.by_agent();
-            for step in &mut missing {
-                step.agents.retain(|agent| match own(*agent) {
-                    Success::Yes => true,
-                    Success::Pending => {
-                        pending += 1;
-                        false
-                    }
-                    Success::Never => {
-                        never += 1;
-                        false
-                    }
-                });
-            }
-            missing.retain(|step| !step.agents.is_empty());
-        }
+        let (pending, never) = before
+            .as_ref()
+            .map_or((0, 0), |(_, before)| keep_back(&mut missing, before));
         match mode {
             Mode::Look => {
-                prepared.created = count(&missing);
-                prepared.cancelled = survey.left().map(|(_, runs)| runs.len()).sum();
+                prepared.created += count(&missing);
+                prepared.cancelled += survey.left().map(|(_, runs)| runs.len()).sum::<usize>();
             }
             Mode::Write => {
-                for (target, runs) in survey.left() {
-                    for runs in runs.chunks(CANCELLED_AT_ONCE) {
-                        self.may_go_on(mode).await?;
-                        prepared.cancelled += self.db.cancel_runs(job.id, target, runs, at).await?;
-                    }
-                }
-                for piece in pieces(&missing, PIECE) {
-                    self.may_go_on(mode).await?;
-                    prepared.created += self.db.create_runs(job.id, &piece, again, at).await?;
-                }
+                self.write(job, &survey, &missing, again, at, prepared)
+                    .await?;
             }
         }
         if let Some(round) = &mut round
@@ -395,6 +359,59 @@ impl Preparation {
                 done,
             }
         })
+    }
+
+    /// What stands in the way of a run of `job`, and in an occurrence the job that it waits for with how that stands; or why it waits itself.
+    async fn need(
+        &self,
+        catalogue: &Catalogue,
+        job: &Job,
+        round: Option<&Round>,
+        reprepare: bool,
+        now: DateTime<Tz>,
+    ) -> Result<Result<(Again, Option<(JobId, Before)>), Reason>, DbError> {
+        let again = Again {
+            reprepare,
+            within: round.map(|round| round.within),
+        };
+        let sequence = catalogue.sequences.get(&job.task);
+        let place = sequence.and_then(|sequence| sequence.place(job.id));
+        let (Some(round), Some((place, waits_for))) = (round, place) else {
+            return Ok(Ok((again, None)));
+        };
+        if let Some(due) = round.delayed(place.delay, now) {
+            return Ok(Err(Reason::Delayed(due.naive_local())));
+        }
+        let Some(waits_for) = waits_for else {
+            return Ok(Ok((again, None)));
+        };
+        let first = round.within.first_run;
+        let agents = self.db.tallies(waits_for, first, !reprepare).await?;
+        let settled = round.settled.contains(&waits_for);
+        Ok(Ok((again, Some((waits_for, Before { agents, settled })))))
+    }
+
+    /// Cancels the runs whose agents left, and creates those that are missing.
+    async fn write(
+        &self,
+        job: &Job,
+        survey: &Survey<'_>,
+        missing: &[Step],
+        again: Again,
+        at: NaiveDateTime,
+        prepared: &mut Prepared,
+    ) -> Result<(), Halt> {
+        for (target, runs) in survey.left() {
+            for runs in runs.chunks(CANCELLED_AT_ONCE) {
+                self.may_go_on(Mode::Write).await?;
+                prepared.cancelled += self.db.cancel_runs(job.id, target, runs, at).await?;
+            }
+        }
+        for piece in pieces(missing, PIECE) {
+            self.may_go_on(Mode::Write).await?;
+            prepared.created += self.db.create_runs(job.id, &piece, again, at).await?;
+        }
+        Ok(())
     }
 
     /// The targets of `job`; a network inventory's IP ranges give way to the devices in them, behind the other targets.
@@ -437,4 +454,20 @@ impl Preparation {
         }
         Ok(missing)
     }
+}
+
+/// Takes those out of `steps` for whom the job before has not ended well: how many wait, and how many wait in vain.
+fn keep_back(steps: &mut Vec<Step>, before: &Before) -> (usize, usize) {
+    let (mut pending, mut never) = (0, 0);
+    let heard = before.by_agent();
+    for step in &mut *steps {
+        step.agents.retain(|agent| {
+            let success = heard(*agent);
+            pending += usize::from(success == Success::Pending);
+            never += usize::from(success == Success::Never);
+            success == Success::Yes
+        });
+    }
+    steps.retain(|step| !step.agents.is_empty());
+    (pending, never)
 }
