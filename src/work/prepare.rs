@@ -131,7 +131,7 @@ impl Preparation {
             kept: vec![],
             closed: None,
         };
-        let mut rounds = match self.rounds(&catalogue, mode, policy, at).await {
+        let mut rounds = match Box::pin(self.rounds(&catalogue, mode, policy, at)).await {
             Ok(rounds) => rounds,
             Err(Halt::Closed(closed)) => {
                 pass.closed = Some(closed);
@@ -161,7 +161,7 @@ impl Preparation {
                 &mut pass,
                 &mut prepared,
             );
-            let outcome = match outcome.await {
+            let outcome = match Box::pin(outcome).await {
                 Ok(outcome) => outcome,
                 Err(Halt::Closed(closed)) => {
                     pass.jobs.push((job.id, Outcome::Stopped(prepared)));
@@ -185,7 +185,7 @@ impl Preparation {
         }
         pass.jobs.sort_unstable_by_key(|(job, _)| *job);
         if mode == Mode::Write && pass.closed.is_none() {
-            match self.end_rounds(&catalogue, &mut rounds, at).await {
+            match Box::pin(self.end_rounds(&catalogue, &mut rounds, at)).await {
                 Ok(()) => {}
                 Err(Halt::Closed(closed)) => pass.closed = Some(closed),
                 Err(Halt::Db(error)) => return Err(error),

@@ -99,7 +99,7 @@ async fn the_example_of_the_specification() {
     assert_eq!(app.prepared().await, at_once, "again");
     app.clock.advance(HOUR);
     assert_eq!(app.prepared().await, at_once);
-    app.clock.advance(HOUR - SECOND);
+    app.clock.advance(Duration::from_secs(3_599));
     assert_eq!(app.prepared().await, at_once);
     assert_eq!(
         app.outlook(3).await,
@@ -135,7 +135,7 @@ async fn nothing_is_repeated_the_minute_it_ends() {
     assert_eq!(app.prepared().await, done);
     let over = "the task's occurrence is over (done); the next begins at 2026-03-05 12:00:00 at the earliest";
     assert_eq!(app.outlook(1).await, over);
-    app.clock.advance(23 * HOUR - SECOND);
+    app.clock.advance(Duration::from_secs(82_799));
     assert_eq!(app.prepared().await, done);
     app.clock.advance(SECOND);
     assert_eq!(app.prepared().await[&1], [3, 0]);
@@ -153,7 +153,7 @@ async fn the_minimum_period_of_a_task() {
         app.end(job, None, 3).await;
     }
     app.prepared().await;
-    app.clock.advance(HOUR / 2 - SECOND);
+    app.clock.advance(Duration::from_secs(1_799));
     assert_eq!(app.prepared().await[&1], [3]);
     app.clock.advance(SECOND);
     assert_eq!(app.prepared().await[&1], [3, 0]);
@@ -205,7 +205,7 @@ async fn one_machine_that_is_off_does_not_hold_up_the_others() {
     for job in 1..=3 {
         app.end(job, Some(1), 3).await;
     }
-    app.clock.advance(24 * HOUR - SECOND);
+    app.clock.advance(Duration::from_secs(86_399));
     assert_eq!(app.prepared().await[&2], [3, 0]);
     assert_eq!(app.occurrence().await, (1, 0, String::new()));
     app.clock.advance(SECOND);
@@ -264,7 +264,7 @@ async fn an_occurrence_goes_on_while_the_slot_is_closed() {
     assert_eq!(app.occurrence().await, (1, 2, "done".to_owned()));
     let over = "the task's occurrence is over (done); the next begins at 2026-03-11 11:30:00 at the earliest";
     assert_eq!(app.outlook(1).await, over);
-    app.clock.advance(7 * 24 * HOUR - HOUR - HOUR / 2);
+    app.clock.advance(Duration::from_secs(599_400));
     assert_eq!(app.prepared().await[&1], [3, 0]);
 }
 
