@@ -21,12 +21,14 @@ use crate::domain::admission::Admission;
 use crate::domain::cleaning::Duty;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
+use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::doors::Doors;
 use crate::work::expire::{self, Expiry};
 use crate::work::prepare::Preparation;
+use crate::work::wakeup::WakeUp;
 use crate::{cli, telemetry, work};
 
 /// Longest wait for the connections to the database to be closed when the process ends.
@@ -241,6 +243,13 @@ fn schedule(
         work::clean::regularly(cleaning, resting, period, look, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
+    let wakeup = wakeup(settings, db.clone(), Arc::clone(clock));
+    let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
+    let waking = Arc::clone(&doors);
+    lifecycle.spawn("wake-up", async move {
+        work::wakeup::regularly(wakeup, waking, period, soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let preparing = Arc::clone(&preparation);
     lifecycle.spawn("scheduler", async move {
@@ -372,6 +381,32 @@ pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCo
     let db = open_database(&settings, &clock).await?;
     refuse_while_closed(&db).await?;
     let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
+    cli::say(&summary.to_string());
+    db.close().await;
+    Ok(ended(summary.has_failed()))
+}
+
+fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
+    let knocker = Knocker::new(&settings.wakeup);
+    WakeUp::new(
+        db,
+        clock,
+        settings.timezone,
+        settings.dispatch.policy,
+        knocker,
+    )
+}
+
+/// `once wakeup`: one pass of waking agents up, and what became of it on standard output.
+///
+/// # Errors
+///
+/// When the database does not fit or fails.
+pub async fn once_wakeup(settings: Settings) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = open_database(&settings, &clock).await?;
+    refuse_while_closed(&db).await?;
+    let summary = wakeup(&settings, db.clone(), clock).pass().await?;
     cli::say(&summary.to_string());
     db.close().await;
     Ok(ended(summary.has_failed()))

@@ -13,6 +13,7 @@ mod probe;
 mod report;
 mod time;
 mod upstream;
+mod wakeup;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,6 +61,12 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;
     if let (Some(nonce), Some(catalogue)) = (&nonce, catalogue) {
         addresses::examine(settings, nonce, &catalogue.entities, &mut report).await;
+    }
+    if let Some(opened) = &opened
+        && let Some(catalogue) = catalogue
+    {
+        let hosts = addresses::hosts(settings, &catalogue.entities);
+        wakeup::examine(settings, &opened.db, &hosts, &mut report).await;
     }
     upstream::examine(settings, nonce.as_ref(), catalogue, &mut report).await;
     if let Some(running) = listener

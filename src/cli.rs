@@ -79,6 +79,9 @@ enum Work {
     /// Delete tasks on demand that are done
     #[command(name = "cleanondemand")]
     CleanOnDemand(Configured),
+    /// Ask agents that have work to come now
+    #[command(name = "wakeup")]
+    WakeUp(Configured),
 }
 
 /// The options that every command but `demo` and `replay` has.
@@ -163,6 +166,7 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         Command::Once(Work::CleanOnDemand(configured)) => {
             app::once_clean(settings(configured)?, Duty::OnDemand).await
         }
+        Command::Once(Work::WakeUp(configured)) => app::once_wakeup(settings(configured)?).await,
         Command::Migrate {
             standalone,
             configured,

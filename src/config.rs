@@ -50,6 +50,8 @@ pub struct Settings {
     pub dispatch: Dispatch,
     /// Work without a request.
     pub scheduler: Scheduler,
+    /// How agents are woken up.
+    pub wakeup: Wakeup,
     /// GLPI's own directory, where the admin named it.
     pub glpi: Option<GlpiPlace>,
     /// GLPI's address for what only PHP can do.
@@ -71,6 +73,7 @@ impl Settings {
             server: Server::default(),
             dispatch: Dispatch::default(),
             scheduler: Scheduler::default(),
+            wakeup: Wakeup::default(),
             glpi: None,
             upstream_url: None,
             spool_dir: None,
@@ -299,6 +302,34 @@ impl Default for Scheduler {
             cleaning_period: Duration::from_hours(24),
             cleaning_batch: 1000,
             keep_runs: 1,
+        }
+    }
+}
+
+/// How agents are woken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wakeup {
+    /// Networks that agents may be asked in; none = all. Addresses of this machine, of the wire and of groups only where a network of these
+    /// alone is named.
+    pub networks: Vec<ipnet::IpNet>,
+    /// Whether the names of computers are looked up beside their addresses.
+    pub names: bool,
+    /// Most addresses asked at once.
+    pub at_once: usize,
+    /// Most addresses asked in a second.
+    pub rate: u32,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+}
+
+impl Default for Wakeup {
+    fn default() -> Self {
+        Self {
+            networks: Vec::new(),
+            names: true,
+            at_once: 200,
+            rate: 100,
+            timeout: Duration::from_secs(5),
         }
     }
 }

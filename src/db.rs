@@ -32,6 +32,7 @@ pub mod scratch;
 pub mod script;
 pub mod sequence;
 pub mod site;
+pub mod wakeup;
 pub mod writer;
 
 mod bulk;

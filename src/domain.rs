@@ -21,3 +21,4 @@ pub mod schedule;
 pub mod sequence;
 pub mod site;
 pub mod timeslot;
+pub mod wakeup;

@@ -11,7 +11,8 @@
 //! 4. [`db`] applies changes by compare-and-set, the changes of concurrent requests in one transaction. Only after its commit is
 //!    the answer encoded and sent: what an agent was told is durable.
 //!
-//! What happens without a request (preparation of runs) is in [`work`]; it asks the same rules in [`domain`].
+//! What happens without a request (preparation of runs, cleaning, waking agents up by [`knock`]) is in [`work`]; it asks the same rules in
+//! [`domain`].
 //!
 //! Each room depends only on rooms below it: `main cli app` · `http` · `dispatch work` · `db` · `proto` · `domain`. `domain` and `proto`
 //! know neither IO nor a clock. A test reads the `use` lines and holds this.
@@ -26,6 +27,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod domain;
 pub mod http;
+pub mod knock;
 pub mod lifecycle;
 pub mod mariadb;
 pub mod proto;

@@ -103,6 +103,8 @@ pub mod metrics {
     pub const DEVICES_NOT_IMPORTED: &str = "fusion_sidecar_devices_not_imported_total";
     /// Runs handed to an agent, by method.
     pub const RUNS_SENT: &str = "fusion_sidecar_runs_sent_total";
+    /// Agents asked to come now, by result.
+    pub const WAKEUPS: &str = "fusion_sidecar_wakeups_total";
     /// Runs that ended in error because their agents were silent, by method.
     pub const RUNS_EXPIRED: &str = "fusion_sidecar_runs_expired_total";
 
@@ -140,7 +142,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 15] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -213,6 +215,12 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Runs handed to agents",
+        ),
+        metric(
+            WAKEUPS,
+            Kind::Counter,
+            Unit::Count,
+            "Agents asked to come now",
         ),
         metric(
             RUNS_EXPIRED,

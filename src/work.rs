@@ -7,6 +7,7 @@ pub mod doors;
 pub mod expire;
 pub mod groups;
 pub mod prepare;
+pub mod wakeup;
 
 use std::sync::Arc;
 use std::time::Duration;

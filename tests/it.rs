@@ -90,5 +90,7 @@ mod schema;
 mod starting;
 #[path = "it/support/mod.rs"]
 mod support;
+#[path = "it/wakeup.rs"]
+mod wakeup;
 #[path = "it/writer.rs"]
 mod writer;

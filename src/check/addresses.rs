@@ -1,6 +1,6 @@
 //! The address that is listened on, and those that agents are given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -200,6 +200,19 @@ fn handed_out(
         }
     }
     (found, without)
+}
+
+/// The hosts in the addresses that agents are given: the names of their server.
+pub(super) fn hosts(settings: &Settings, entities: &Entities) -> BTreeSet<String> {
+    let (handed_out, _) = handed_out(settings, entities);
+    let addresses = handed_out.into_keys().flatten();
+    addresses
+        .filter_map(|address| {
+            let url = url::Url::parse(&address).ok()?;
+            let host = url.host_str()?.trim_matches(['[', ']']);
+            Some(host.to_owned())
+        })
+        .collect()
 }
 
 fn named(entities: &[EntityId]) -> String {

@@ -146,6 +146,12 @@ impl<'a> Reader<'a> {
         self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod);
         self.number(&mut scheduler.cleaning_batch, Key::CleaningBatch);
         self.number(&mut scheduler.keep_runs, Key::KeepRuns);
+        let wakeup = &mut settings.wakeup;
+        self.set(&mut wakeup.networks, Key::WakeupNetworks, value::networks);
+        self.set(&mut wakeup.names, Key::WakeupNames, value::switch);
+        self.number(&mut wakeup.at_once, Key::WakeupAtOnce);
+        self.number(&mut wakeup.rate, Key::WakeupRate);
+        self.duration(&mut wakeup.timeout, Key::WakeupTimeout);
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
     }

@@ -62,9 +62,9 @@ pub enum Key {
     MaxSends,
     /// Most unknown agents that may register in a minute, with policy redux [default: 600]
     MaxNewAgents,
-    /// Whether serve prepares runs, ends silent ones and cleans itself [default: on]
+    /// Whether serve prepares runs, ends silent ones, cleans and wakes agents up itself [default: on]
     Scheduler,
-    /// Time between two preparations, and between two looks for silent runs [default: 60]
+    /// Time between two preparations, two looks for silent runs, and two for agents to wake up [default: 60]
     SchedulerPeriod,
     /// How long an agent may say nothing of what it was sent before the run ends in error, with policy redux; 0 = for ever [default: 7200]
     RunTimeout,
@@ -74,6 +74,17 @@ pub enum Key {
     CleaningBatch,
     /// Runs of each job, target and agent that cleaning keeps whatever their age, with policy redux [default: 1]
     KeepRuns,
+    /// Networks that agents may be woken up in; addresses of this machine (127.0.0.0/8), link-local and multicast ones only where a network of
+    /// these alone is named [default: all others]
+    WakeupNetworks,
+    /// Whether agents are looked for by the names of their computers, beside the addresses that GLPI has [default: on]
+    WakeupNames,
+    /// Most addresses of agents asked at once [default: 200]
+    WakeupAtOnce,
+    /// Most addresses of agents asked in a second [default: 100]
+    WakeupRate,
+    /// Longest wait for an agent's answer [default: 5]
+    WakeupTimeout,
     /// GLPI's own address, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
@@ -147,11 +158,16 @@ impl Key {
             Self::DatabaseTimeout
             | Self::SchedulerPeriod
             | Self::CleaningPeriod
+            | Self::WakeupTimeout
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout => 1..=MAX_SECONDS,
             Self::MaxSends | Self::MaxUnpacking => 1..=1000,
-            Self::DatabaseMaxConnections | Self::KeepRuns | Self::MaxXmlDepth => 1..=10_000,
+            Self::DatabaseMaxConnections
+            | Self::KeepRuns
+            | Self::WakeupAtOnce
+            | Self::WakeupRate
+            | Self::MaxXmlDepth => 1..=10_000,
             Self::CleaningBatch => 1..=100_000,
             Self::MaxNewAgents => 0..=1_000_000,
             Self::MaxParameters | Self::WriteQueue | Self::MaxConnections => 1..=1_000_000,
@@ -185,6 +201,8 @@ impl Key {
             | Self::MaxSends
             | Self::CleaningBatch
             | Self::KeepRuns
+            | Self::WakeupAtOnce
+            | Self::WakeupRate
             | Self::MaxNewAgents
             | Self::MaxUnpacking
             | Self::MaxParameters
@@ -196,6 +214,7 @@ impl Key {
             | Self::SchedulerPeriod
             | Self::RunTimeout
             | Self::CleaningPeriod
+            | Self::WakeupTimeout
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
@@ -203,10 +222,10 @@ impl Key {
             Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
             Self::Timezone => "ZONE",
             Self::Listen | Self::OpsListen => "ADDRESS:PORT",
-            Self::TrustedProxies => "ADDRESS[/BITS],…",
+            Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
-            Self::Scheduler => "on|off",
+            Self::Scheduler | Self::WakeupNames => "on|off",
             Self::Log => "FILTER",
             Self::LogFormat => "text|json",
         }

@@ -220,14 +220,21 @@ fn bucket(device_id: &str) -> u64 {
 }
 
 fn agent(row: Row) -> Result<Agent, DbError> {
-    let mut columns = Columns::new("agents", row);
+    read_agent(&mut Columns::new("agents", row))
+}
+
+/// An agent from the columns that [`select_agents`] reads.
+pub(super) fn read_agent(columns: &mut Columns) -> Result<Agent, DbError> {
     Ok(Agent {
         id: AgentId(columns.take("id")?),
         device_id: columns.text("device_id")?,
         entity: EntityId(columns.take("entities_id")?),
         locked: columns.flag("lock")?,
         computer: match columns.take::<Option<u32>>("computers_id")? {
-            None => None,
+            None => {
+                columns.pass(6);
+                None
+            }
             Some(id) => Some(Computer {
                 id: ComputerId(id),
                 entity: EntityId(columns.take("entities_id")?),

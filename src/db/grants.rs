@@ -31,7 +31,7 @@ use Privilege::{Delete, Insert, Select, Update};
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
 const WRITTEN: [(&str, &[Privilege]); 18] = [
     ("{p}agents", &[Insert, Update]),
-    ("{p}tasks", &[Delete]),
+    ("{p}tasks", &[Update, Delete]),
     ("{p}taskjobs", &[Delete]),
     ("{p}taskjobstates", &[Insert, Update, Delete]),
     ("{p}taskjoblogs", &[Insert, Delete]),

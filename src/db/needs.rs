@@ -4,7 +4,7 @@
 pub(super) type Need = (&'static str, &'static str);
 
 /// GLPI's and the plugin's.
-pub(super) const SHARED: [Need; 42] = [
+pub(super) const SHARED: [Need; 44] = [
     ("glpi_configs", "context name value"),
     ("glpi_plugins", "directory version state"),
     ("glpi_crontasks", "itemtype name state"),
@@ -18,7 +18,7 @@ pub(super) const SHARED: [Need; 42] = [
     ("{p}agentmodules", "modulename is_active exceptions"),
     (
         "{p}agents",
-        "id entities_id name last_contact version lock device_id computers_id token useragent \
+        "id entities_id name last_contact version lock device_id computers_id token useragent agent_port \
          threads_networkdiscovery timeout_networkdiscovery threads_networkinventory timeout_networkinventory",
     ),
     ("{p}configs", "type value"),
@@ -26,7 +26,7 @@ pub(super) const SHARED: [Need; 42] = [
     (
         "{p}tasks",
         "id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
-         reprepare_if_successful",
+         reprepare_if_successful last_agent_wakeup wakeup_agent_counter wakeup_agent_time",
     ),
     ("{p}taskjobs", "id {f}tasks_id name method targets actors"),
     (
@@ -98,10 +98,15 @@ pub(super) const SHARED: [Need; 42] = [
     ),
     (
         "glpi_networkports",
-        "id items_id itemtype instantiation_type mac",
+        "id items_id itemtype instantiation_type mac is_deleted",
     ),
-    ("glpi_networknames", "id items_id itemtype"),
-    ("glpi_ipaddresses", "id items_id itemtype name"),
+    ("glpi_networknames", "id items_id itemtype is_deleted"),
+    ("glpi_ipaddresses", "id items_id itemtype name is_deleted"),
+    ("glpi_domains", "id name"),
+    (
+        "glpi_domains_items",
+        "id domains_id items_id itemtype is_deleted",
+    ),
     (
         "glpi_networkequipments",
         "id entities_id is_deleted is_template",

@@ -39,6 +39,11 @@ impl Columns {
         }
     }
 
+    /// Leaves out the next `count` columns.
+    pub fn pass(&mut self, count: usize) {
+        self.next += count;
+    }
+
     /// The next column as a text; NULL is an empty one, as in PHP.
     ///
     /// # Errors

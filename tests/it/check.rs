@@ -12,6 +12,8 @@ mod ops;
 mod rights;
 #[path = "check/server.rs"]
 mod server_log;
+#[path = "check/wakeup.rs"]
+mod wakeup;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -2,10 +2,11 @@ use std::fs;
 
 use super::*;
 use crate::config::options::Source;
-use crate::config::{DEFAULT_PREFIXES, LogFormat};
+use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
 mod ranges;
+mod wakeup;
 
 const URL: &str = "mysql://u:geheim@h/d";
 
@@ -73,7 +74,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 27);
+    assert_eq!(count, 31);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -104,6 +105,11 @@ fn every_option_reaches_its_setting() {
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
+            (Key::WakeupNetworks, "10.0.0.0/8"),
+            (Key::WakeupNames, "off"),
+            (Key::WakeupAtOnce, "22"),
+            (Key::WakeupRate, "23"),
+            (Key::WakeupTimeout, "24"),
             (Key::UpstreamUrl, "https://u.example/"),
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
@@ -131,6 +137,7 @@ fn every_option_reaches_its_setting() {
         server,
         dispatch,
         scheduler,
+        wakeup,
         glpi,
         upstream_url,
         spool_dir,
@@ -191,6 +198,14 @@ fn every_option_reaches_its_setting() {
         ),
         (19, 20, 21, 22)
     );
+    let expected = Wakeup {
+        networks: vec!["10.0.0.0/8".parse().unwrap()],
+        names: false,
+        at_once: 22,
+        rate: 23,
+        timeout: Duration::from_secs(24),
+    };
+    assert_eq!(wakeup, expected);
     assert_eq!(
         (upstream_url.unwrap().as_str(), spool_dir),
         ("https://u.example/", Some("/spool".into()))

@@ -18,7 +18,7 @@ pub struct Missing {
     pub table: String,
     /// The column; the whole table if none.
     pub column: Option<String>,
-    /// Whether [`migrate`] makes it.
+    /// Whether `migrate` makes it.
     pub own: bool,
 }
 

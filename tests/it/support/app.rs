@@ -10,10 +10,12 @@ use fusion_sidecar::clock::{Clock as _, ManualClock};
 use fusion_sidecar::config::Settings;
 use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::domain::policy::Policy;
+use fusion_sidecar::knock::Knocker;
 use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::clean::{Cleaning, Summary};
 use fusion_sidecar::work::expire::Expiry;
 use fusion_sidecar::work::prepare::Preparation;
+use fusion_sidecar::work::wakeup::WakeUp;
 use tokio::net::TcpListener;
 
 use super::database::{self, TestDb};
@@ -137,6 +139,18 @@ impl TestApp {
             .await
             .map(drop)
             .map_err(|error| error.to_string())
+    }
+
+    /// What wakes agents up on its database.
+    pub(crate) fn wakeup(&self) -> WakeUp {
+        let Settings {
+            timezone,
+            dispatch,
+            wakeup,
+            ..
+        } = &self.settings;
+        let (db, clock) = (self.running.db.clone(), self.clock.clone());
+        WakeUp::new(db, clock, *timezone, dispatch.policy, Knocker::new(wakeup))
     }
 
     /// What ends silent runs on its database.

@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod app;
 pub(crate) mod cut;
 pub(crate) mod database;
+pub(crate) mod fake_agents;
 pub(crate) mod fleet;
 pub(crate) mod heard;
 pub(crate) mod listen;

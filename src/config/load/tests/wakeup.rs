@@ -1,0 +1,19 @@
+//! Options of waking agents up that are no numbers.
+
+use super::*;
+
+#[test]
+fn faults_of_waking_up() {
+    let values = [
+        (Key::DatabaseUrl, URL),
+        (Key::WakeupNetworks, "10.0.0.0/8,office"),
+        (Key::WakeupNames, "yes"),
+    ];
+    assert_eq!(
+        faults(values),
+        [
+            "wakeup-networks: --wakeup-networks: 'office' is no address or network such as 10.0.0.0/8",
+            "wakeup-names: --wakeup-names: 'yes' is neither on nor off",
+        ]
+    );
+}

@@ -1,0 +1,415 @@
+//! Waking agents up, as GLPI's cron task `wakeupAgents` does: agents with work are asked to come now.
+
+mod summary;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime};
+use chrono_tz::Tz;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use self::summary::Summary;
+use crate::clock::{Clock, moment};
+use crate::db::wakeup::{Known, Place, Prepared};
+use crate::db::{Db, DbError};
+use crate::domain::actors::is_actor;
+use crate::domain::catalogue::Catalogue;
+use crate::domain::eligibility::{Decision, Occasion, Question, decide};
+use crate::domain::ids::{AgentId, ComputerId, JobId, RunId, TaskId};
+use crate::domain::modules::Module;
+use crate::domain::policy::Policy;
+use crate::domain::run::RunState;
+use crate::domain::wakeup::{CRON, Memory, Plan, Skip, Sleeper, Wish, names};
+use crate::knock::{Heard, Knocker, Whereabouts};
+use crate::telemetry::metrics::WAKEUPS;
+use crate::work::doors::Doors;
+
+/// Runs of a task that are looked at together.
+const WINDOW: usize = 512;
+
+/// The plugin's default `agent_port`.
+const DEFAULT_PORT: u16 = 62354;
+
+/// Wakes agents up, and remembers whom it asked.
+#[derive(Clone)]
+pub struct WakeUp {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    zone: Tz,
+    policy: Policy,
+    knocker: Arc<Knocker>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+impl fmt::Debug for WakeUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WakeUp")
+            .field("policy", &self.policy)
+            .field("knocker", &self.knocker)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A task in a pass.
+struct Source {
+    wish: Wish,
+    jobs: Vec<JobId>,
+    /// The last run that was looked at.
+    after: RunId,
+    is_claimed: bool,
+}
+
+/// A pass under way.
+struct Pass {
+    at: DateTime<Tz>,
+    catalogue: Catalogue,
+    port: u16,
+    sources: HashMap<TaskId, Source>,
+    /// Where the agents are that may be asked, and when they were in contact last.
+    known: HashMap<AgentId, (Whereabouts, Option<NaiveDateTime>)>,
+    skipped: HashMap<AgentId, Skip>,
+    summary: Summary,
+}
+
+/// What an agent's answer means for the plan.
+enum Outcome {
+    Heard(Heard),
+    /// To the question whether it waits; none = no agent answers.
+    Waits(Option<bool>),
+}
+
+impl WakeUp {
+    /// Wakes up by the rules of `policy` what is in `db`, in local time of `zone`.
+    #[must_use]
+    pub fn new(db: Db, clock: Arc<dyn Clock>, zone: Tz, policy: Policy, knocker: Knocker) -> Self {
+        Self {
+            db,
+            clock,
+            zone,
+            policy,
+            knocker: Arc::new(knocker),
+            memory: Arc::default(),
+        }
+    }
+
+    /// One pass over all tasks whose time has come. It can be dropped at any time: who was asked, was asked, and the tasks' next times are
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn pass(&self) -> Result<Summary, DbError> {
+        let mut pass = self.begin().await?;
+        if pass.summary.closed.is_some() {
+            return Ok(pass.summary);
+        }
+        self.memory().tidy(pass.at.naive_local());
+        let most = self.db.plugin_setting("wakeup_agent_max").await?;
+        let mut places: Vec<(TaskId, usize)> = pass
+            .sources
+            .values()
+            .map(|source| (source.wish.task, source.wish.places(most.as_deref())))
+            .collect();
+        places.sort_unstable();
+        let mut plan = Plan::new(self.policy, places);
+        let mut waiting: Vec<AgentId> = Vec::new();
+        // Tasks, as answers come in while the database is read.
+        let mut asked: JoinSet<(AgentId, Outcome)> = JoinSet::new();
+        loop {
+            while let Some(task) = plan.hungry() {
+                let (agents, is_whole) = self.look(&mut pass, task).await?;
+                plan.feed(task, agents, is_whole);
+                // Whoever is there is asked before the next look.
+                while let Some(agent) = plan.next_agent() {
+                    asked.spawn(self.ask(&mut pass, agent));
+                }
+            }
+            while let Some(agent) = plan.next_agent() {
+                asked.spawn(self.ask(&mut pass, agent));
+            }
+            let (agent, outcome) = match asked.join_next().await {
+                Some(Ok(answer)) => answer,
+                Some(Err(error)) => {
+                    tracing::error!(duty = CRON, error = %error, "an agent was not asked to the end");
+                    continue;
+                }
+                None => break,
+            };
+            let counts = match outcome {
+                Outcome::Heard(heard) => pass.summary.count(heard),
+                Outcome::Waits(Some(true)) => {
+                    waiting.push(agent);
+                    true
+                }
+                Outcome::Waits(Some(false)) => pass.summary.count_busy(),
+                Outcome::Waits(None) => pass.summary.count(Heard::Nobody),
+            };
+            plan.heard(agent, counts);
+        }
+        self.wake_all(&mut pass, waiting).await;
+        for skip in pass.skipped.values() {
+            *pass.summary.skipped.entry(*skip).or_default() += 1;
+        }
+        Ok(pass.summary)
+    }
+
+    async fn begin(&self) -> Result<Pass, DbError> {
+        let catalogue = self.db.catalogue().await?;
+        let at = moment(self.clock.as_ref(), self.zone);
+        let now = at.naive_local();
+        let mut summary = Summary::default();
+        let mut sources = HashMap::new();
+        summary.closed = catalogue.site.open().err();
+        if summary.closed.is_none() {
+            for wish in self.db.wakeup_wishes().await? {
+                let Some(task) = catalogue.tasks.get(&wish.task) else {
+                    continue;
+                };
+                // `redux` decides run by run.
+                let is_closed = catalogue
+                    .execution_week(task, self.policy)
+                    .is_some_and(|week| !week.is_open(now));
+                if !wish.is_due(now, self.policy) || self.policy == Policy::Plugin && is_closed {
+                    continue;
+                }
+                let jobs = catalogue.jobs.values().filter(|job| job.task == wish.task);
+                let source = Source {
+                    jobs: jobs.map(|job| job.id).collect(),
+                    wish,
+                    after: RunId(0),
+                    is_claimed: false,
+                };
+                sources.insert(wish.task, source);
+            }
+        }
+        summary.tasks = sources.len();
+        let port = self.db.plugin_setting("agent_port").await?;
+        let port = port.and_then(|text| text.trim().parse().ok());
+        Ok(Pass {
+            at,
+            catalogue,
+            port: port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT),
+            sources,
+            known: HashMap::new(),
+            skipped: HashMap::new(),
+            summary,
+        })
+    }
+
+    /// The next agents of a task that may be woken up, and whether these are all.
+    async fn look(&self, pass: &mut Pass, task: TaskId) -> Result<(Vec<AgentId>, bool), DbError> {
+        let Some(source) = pass.sources.get_mut(&task) else {
+            return Ok((Vec::new(), true));
+        };
+        // PHP writes the time down whether or not there is anybody. Here a run that is prepared next does not wait for the next time.
+        if self.policy == Policy::Plugin && !self.claim(source, pass.at).await? {
+            return Ok((Vec::new(), true));
+        }
+        let runs = self
+            .db
+            .prepared_runs(&source.jobs, source.after, WINDOW)
+            .await?;
+        let is_whole = runs.len() < WINDOW;
+        source.after = runs.last().map_or(source.after, |last| last.run);
+        let agents = self.sift(pass, &runs).await?;
+        if agents.is_empty() {
+            return Ok((agents, is_whole));
+        }
+        let is_ours = match pass.sources.get_mut(&task) {
+            Some(source) => self.claim(source, pass.at).await?,
+            None => false,
+        };
+        Ok(if is_ours {
+            (agents, is_whole)
+        } else {
+            (Vec::new(), true)
+        })
+    }
+
+    /// Makes this time of a task ours. Another sidecar, or PHP, may have been quicker.
+    async fn claim(&self, source: &mut Source, at: DateTime<Tz>) -> Result<bool, DbError> {
+        if !source.is_claimed {
+            source.is_claimed = self.db.claim_wakeup(&source.wish, at.naive_local()).await?;
+        }
+        Ok(source.is_claimed)
+    }
+
+    /// The agents of `runs` that may be asked, in order; the plugin's once for each run.
+    async fn sift(&self, pass: &mut Pass, runs: &[Prepared]) -> Result<Vec<AgentId>, DbError> {
+        let ids: HashSet<AgentId> = runs.iter().map(|run| run.agent).collect();
+        let ids: Vec<AgentId> = ids.into_iter().collect();
+        let known = self.db.agents_to_wake(&ids).await?;
+        let at_work = self.db.agents_at_work(&ids).await?;
+        let now = pass.at.naive_local();
+        let mut fit: Vec<&Known> = Vec::new();
+        for run in runs {
+            let Some(known) = known.get(&run.agent) else {
+                continue;
+            };
+            let Some((decision, module_on)) = self.decision(pass, run, known) else {
+                continue;
+            };
+            let sleeper = Sleeper {
+                agent: run.agent,
+                locked: known.agent.locked,
+                module_on,
+                last_contact: known.last_contact,
+                under_way: at_work.get(&run.agent).copied(),
+            };
+            match sleeper.skip(&decision, now, &self.memory(), self.policy) {
+                None => fit.push(known),
+                Some(skip) => {
+                    pass.skip(run.agent, skip);
+                }
+            }
+        }
+        let computers: HashSet<ComputerId> = fit
+            .iter()
+            .filter_map(|known| known.agent.computer.map(|computer| computer.id))
+            .collect();
+        let computers: Vec<ComputerId> = computers.into_iter().collect();
+        let places = self.db.places(&computers).await?;
+        let mut agents = Vec::with_capacity(fit.len());
+        for known in fit {
+            let id = known.agent.id;
+            let place = known.agent.computer.and_then(|c| places.get(&c.id));
+            let place = whereabouts(known, place, pass.port);
+            if self.knocker.has_way(&place) {
+                pass.skipped.remove(&id);
+                pass.known.insert(id, (place, known.last_contact));
+                agents.push(id);
+            } else {
+                pass.skip(id, Skip::NoAddress);
+            }
+        }
+        Ok(agents)
+    }
+
+    /// What the one decision function says about a prepared run, and whether its module is on; none if its job is gone.
+    fn decision(&self, pass: &Pass, run: &Prepared, known: &Known) -> Option<(Decision, bool)> {
+        let catalogue = &pass.catalogue;
+        let job = catalogue.jobs.get(&run.job)?;
+        let task = catalogue.tasks.get(&job.task)?;
+        let decision = decide(&Question {
+            policy: self.policy,
+            occasion: Occasion::GetJobs,
+            now: pass.at,
+            state: RunState::Prepared,
+            date_start: run.date_start,
+            sends: 0,
+            max_sends: 1,
+            task_active: task.is_active,
+            dates: task.dates,
+            exec_slot: catalogue.execution_week(task, self.policy),
+            is_actor: is_actor(&known.agent, &job.actors, &catalogue.members, self.policy),
+            is_duplicate: false,
+        });
+        let module = Module::of_method(&job.method);
+        let is_on = |module| catalogue.modules.allows(module, run.agent);
+        Some((decision, module.is_some_and(is_on)))
+    }
+
+    /// Asks an agent: the plugin, whether it waits; `redux`, to come.
+    fn ask(
+        &self,
+        pass: &mut Pass,
+        agent: AgentId,
+    ) -> impl Future<Output = (AgentId, Outcome)> + Send + 'static {
+        pass.summary.asked += 1;
+        let known = pass.known.get(&agent).cloned();
+        if let Some((_, last_contact)) = &known {
+            let now = pass.at.naive_local();
+            self.memory().asked(agent, *last_contact, now);
+        }
+        let (knocker, policy) = (Arc::clone(&self.knocker), self.policy);
+        async move {
+            let Some((place, _)) = known else {
+                return (agent, Outcome::Heard(Heard::Nobody));
+            };
+            let outcome = match policy {
+                Policy::Plugin => Outcome::Waits(knocker.is_waiting(&place).await),
+                Policy::Redux => Outcome::Heard(knocker.wake(&place).await),
+            };
+            (agent, outcome)
+        }
+    }
+
+    /// Tells `agents`, which wait, to come.
+    async fn wake_all(&self, pass: &mut Pass, agents: Vec<AgentId>) {
+        let places = agents
+            .iter()
+            .filter_map(|agent| pass.known.get(agent))
+            .map(|(place, _)| self.knocker.wake(place));
+        let heard: Vec<Heard> = places.collect::<FuturesUnordered<_>>().collect().await;
+        for heard in heard {
+            pass.summary.count(heard);
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A pass, unless GLPI's cron does it: never both; nor while GLPI is closed.
+    async fn unless_plugin_does(&self, doors: &Doors) -> Result<(), DbError> {
+        if !doors.are_open(&self.db).await? {
+            return Ok(());
+        }
+        if self.db.plugin_cron_is_on(CRON).await? {
+            tracing::debug!(duty = CRON, "GLPI's cron task is on: the sidecar keeps off");
+        } else {
+            self.pass().await?.log();
+        }
+        Ok(())
+    }
+}
+
+impl Pass {
+    /// An agent is left out, unless another run of it lets it in.
+    fn skip(&mut self, agent: AgentId, skip: Skip) {
+        if !self.known.contains_key(&agent) {
+            self.skipped.insert(agent, skip);
+        }
+    }
+}
+
+fn whereabouts(known: &Known, place: Option<&Place>, port: u16) -> Whereabouts {
+    let domains = place.map(|place| place.domains.as_slice());
+    let domains = domains.unwrap_or_default().iter().map(String::as_str);
+    Whereabouts {
+        addresses: place
+            .map(|place| place.addresses.clone())
+            .unwrap_or_default(),
+        names: names(&known.computer, domains, &known.agent.device_id),
+        port: known.port.filter(|port| *port != 0).unwrap_or(port),
+        token: known.token.clone(),
+    }
+}
+
+/// Wakes agents up every `period` until `stop`, which also ends a pass under way; keeps off while GLPI's cron does it, and rests while GLPI
+/// is closed.
+pub async fn regularly(
+    wakeup: WakeUp,
+    doors: Arc<Doors>,
+    period: Duration,
+    stop: CancellationToken,
+) {
+    let work = async {
+        loop {
+            if let Err(error) = wakeup.unless_plugin_does(&doors).await {
+                tracing::error!(duty = CRON, error = %error, code = error.code(), "waking agents up failed, trying again");
+            }
+            tokio::time::sleep(period).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
