@@ -94,7 +94,7 @@ impl Preparation {
     ///
     /// When the database is not there.
     pub async fn pass(&self) -> Result<Arc<Pass>, DbError> {
-        let pass = Arc::new(self.over_all_jobs(Mode::Write, self.policy).await?);
+        let pass = Arc::new(Box::pin(self.over_all_jobs(Mode::Write, self.policy)).await?);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some(Arc::clone(&pass));
         Ok(pass)

@@ -264,7 +264,7 @@ async fn an_occurrence_goes_on_while_the_slot_is_closed() {
     assert_eq!(app.occurrence().await, (1, 2, "done".to_owned()));
     let over = "the task's occurrence is over (done); the next begins at 2026-03-11 11:30:00 at the earliest";
     assert_eq!(app.outlook(1).await, over);
-    app.clock.advance(Duration::from_secs(599_400));
+    app.clock.advance(Duration::from_mins(9_990));
     assert_eq!(app.prepared().await[&1], [3, 0]);
 }
 
