@@ -104,3 +104,39 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_nonces` (
   `made_at` timestamp NULL DEFAULT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- Whose turn it is: `leader` does the periodic work of all sidecars on this database, and a duty's own row is held while it is done, by
+-- the leader or by `once`. Moments of the database server, UTC.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_leases` (
+  `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `holder` varchar(64) NOT NULL DEFAULT '',
+  `host` varchar(255) NOT NULL DEFAULT '',
+  `until` datetime(6) NOT NULL,
+  PRIMARY KEY (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- What each sidecar did last, a row for each duty; `serve` stands for the process itself. Moments of the database server, UTC.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_heartbeats` (
+  `instance` varchar(64) NOT NULL,
+  `duty` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `host` varchar(255) NOT NULL,
+  `version` varchar(64) NOT NULL,
+  `seen_at` datetime(6) NOT NULL,
+  `started_at` datetime(6) NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  `result` varchar(255) NOT NULL DEFAULT '',
+  `runs` bigint(20) unsigned NOT NULL DEFAULT 0,
+  `next_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`instance`, `duty`),
+  KEY `seen_at` (`seen_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- The plugin's cron tasks that `migrate --take-over` switched off: the state to be given back, and GLPI's date_mod of the row then.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_crontasks` (
+  `itemtype` varchar(100) NOT NULL,
+  `name` varchar(150) NOT NULL,
+  `state` int(11) NOT NULL,
+  `date_mod` timestamp NULL DEFAULT NULL,
+  `taken_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`itemtype`, `name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;

@@ -1,5 +1,7 @@
 //! The composition root: the only file that knows every concrete type.
 
+mod once;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -12,24 +14,25 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
+use crate::db::leases::Instance;
 use crate::db::writer::Writer;
 use crate::db::{Db, schema};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
 use crate::dispatch::signs::Signs;
 use crate::domain::admission::Admission;
-use crate::domain::cleaning::Duty;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
-use crate::work::doors::Doors;
 use crate::work::expire::{self, Expiry};
+use crate::work::gate::Gate;
 use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
 use crate::{cli, telemetry, work};
+pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
 
 /// Longest wait for the connections to the database to be closed when the process ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -225,11 +228,17 @@ fn schedule(
     let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
     let cleaning = cleaning(settings, db.clone(), Arc::clone(clock));
     let scheduler = settings.scheduler.clone();
-    let doors = Arc::<Doors>::default();
-    let resting = Arc::clone(&doors);
-    let (expiry, expiring) = (
+    let gate = Gate::new(db.clone(), instance(), Arc::clone(clock), &scheduler);
+    let gate = Arc::new(gate);
+    let (leading, soft) = (Arc::clone(&gate), lifecycle.stop().soft);
+    lifecycle.spawn("leader", async move {
+        leading.lead(soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let cleaning_gate = Arc::clone(&gate);
+    let (expiring, expiry) = (
+        Arc::clone(&gate),
         expiry(settings, db.clone(), Arc::clone(clock)),
-        Arc::clone(&doors),
     );
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     lifecycle.spawn("expiry", async move {
@@ -240,12 +249,12 @@ fn schedule(
     let soft = lifecycle.stop().soft;
     lifecycle.spawn("cleaning", async move {
         let (period, look) = (scheduler.cleaning_period, scheduler.period);
-        work::clean::regularly(cleaning, resting, period, look, soft).await;
+        work::clean::regularly(cleaning, cleaning_gate, period, look, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     let wakeup = wakeup(settings, db.clone(), Arc::clone(clock));
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
-    let waking = Arc::clone(&doors);
+    let waking = Arc::clone(&gate);
     lifecycle.spawn("wake-up", async move {
         work::wakeup::regularly(wakeup, waking, period, soft).await;
         Ok::<(), std::convert::Infallible>(())
@@ -253,10 +262,29 @@ fn schedule(
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let preparing = Arc::clone(&preparation);
     lifecycle.spawn("scheduler", async move {
-        work::prepare_regularly(preparing, doors, period, soft).await;
+        work::prepare_regularly(preparing, gate, period, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     preparation
+}
+
+/// This process among the sidecars on its database.
+fn instance() -> Instance {
+    let id = uuid::Uuid::new_v4().to_string();
+    Instance {
+        row: id.clone(),
+        id,
+        host: host(),
+    }
+}
+
+/// The machine's name.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.chars().take(255).collect(),
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -297,46 +325,6 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     Ok(running.until_stopped().await?.into())
 }
 
-/// `once prepare`: one pass of preparation, and what it did on standard output; or, without writing, what it would do.
-///
-/// # Errors
-///
-/// When the database does not fit or fails.
-pub async fn once_prepare(settings: Settings, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let db = open_database(&settings, &clock).await?;
-    let preparation = preparation(&settings, db.clone(), clock);
-    let has_failed = if dry_run {
-        let outlook = preparation.outlook().await?;
-        cli::say(&outlook.to_string());
-        outlook.ours.has_failed()
-    } else {
-        refuse_while_closed(&db).await?;
-        let pass = preparation.pass().await?;
-        cli::say(&pass.to_string());
-        pass.has_failed()
-    };
-    db.close().await;
-    Ok(ended(has_failed))
-}
-
-/// A pass by hand that could do nothing is refused: whoever calls for it learns why.
-async fn refuse_while_closed(db: &Db) -> anyhow::Result<()> {
-    match db.site().await?.open() {
-        Ok(()) => Ok(()),
-        Err(closed) => anyhow::bail!("{closed}: nothing was done, try again when that is over"),
-    }
-}
-
-/// The exit code of a pass.
-fn ended(has_failed: bool) -> ExitCode {
-    if has_failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
-}
-
 fn preparation(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Preparation {
     Preparation::new(db, clock, settings.timezone, settings.dispatch.policy)
 }
@@ -351,41 +339,6 @@ fn expiry(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Expiry {
     Expiry::new(db, clock, settings.timezone, policy, timeout)
 }
 
-/// `once expire`: one pass that ends silent runs, or with `dry_run` only counts them, and how many on standard output.
-///
-/// # Errors
-///
-/// When the database does not fit or fails.
-pub async fn once_expire(settings: Settings, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let db = open_database(&settings, &clock).await?;
-    let mode = if dry_run {
-        expire::Mode::Look
-    } else {
-        refuse_while_closed(&db).await?;
-        expire::Mode::Write
-    };
-    let summary = expiry(&settings, db.clone(), clock).pass(mode).await?;
-    cli::say(&summary.to_string());
-    db.close().await;
-    Ok(ended(summary.closed.is_some()))
-}
-
-/// `once clean` and `once cleanondemand`: one pass of cleaning, and what it did on standard output.
-///
-/// # Errors
-///
-/// When the database does not fit or fails.
-pub async fn once_clean(settings: Settings, duty: Duty) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let db = open_database(&settings, &clock).await?;
-    refuse_while_closed(&db).await?;
-    let summary = cleaning(&settings, db.clone(), clock).pass(duty).await?;
-    cli::say(&summary.to_string());
-    db.close().await;
-    Ok(ended(summary.has_failed()))
-}
-
 fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
     let knocker = Knocker::new(&settings.wakeup);
     WakeUp::new(
@@ -397,33 +350,41 @@ fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
     )
 }
 
-/// `once wakeup`: one pass of waking agents up, and what became of it on standard output.
-///
-/// # Errors
-///
-/// When the database does not fit or fails.
-pub async fn once_wakeup(settings: Settings) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let db = open_database(&settings, &clock).await?;
-    refuse_while_closed(&db).await?;
-    let summary = wakeup(&settings, db.clone(), clock).pass().await?;
-    cli::say(&summary.to_string());
-    db.close().await;
-    Ok(ended(summary.has_failed()))
+/// What `migrate` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migration {
+    /// The sidecar's own tables.
+    Own,
+    /// These, and the shared ones in a database without GLPI.
+    Standalone,
+    /// These, if they are not there; then the plugin's cron tasks are switched off.
+    TakeOver,
+    /// These, if they are not there; then the cron tasks that were switched off get their former state.
+    HandBack,
 }
 
-/// `migrate`: the sidecar's own tables, and with `standalone` the shared ones, in a database without GLPI.
+/// `migrate`.
 ///
 /// # Errors
 ///
 /// When the database refuses, or holds something else.
-pub async fn migrate(settings: Settings, standalone: bool) -> anyhow::Result<ExitCode> {
+pub async fn migrate(settings: Settings, migration: Migration) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = Db::open(&settings.database, settings.timezone, &clock).await?;
     let mut conn = db.conn().await?;
-    let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
-    cli::say(&report.to_string());
+    let standalone = migration == Migration::Standalone;
+    let moves_crons = matches!(migration, Migration::TakeOver | Migration::HandBack);
+    // An account that may only switch cron tasks need not be one that may CREATE.
+    if !(moves_crons && schema::is_current(&mut conn, db.name()).await?) {
+        let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
+        cli::say(&report.to_string());
+    }
     drop(conn);
+    match migration {
+        Migration::Own | Migration::Standalone => {}
+        Migration::TakeOver => cli::say(&db.take_over_crons().await?.to_string()),
+        Migration::HandBack => cli::say(&db.hand_back_crons().await?.to_string()),
+    }
     db.close().await;
     Ok(ExitCode::SUCCESS)
 }

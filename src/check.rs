@@ -7,6 +7,7 @@ mod addresses;
 mod database;
 mod glpi;
 mod hours;
+mod instances;
 mod local;
 mod ops;
 mod probe;
@@ -46,6 +47,9 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     let opened = database::examine(settings, &clock, &mut report).await;
     if let Some(opened) = &opened {
         glpi::examine(settings, opened, &mut report).await;
+        if opened.complete {
+            instances::examine(settings, &opened.db, &mut report).await;
+        }
     }
     let nonce = match &opened {
         Some(opened) if opened.complete => {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::Migration;
 use crate::config::{self, Environment, LogFormat, Options, Settings};
 use crate::domain::cleaning::Duty;
 use crate::domain::policy::Policy;
@@ -44,6 +45,12 @@ enum Command {
         /// Create the tables shared with GLPI too, in a database without one
         #[arg(long)]
         standalone: bool,
+        /// Switch off the plugin's cron tasks whose work the sidecar does, and remember which were on
+        #[arg(long, conflicts_with_all = ["standalone", "hand_back"])]
+        take_over: bool,
+        /// Switch on again what --take-over switched off
+        #[arg(long, conflicts_with = "standalone")]
+        hand_back: bool,
         #[command(flatten)]
         configured: Configured,
     },
@@ -169,8 +176,18 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         Command::Once(Work::WakeUp(configured)) => app::once_wakeup(settings(configured)?).await,
         Command::Migrate {
             standalone,
+            take_over,
+            hand_back,
             configured,
-        } => app::migrate(settings(configured)?, standalone).await,
+        } => {
+            let migration = match (standalone, take_over, hand_back) {
+                (true, ..) => Migration::Standalone,
+                (_, true, _) => Migration::TakeOver,
+                (.., true) => Migration::HandBack,
+                (false, false, false) => Migration::Own,
+            };
+            app::migrate(settings(configured)?, migration).await
+        }
         // What it finds is in its report, and its own listener comes and goes unsaid.
         Command::Check(configured) => {
             check::run(start(&configured.options, environment, "warn")?).await

@@ -291,6 +291,10 @@ pub struct Scheduler {
     pub cleaning_batch: u32,
     /// Runs of each job, target and agent that cleaning keeps whatever their age (policy `redux`).
     pub keep_runs: u32,
+    /// How long the sidecar that leads is believed to be there without a word.
+    pub lease: Duration,
+    /// Whether it prepares and cleans while GLPI's cron does it too.
+    pub beside_cron: bool,
 }
 
 impl Default for Scheduler {
@@ -302,6 +306,8 @@ impl Default for Scheduler {
             cleaning_period: Duration::from_hours(24),
             cleaning_batch: 1000,
             keep_runs: 1,
+            lease: Duration::from_secs(30),
+            beside_cron: false,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod agents;
 pub mod catalogue;
 pub mod cleaning;
 pub mod collect;
+pub mod crons;
 pub mod demo;
 pub mod devices;
 pub mod diagnostics;
@@ -21,6 +22,8 @@ pub mod esx;
 pub mod expiry;
 pub mod grants;
 pub mod groups;
+pub mod heartbeats;
+pub mod leases;
 pub mod names;
 pub mod network;
 pub mod nonces;
@@ -95,6 +98,9 @@ pub enum DbError {
     /// Another transaction has kept a row for longer than a statement waits.
     #[error("another transaction is in the way: {0}")]
     Locked(String),
+    /// Another sidecar does this work now: the lease was lost.
+    #[error("the turn is lost: another sidecar may do this work now")]
+    LeaseLost,
 }
 
 impl From<mysql_async::Error> for DbError {
@@ -143,6 +149,7 @@ impl DbError {
             Self::Refused(_) => "db-refused",
             Self::Conflict(_) => "db-conflict",
             Self::Locked(_) => "db-locked",
+            Self::LeaseLost => "lease-lost",
         }
     }
 }

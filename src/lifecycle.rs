@@ -152,6 +152,16 @@ impl Lifecycle {
     }
 }
 
+/// Waits for SIGTERM or SIGINT, for a command that ends by itself otherwise.
+///
+/// # Errors
+///
+/// When no handler can be installed.
+pub async fn stop_signal() -> io::Result<()> {
+    Signals::install()?.next().await;
+    Ok(())
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -107,6 +107,10 @@ pub mod metrics {
     pub const WAKEUPS: &str = "fusion_sidecar_wakeups_total";
     /// Runs that ended in error because their agents were silent, by method.
     pub const RUNS_EXPIRED: &str = "fusion_sidecar_runs_expired_total";
+    /// Whether this sidecar leads: 0 or 1.
+    pub const LEADER: &str = "fusion_sidecar_leader";
+    /// When a pass of a duty last ended at this sidecar, by duty.
+    pub const DUTY_LAST_END: &str = "fusion_sidecar_duty_last_end_timestamp_seconds";
 
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +146,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 15] = [
+    pub const ALL: [Metric; 17] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -227,6 +231,18 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Runs that ended in error because their agents were silent",
+        ),
+        metric(
+            LEADER,
+            Kind::Gauge,
+            Unit::Count,
+            "1 at the sidecar that does the periodic work, else 0",
+        ),
+        metric(
+            DUTY_LAST_END,
+            Kind::Gauge,
+            Unit::Seconds,
+            "When this sidecar last ended a pass of a duty, in seconds since 1970",
         ),
     ];
 

@@ -141,11 +141,17 @@ impl<'a> Reader<'a> {
             value::switch,
         );
         let scheduler = &mut settings.scheduler;
+        self.set(
+            &mut scheduler.beside_cron,
+            Key::SchedulerBesideCron,
+            value::switch,
+        );
         self.duration(&mut scheduler.period, Key::SchedulerPeriod);
         self.duration(&mut scheduler.run_timeout, Key::RunTimeout);
         self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod);
         self.number(&mut scheduler.cleaning_batch, Key::CleaningBatch);
         self.number(&mut scheduler.keep_runs, Key::KeepRuns);
+        self.duration(&mut scheduler.lease, Key::Lease);
         let wakeup = &mut settings.wakeup;
         self.set(&mut wakeup.networks, Key::WakeupNetworks, value::networks);
         self.set(&mut wakeup.names, Key::WakeupNames, value::switch);

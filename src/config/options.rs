@@ -64,6 +64,8 @@ pub enum Key {
     MaxNewAgents,
     /// Whether serve prepares runs, ends silent ones, cleans and wakes agents up itself [default: on]
     Scheduler,
+    /// Whether serve prepares, cleans and wakes agents up although GLPI's cron does it too [default: off]
+    SchedulerBesideCron,
     /// Time between two preparations, two looks for silent runs, and two for agents to wake up [default: 60]
     SchedulerPeriod,
     /// How long an agent may say nothing of what it was sent before the run ends in error, with policy redux; 0 = for ever [default: 7200]
@@ -74,6 +76,8 @@ pub enum Key {
     CleaningBatch,
     /// Runs of each job, target and agent that cleaning keeps whatever their age, with policy redux [default: 1]
     KeepRuns,
+    /// How long the sidecar that does the periodic work is taken to be there without a word, until another one does it [default: 30]
+    Lease,
     /// Networks that agents may be woken up in; addresses of this machine (127.0.0.0/8), link-local and multicast ones only where a network of
     /// these alone is named [default: all others]
     WakeupNetworks,
@@ -155,6 +159,7 @@ impl Key {
     pub fn range(self) -> Option<RangeInclusive<u64>> {
         Some(match self {
             Self::CatalogueRefresh | Self::RunTimeout | Self::ShutdownGrace => 0..=MAX_SECONDS,
+            Self::Lease => 2..=MAX_SECONDS,
             Self::DatabaseTimeout
             | Self::SchedulerPeriod
             | Self::CleaningPeriod
@@ -215,6 +220,7 @@ impl Key {
             | Self::RunTimeout
             | Self::CleaningPeriod
             | Self::WakeupTimeout
+            | Self::Lease
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
@@ -225,7 +231,7 @@ impl Key {
             Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
-            Self::Scheduler | Self::WakeupNames => "on|off",
+            Self::Scheduler | Self::SchedulerBesideCron | Self::WakeupNames => "on|off",
             Self::Log => "FILTER",
             Self::LogFormat => "text|json",
         }

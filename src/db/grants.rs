@@ -29,7 +29,7 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 18] = [
+const WRITTEN: [(&str, &[Privilege]); 20] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}tasks", &[Update, Delete]),
     ("{p}taskjobs", &[Delete]),
@@ -48,6 +48,8 @@ const WRITTEN: [(&str, &[Privilege]); 18] = [
     ("{p}sidecar_tasks", &[Delete]),
     ("{p}sidecar_sequence", &[Delete]),
     ("{p}sidecar_occurrences", &[Insert, Update, Delete]),
+    ("{p}sidecar_leases", &[Insert, Update]),
+    ("{p}sidecar_heartbeats", &[Insert, Update, Delete]),
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
@@ -130,6 +132,22 @@ pub fn needed() -> Vec<Grant> {
 #[must_use]
 pub fn for_groups() -> Vec<Grant> {
     SEARCHED.iter().map(grant).collect()
+}
+
+/// The rights that `migrate --take-over` and `migrate --hand-back` need besides, and nothing else does.
+#[must_use]
+pub fn for_take_over() -> Vec<Grant> {
+    let names = Names::fusioninventory();
+    let of = |table: &str, privileges: &[Privilege], columns: &[&str]| Grant {
+        table: names.replace(table),
+        privileges: privileges.to_vec(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        by_column: !columns.is_empty(),
+    };
+    vec![
+        of("glpi_crontasks", &[Update], &["state"]),
+        of("{p}sidecar_crontasks", &[Insert, Delete], &[]),
+    ]
 }
 
 fn grant((table, columns): &Need) -> Grant {

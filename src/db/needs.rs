@@ -7,7 +7,7 @@ pub(super) type Need = (&'static str, &'static str);
 pub(super) const SHARED: [Need; 44] = [
     ("glpi_configs", "context name value"),
     ("glpi_plugins", "directory version state"),
-    ("glpi_crontasks", "itemtype name state"),
+    ("glpi_crontasks", "id itemtype name state date_mod"),
     ("glpi_entities", "id entities_id level"),
     (
         "glpi_computers",
@@ -144,7 +144,7 @@ pub(super) const SEARCHED: [Need; 15] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 11] = [
+pub(super) const OWN: [Need; 14] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
@@ -171,4 +171,13 @@ pub(super) const OWN: [Need; 11] = [
         "{f}tasks_id weekday hour_start hour_end",
     ),
     ("{p}sidecar_schema", "id version migrated_at"),
+    ("{p}sidecar_leases", "name holder host until"),
+    (
+        "{p}sidecar_heartbeats",
+        "instance duty host version seen_at started_at ended_at result runs next_at",
+    ),
+    (
+        "{p}sidecar_crontasks",
+        "itemtype name state date_mod taken_at",
+    ),
 ];

@@ -22,7 +22,7 @@ use super::script::statements;
 pub use self::missing::{Lack, Missing, missing};
 
 /// The version of `sql/own.sql`; raised with each change of it.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// How many lock rows agents are spread over for their registration: the bucket is a hash of the device id modulo this. More make
 /// two agents wait for each other more rarely.
@@ -181,6 +181,11 @@ pub async fn verify(conn: &mut Conn, database: &str) -> Result<(), SchemaError> 
         return Err(SchemaError::Lacks(Lack::of(conn, lacks).await?));
     }
     refuse_newer(version(conn).await?)
+}
+
+/// Whether everything is there, at this program's version.
+pub async fn is_current(conn: &mut Conn, database: &str) -> Result<bool, SchemaError> {
+    Ok(missing(conn, database).await?.is_empty() && version(conn).await? == Some(VERSION))
 }
 
 /// Makes the sidecar's own tables in the selected database, with `standalone` the shared ones too. Doing it again changes nothing.

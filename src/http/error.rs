@@ -47,9 +47,9 @@ fn told(error: &DispatchError) -> (StatusCode, &'static str) {
             StatusCode::SERVICE_UNAVAILABLE,
             "the database is not available",
         ),
-        DispatchError::Db(DbError::CorruptRow { .. } | DbError::Refused(_)) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal error")
-        }
+        DispatchError::Db(
+            DbError::CorruptRow { .. } | DbError::Refused(_) | DbError::LeaseLost,
+        ) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
     }
 }
 

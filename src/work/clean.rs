@@ -17,10 +17,13 @@ use crate::config::Scheduler;
 use crate::db::cleaning::{Deleted, Lot};
 use crate::db::{Db, DbError};
 use crate::domain::cleaning::Duty;
+use crate::domain::crons::Chore;
 use crate::domain::ids::{JobId, RunId, TaskId};
 use crate::domain::policy::Policy;
 use crate::domain::site::Closed;
-use crate::work::doors::{Doors, Halt, look};
+use crate::work::doors::{Halt, look};
+use crate::work::gate::Gate;
+use crate::work::turn::Outcome;
 
 /// Cleans.
 #[derive(Clone)]
@@ -91,6 +94,28 @@ impl Summary {
                 "cleaned"
             );
         }
+    }
+}
+
+impl Outcome for Summary {
+    fn result(&self) -> String {
+        if let Some(setting) = self.off {
+            format!("off by the plugin's {setting}")
+        } else if let Some(closed) = self.closed {
+            format!("stopped: {closed}")
+        } else if self.failed > 0 {
+            format!("{} tasks and runs failed", self.failed)
+        } else {
+            "ok".to_owned()
+        }
+    }
+
+    fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.closed
     }
 }
 
@@ -179,29 +204,6 @@ impl Cleaning {
             }
         }
         Ok(())
-    }
-
-    /// A pass, unless GLPI's cron does it: never both.
-    async fn unless_plugin_does(
-        &self,
-        duty: Duty,
-        doors: &Doors,
-    ) -> Result<Option<Summary>, DbError> {
-        if !doors.are_open(&self.db).await? {
-            return Ok(None);
-        }
-        if self.db.plugin_cron_is_on(duty.cron()).await? {
-            tracing::debug!(
-                duty = duty.cron(),
-                "GLPI's cron task is on: the sidecar keeps off"
-            );
-            return Ok(None);
-        }
-        let summary = self.pass(duty).await?;
-        if summary.closed.is_some() {
-            doors.seen(summary.closed);
-        }
-        Ok(Some(summary))
     }
 
     /// Ended runs but the last few of each job, target and agent, if their last line is old.
@@ -394,23 +396,28 @@ impl Cleaning {
     }
 }
 
-/// Does both kinds of cleaning every `period` until `stop`, each only while GLPI is open and its cron does not do it; looks every `look`
-/// whether one is due. A pass that failed is tried again at the next look.
+/// Does both kinds of cleaning every `period` until `stop`, each as far as `gate` lets it; looks every `look`, and when this sidecar begins
+/// to lead, whether one is due. A pass that failed is tried again at the next look.
 pub async fn regularly(
     cleaning: Cleaning,
-    doors: Arc<Doors>,
+    gate: Arc<Gate>,
     period: Duration,
     look: Duration,
     stop: CancellationToken,
 ) {
     let mut passed: [Option<Instant>; 2] = [None; 2];
+    let mut leading = gate.leading();
     let work = async {
         loop {
+            leading.look();
             for (duty, last) in Duty::ALL.into_iter().zip(&mut passed) {
                 if last.is_some_and(|last| last.elapsed() < period) {
                     continue;
                 }
-                match cleaning.unless_plugin_does(duty, &doors).await {
+                match gate
+                    .pass(Chore::Clean(duty), period, cleaning.pass(duty))
+                    .await
+                {
                     Ok(None) => {}
                     Ok(Some(summary)) => {
                         summary.log(duty);
@@ -424,7 +431,7 @@ pub async fn regularly(
                     }
                 }
             }
-            tokio::time::sleep(look).await;
+            leading.or_in(look).await;
         }
     };
     // A pass may take minutes: it is broken off, the transaction under way undone.

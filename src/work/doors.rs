@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::db::{Db, DbError};
 use crate::domain::site::Closed;
+use crate::work::turn;
 
 /// Why a pass ends before its work is done.
 #[derive(Debug)]
@@ -20,14 +21,15 @@ impl From<DbError> for Halt {
     }
 }
 
-/// Looks before a piece of work is written.
+/// Looks before a piece of work is written: GLPI is open, and the turn was not lost.
 pub(super) async fn look(db: &Db) -> Result<(), Halt> {
-    db.site().await?.open().map_err(Halt::Closed)
+    db.site().await?.open().map_err(Halt::Closed)?;
+    Ok(turn::holds(db).await?)
 }
 
 /// What the background work of a process has seen of GLPI, so that the log has a line for each change and no more.
 #[derive(Debug, Default)]
-pub struct Doors(Mutex<Option<Closed>>);
+pub(super) struct Doors(Mutex<Option<Closed>>);
 
 impl Doors {
     /// Whether GLPI is open now.
@@ -45,9 +47,9 @@ impl Doors {
         }
         *last = closed;
         if let Some(closed) = closed {
-            tracing::warn!(reason = %closed, code = closed.code(), "preparation and cleaning rest");
+            tracing::warn!(reason = %closed, code = closed.code(), "the periodic work rests");
         } else {
-            tracing::info!("preparation and cleaning go on");
+            tracing::info!("the periodic work goes on");
         }
     }
 }

@@ -15,12 +15,15 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, moment};
 use crate::db::expiry::{ENDED_AT_ONCE, JobUnderWay, Terms};
 use crate::db::{Db, DbError};
+use crate::domain::crons::Chore;
 use crate::domain::expiry::{Verdict, timeout_of};
 use crate::domain::policy::Policy;
 use crate::domain::run::RunState;
 use crate::domain::site::Closed;
 use crate::telemetry::metrics::RUNS_EXPIRED;
-use crate::work::doors::{Doors, Halt, look};
+use crate::work::doors::{Halt, look};
+use crate::work::gate::Gate;
+use crate::work::turn::Outcome;
 
 /// Runs that are looked at with one statement.
 const PAGE: u32 = 1000;
@@ -85,6 +88,23 @@ impl Summary {
             0 => tracing::debug!("no run has timed out"),
             runs => tracing::info!(runs, "runs have timed out"),
         }
+    }
+}
+
+impl Outcome for Summary {
+    fn result(&self) -> String {
+        match self.closed {
+            Some(closed) => format!("stopped: {closed}"),
+            None => "ok".to_owned(),
+        }
+    }
+
+    fn runs(&self) -> u64 {
+        self.total() as u64
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.closed
     }
 }
 
@@ -219,36 +239,28 @@ impl Expiry {
         }
         Ok(())
     }
-
-    async fn pass_if_it_may(&self, doors: &Doors) -> Result<(), DbError> {
-        if !doors.are_open(&self.db).await? {
-            return Ok(());
-        }
-        let summary = self.pass(Mode::Write).await?;
-        summary.log();
-        if summary.closed.is_some() {
-            doors.seen(summary.closed);
-        }
-        Ok(())
-    }
 }
 
 /// Makes a pass every `period` until `stop`, which also ends one under way; rests while GLPI is closed.
-pub async fn regularly(
-    expiry: Expiry,
-    doors: Arc<Doors>,
-    period: Duration,
-    stop: CancellationToken,
-) {
+pub async fn regularly(expiry: Expiry, gate: Arc<Gate>, period: Duration, stop: CancellationToken) {
     if expiry.policy == Policy::Plugin {
         return;
     }
+    let mut leading = gate.leading();
     let work = async {
         loop {
-            if let Err(error) = expiry.pass_if_it_may(&doors).await {
-                tracing::error!(error = %error, code = error.code(), "silent runs could not be ended, trying again");
+            leading.look();
+            match gate
+                .pass(Chore::Expire, period, expiry.pass(Mode::Write))
+                .await
+            {
+                Ok(None) => {}
+                Ok(Some(summary)) => summary.log(),
+                Err(error) => {
+                    tracing::error!(error = %error, code = error.code(), "silent runs could not be ended, trying again");
+                }
             }
-            tokio::time::sleep(period).await;
+            leading.or_in(period).await;
         }
     };
     tokio::select! {

@@ -20,6 +20,7 @@ use crate::db::wakeup::{Known, Place, Prepared};
 use crate::db::{Db, DbError};
 use crate::domain::actors::is_actor;
 use crate::domain::catalogue::Catalogue;
+use crate::domain::crons::Chore;
 use crate::domain::eligibility::{Decision, Occasion, Question, decide};
 use crate::domain::ids::{AgentId, ComputerId, JobId, RunId, TaskId};
 use crate::domain::modules::Module;
@@ -28,7 +29,7 @@ use crate::domain::run::RunState;
 use crate::domain::wakeup::{CRON, Memory, Plan, Skip, Sleeper, Wish, names};
 use crate::knock::{Heard, Knocker, Whereabouts};
 use crate::telemetry::metrics::WAKEUPS;
-use crate::work::doors::Doors;
+use crate::work::gate::Gate;
 
 /// Runs of a task that are looked at together.
 const WINDOW: usize = 512;
@@ -357,19 +358,6 @@ impl WakeUp {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// A pass, unless GLPI's cron does it: never both; nor while GLPI is closed.
-    async fn unless_plugin_does(&self, doors: &Doors) -> Result<(), DbError> {
-        if !doors.are_open(&self.db).await? {
-            return Ok(());
-        }
-        if self.db.plugin_cron_is_on(CRON).await? {
-            tracing::debug!(duty = CRON, "GLPI's cron task is on: the sidecar keeps off");
-        } else {
-            self.pass().await?.log();
-        }
-        Ok(())
-    }
 }
 
 impl Pass {
@@ -396,18 +384,19 @@ fn whereabouts(known: &Known, place: Option<&Place>, port: u16) -> Whereabouts {
 
 /// Wakes agents up every `period` until `stop`, which also ends a pass under way; keeps off while GLPI's cron does it, and rests while GLPI
 /// is closed.
-pub async fn regularly(
-    wakeup: WakeUp,
-    doors: Arc<Doors>,
-    period: Duration,
-    stop: CancellationToken,
-) {
+pub async fn regularly(wakeup: WakeUp, gate: Arc<Gate>, period: Duration, stop: CancellationToken) {
+    let mut leading = gate.leading();
     let work = async {
         loop {
-            if let Err(error) = wakeup.unless_plugin_does(&doors).await {
-                tracing::error!(duty = CRON, error = %error, code = error.code(), "waking agents up failed, trying again");
+            leading.look();
+            match gate.pass(Chore::WakeUp, period, wakeup.pass()).await {
+                Ok(None) => {}
+                Ok(Some(summary)) => summary.log(),
+                Err(error) => {
+                    tracing::error!(duty = CRON, error = %error, code = error.code(), "waking agents up failed, trying again");
+                }
             }
-            tokio::time::sleep(period).await;
+            leading.or_in(period).await;
         }
     };
     tokio::select! {

@@ -97,7 +97,7 @@ async fn serve_rests_and_goes_on_by_itself() {
     let environment = environment.each_ref().map(|(k, v)| (*k, v.as_str()));
     let arguments = ["--timezone", "UTC", "--scheduler-period", "1"];
     let mut sidecar = Sidecar::serve(&arguments, &environment);
-    sidecar.line("preparation and cleaning rest");
+    sidecar.line("the periodic work rests");
     // Several periods.
     tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
     assert_eq!(counts(&db).await, (2, 3, 3));
@@ -107,16 +107,16 @@ async fn serve_rests_and_goes_on_by_itself() {
     db.exec("UPDATE glpi_plugins SET state = 1").await;
     let done = async || counts(&db).await.0 == 1 && db.states().await.contains(&0);
     until("it goes on", done).await;
-    sidecar.line("preparation and cleaning go on");
+    sidecar.line("the periodic work goes on");
     sidecar.signal("TERM");
     let (_, log) = sidecar.ended();
     let lines = |text: &str| log.iter().filter(|line| line.contains(text)).count();
     assert_eq!(
         (
-            lines("preparation and cleaning rest"),
+            lines("the periodic work rests"),
             lines("GLPI is in maintenance"),
             lines("the FusionInventory plugin is not in service"),
-            lines("preparation and cleaning go on"),
+            lines("the periodic work goes on"),
             lines("ERROR"),
         ),
         (2, 1, 1, 1, 0),

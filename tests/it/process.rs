@@ -6,8 +6,12 @@ mod commands;
 mod configuration;
 #[path = "process/log.rs"]
 mod log;
+#[path = "process/several.rs"]
+mod several;
 #[path = "process/signals.rs"]
 mod signals;
+#[path = "process/takeover.rs"]
+mod takeover;
 
 use std::collections::BTreeSet;
 

@@ -74,7 +74,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 31);
+    assert_eq!(count, 33);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -110,6 +110,8 @@ fn every_option_reaches_its_setting() {
             (Key::WakeupAtOnce, "22"),
             (Key::WakeupRate, "23"),
             (Key::WakeupTimeout, "24"),
+            (Key::Lease, "25"),
+            (Key::SchedulerBesideCron, "on"),
             (Key::UpstreamUrl, "https://u.example/"),
             (Key::SpoolDir, "/spool"),
             (Key::MaxBody, "6"),
@@ -194,9 +196,11 @@ fn every_option_reaches_its_setting() {
             scheduler.cleaning_period.as_secs(),
             scheduler.cleaning_batch,
             scheduler.keep_runs,
-            scheduler.run_timeout.as_secs()
+            scheduler.run_timeout.as_secs(),
+            scheduler.lease.as_secs(),
+            scheduler.beside_cron,
         ),
-        (19, 20, 21, 22)
+        (19, 20, 21, 22, 25, true)
     );
     let expected = Wakeup {
         networks: vec!["10.0.0.0/8".parse().unwrap()],

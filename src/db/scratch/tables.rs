@@ -37,7 +37,7 @@ const STOCK: [&str; 19] = [
 ];
 
 /// The other tables in which a fresh GLPI 10.0 with the plugin 10.0.6+1.1 and the sidecar has rows, and how many at most.
-const FRESH: [(&str, u64); 7] = [
+const FRESH: [(&str, u64); 9] = [
     ("glpi_entities", 1),
     // GLPI's five accounts and the plugin's.
     ("glpi_users", 6),
@@ -46,6 +46,9 @@ const FRESH: [(&str, u64); 7] = [
     ("{p}configs", 100),
     // Two communities that every installation begins with.
     ("{p}configsecurities", 2),
+    // A sidecar that serves it.
+    ("{p}sidecar_leases", 10),
+    ("{p}sidecar_heartbeats", 1000),
     ("{p}sidecar_locks", (AGENT_BUCKETS + FOUND_BUCKETS) as u64),
 ];
 

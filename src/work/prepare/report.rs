@@ -1,6 +1,7 @@
 //! What a pass of preparation did, job by job, and why nothing where nothing was done.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::DateTime;
 use chrono_tz::Tz;
@@ -10,6 +11,7 @@ use crate::domain::ids::JobId;
 use crate::domain::opening::Reason;
 use crate::domain::site::Closed;
 use crate::work::groups::Kept;
+use crate::work::turn;
 
 /// A pass over all jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,25 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} prepared, {} cancelled", self.created, self.cancelled)
+    }
+}
+
+impl turn::Outcome for Arc<Pass> {
+    fn result(&self) -> String {
+        let failed = |(_, outcome): &&(JobId, Outcome)| matches!(outcome, Outcome::Failed { .. });
+        match (self.closed, self.jobs.iter().filter(failed).count()) {
+            (Some(closed), _) => format!("stopped: {closed}"),
+            (None, 0) => "ok".to_owned(),
+            (None, failed) => format!("{failed} jobs failed"),
+        }
+    }
+
+    fn runs(&self) -> u64 {
+        self.total().created as u64
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.closed
     }
 }
 

@@ -8,6 +8,7 @@ use super::WAKEUPS;
 use crate::domain::site::Closed;
 use crate::domain::wakeup::{CRON, Skip};
 use crate::knock::Heard;
+use crate::work::turn::Outcome;
 
 /// What a pass did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,6 +84,24 @@ impl Summary {
                 here.join(", ")
             )
         })
+    }
+}
+
+impl Outcome for Summary {
+    fn result(&self) -> String {
+        match self.closed {
+            Some(closed) => format!("stopped: {closed}"),
+            None if self.refused > 0 => format!("{} agents refused", self.refused),
+            None => "ok".to_owned(),
+        }
+    }
+
+    fn runs(&self) -> u64 {
+        0
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.closed
     }
 }
 

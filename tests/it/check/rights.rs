@@ -69,11 +69,15 @@ fn the_readme_has_the_statements_for_these_rights() {
         .map(str::trim)
         .filter(|line| line.starts_with("GRANT "))
         .collect();
-    let rendered: Vec<String> = [grants::needed(), grants::for_groups()]
-        .iter()
-        .flatten()
-        .map(|grant| grant.statement("glpi", "'sidecar'@'localhost'"))
-        .collect();
+    let rendered: Vec<String> = [
+        grants::needed(),
+        grants::for_groups(),
+        grants::for_take_over(),
+    ]
+    .iter()
+    .flatten()
+    .map(|grant| grant.statement("glpi", "'sidecar'@'localhost'"))
+    .collect();
     assert_eq!(shown, rendered);
 }
 
