@@ -46,6 +46,39 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_jobs` (
   PRIMARY KEY (`{f}taskjobs_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
 
+-- How a task runs: `mode` is kept for what agents drive themselves, NULL and `server` are what there is; seconds after which an occurrence
+-- ends, and from one to the next. A task with a row here, or a job with one in `sidecar_sequence`, runs in occurrences.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_tasks` (
+  `{f}tasks_id` int(10) unsigned NOT NULL,
+  `mode` varchar(8) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `max_duration` int(10) unsigned DEFAULT NULL,
+  `min_period` int(10) unsigned DEFAULT NULL,
+  PRIMARY KEY (`{f}tasks_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- The place of a job in its task's occurrences: seconds from their beginning, order among those that start together, and whether it waits
+-- for the success of the job before.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_sequence` (
+  `{f}taskjobs_id` int(10) unsigned NOT NULL,
+  `rank` int(10) unsigned NOT NULL DEFAULT 0,
+  `delay` int(10) unsigned NOT NULL DEFAULT 0,
+  `after_success` tinyint(1) NOT NULL DEFAULT 0,
+  PRIMARY KEY (`{f}taskjobs_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- The last occurrence of a task: the how manieth, when it began (Unix time), the lowest id that a run of it can have. State 0: under way, 1: over,
+-- what has not started is being cancelled, 2: over.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_occurrences` (
+  `{f}tasks_id` int(10) unsigned NOT NULL,
+  `number` int(10) unsigned NOT NULL,
+  `began_at` bigint(20) NOT NULL,
+  `first_run` bigint(20) unsigned NOT NULL,
+  `state` tinyint(3) unsigned NOT NULL DEFAULT 0,
+  `why` varchar(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+  `ended_at` bigint(20) DEFAULT NULL,
+  PRIMARY KEY (`{f}tasks_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
 -- The week of one task, instead of its execution slot, which tasks share: the hours of a day (0 = Monday … 6) from hour_start up to, not
 -- including, hour_end (24 = midnight).
 CREATE TABLE IF NOT EXISTS `{p}sidecar_hours` (

@@ -33,6 +33,7 @@ pub mod runs;
 pub mod schema;
 pub mod scratch;
 pub mod script;
+pub mod sequence;
 pub mod site;
 pub mod wakeup;
 pub mod writer;

@@ -20,6 +20,7 @@ pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod sequence;
 pub mod site;
 pub mod timeslot;
 pub mod wakeup;

@@ -44,6 +44,7 @@ impl Db {
             // After the jobs: a job that is made with its task meanwhile is never here without it.
             self.tasks(conn, &mut catalogue).await?;
             self.hours(conn, &mut catalogue).await?;
+            self.sequences(conn, &mut catalogue).await?;
             catalogue.mirrors = self.mirrors(conn, &catalogue.entities).await?;
             self.members(conn, &mut catalogue).await?;
             Ok(catalogue)

@@ -144,7 +144,7 @@ pub(super) const SEARCHED: [Need; 15] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 11] = [
+pub(super) const OWN: [Need; 14] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
@@ -157,6 +157,15 @@ pub(super) const OWN: [Need; 11] = [
     ),
     ("{p}sidecar_downloads", "address fetched_at"),
     ("{p}sidecar_jobs", "{f}taskjobs_id timeout"),
+    ("{p}sidecar_tasks", "{f}tasks_id max_duration min_period"),
+    (
+        "{p}sidecar_sequence",
+        "{f}taskjobs_id rank delay after_success",
+    ),
+    (
+        "{p}sidecar_occurrences",
+        "{f}tasks_id number began_at first_run state why ended_at",
+    ),
     (
         "{p}sidecar_hours",
         "{f}tasks_id weekday hour_start hour_end",

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
 use super::{Db, DbError, OnLock};
 use crate::domain::actors::Target;
-use crate::domain::ids::{AgentId, JobId, RunId};
+use crate::domain::ids::{AgentId, JobId, RunId, TaskId};
 use crate::domain::prepare::{OpenRun, Pairs, Step, count, without};
 use crate::domain::run::{LogState, RunState};
 
@@ -38,6 +38,26 @@ pub struct Prepared {
     pub created: usize,
     /// Runs cancelled.
     pub cancelled: usize,
+}
+
+/// Which runs stand in the way of another one of the same job, target and agent, beside those that are open.
+#[derive(Debug, Clone, Copy)]
+pub struct Again {
+    /// One that ended well does not.
+    pub reprepare: bool,
+    /// Every one of this occurrence does, and nothing is created once it is over.
+    pub within: Option<Within>,
+}
+
+/// An occurrence of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within {
+    /// The task.
+    pub task: TaskId,
+    /// The how manieth.
+    pub number: u32,
+    /// The lowest id that a run of it can have.
+    pub first_run: u64,
 }
 
 impl Db {
@@ -92,20 +112,15 @@ impl Db {
         Ok(())
     }
 
-    /// The pairs of `piece` whose agent has an open run of `job`, or, unless they are `prepared again`, one that ended well.
+    /// The pairs of `piece` whose agent has an open run of `job`, or, or one that stands in the way `again`.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn taken(
-        &self,
-        job: JobId,
-        piece: &[Step],
-        reprepare: bool,
-    ) -> Result<Pairs, DbError> {
+    pub async fn taken(&self, job: JobId, piece: &[Step], again: Again) -> Result<Pairs, DbError> {
         self.timed("taken", async {
             let mut conn = self.conn().await?;
-            taken(self, &mut conn, job, piece, reprepare).await
+            taken(self, &mut conn, job, piece, again).await
         })
         .await
     }
@@ -119,16 +134,14 @@ impl Db {
         &self,
         job: JobId,
         piece: &[Step],
-        reprepare: bool,
+        again: Again,
         at: NaiveDateTime,
     ) -> Result<usize, DbError> {
         self.tx(
             "create_runs",
             OnLock::TryAgain,
-            (job, piece, reprepare, at),
-            |db, (job, piece, reprepare, at), tx| {
-                Box::pin(create(db, tx, *job, piece, *reprepare, *at))
-            },
+            (job, piece, again, at),
+            |db, (job, piece, again, at), tx| Box::pin(create(db, tx, *job, piece, *again, *at)),
         )
         .await
     }
@@ -192,7 +205,7 @@ async fn taken(
     conn: &mut impl Queryable,
     job: JobId,
     piece: &[Step],
-    reprepare: bool,
+    again: Again,
 ) -> Result<Pairs, DbError> {
     let mut pairs = Pairs::new();
     let itemtypes: BTreeSet<&str> = piece
@@ -208,7 +221,7 @@ async fn taken(
         let agents: Vec<u32> = agents.into_iter().collect();
         for items in items.chunks(LIST_MAX) {
             for agents in agents.chunks(LIST_MAX) {
-                let rows = taken_by(db, conn, job, itemtype, items, agents, reprepare).await?;
+                let rows = taken_by(db, conn, job, itemtype, items, agents, again).await?;
                 for (agent, items_id) in rows {
                     let target = Target {
                         itemtype: itemtype.to_owned(),
@@ -231,20 +244,31 @@ async fn taken_by(
     itemtype: &str,
     items: &[u32],
     agents: &[u32],
-    reprepare: bool,
+    again: Again,
 ) -> Result<Vec<(u32, u32)>, DbError> {
-    let states = if reprepare { "0, 1, 2" } else { "0, 1, 2, 3" };
+    let states = if again.reprepare {
+        "0, 1, 2"
+    } else {
+        "0, 1, 2, 3"
+    };
+    let within = again.within.map(|within| within.first_run);
+    let or_within = if within.is_some() {
+        " OR r.id >= ?"
+    } else {
+        ""
+    };
     let more = "UNION SELECT CAST(? AS UNSIGNED) ".repeat(pad(items).count() - 1);
     let text = format!(
         "/* taken */ SELECT a.id, t.items_id FROM (SELECT CAST(? AS UNSIGNED) AS items_id {more}) t JOIN {{p}}agents a \
          WHERE a.id IN ({}) AND (SELECT 1 FROM {{p}}taskjobstates r WHERE r.{{f}}agents_id = a.id AND r.{{f}}taskjobs_id = ? \
-         AND r.items_id = t.items_id AND r.itemtype = ? AND r.state IN ({states}) LIMIT 1) IS NOT NULL",
+         AND r.items_id = t.items_id AND r.itemtype = ? AND (r.state IN ({states}){or_within}) LIMIT 1) IS NOT NULL",
         marks(agents.len())
     );
     let values = pad(items)
         .chain(pad(agents))
         .map(Value::from)
-        .chain([job.0.into(), itemtype.into()]);
+        .chain([job.0.into(), itemtype.into()])
+        .chain(within.map(Value::from));
     Ok(conn
         .exec(
             db.names.replace(&text),
@@ -258,7 +282,7 @@ async fn create(
     tx: &mut Transaction<'static>,
     job: JobId,
     piece: &[Step],
-    reprepare: bool,
+    again: Again,
     at: NaiveDateTime,
 ) -> Result<usize, DbError> {
     lock_job(db, tx, job).await?;
@@ -268,7 +292,12 @@ async fn create(
         // Deleted since the catalogue was read: a run of it would never end.
         return Ok(0);
     }
-    let taken = taken(db, tx, job, piece, reprepare).await?;
+    if let Some(within) = again.within
+        && !super::sequence::is_under_way(db, tx, within).await?
+    {
+        return Ok(0);
+    }
+    let taken = taken(db, tx, job, piece, again).await?;
     let piece = without(piece.to_vec(), &taken);
     let mut uniqids: Vec<String> = Vec::with_capacity(count(&piece));
     let mut runs: Vec<[Value; 6]> = Vec::with_capacity(count(&piece));

@@ -14,6 +14,7 @@ use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
 use crate::domain::ids::JobId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
+use crate::domain::sequence::Sequence;
 
 /// Most runs that one answer hands out or ends; the others follow when the agent asks next. All are written in one transaction, which has to
 /// be over in the time of an operation.
@@ -44,6 +45,12 @@ impl Dispatcher {
             .with_jobs(snapshot, runs.iter().map(|run| run.job))
             .await?;
         let catalogue = &snapshot.catalogue;
+        // To the plugin there are no sequences.
+        let sequence = |job: &Job| match self.policy {
+            Policy::Plugin => None,
+            Policy::Redux => catalogue.sequences.get(&job.task),
+        };
+        let open_jobs: HashSet<JobId> = runs.iter().map(|run| run.job).collect();
         let mut placed: Vec<(u64, Run, &Job, Option<&Task>)> = runs
             .into_iter()
             .filter_map(|run| {
@@ -54,7 +61,13 @@ impl Dispatcher {
                     Policy::Redux => task.is_some(),
                 };
                 let asked = stands && methods.contains(&job.method.as_str());
-                asked.then(|| (job.position(&run.itemtype, run.items_id), run, job, task))
+                asked.then(|| {
+                    let mut seats = sequence(job).into_iter().flat_map(Sequence::seats);
+                    let seat = seats.find(|(id, _)| *id == job.id);
+                    let seat = seat.map_or(job.id, |(_, seat)| seat);
+                    let position = job.position(seat, &run.itemtype, run.items_id);
+                    (position, run, job, task)
+                })
             })
             .collect();
         // Stable: runs of one position stay oldest first.
@@ -109,6 +122,9 @@ impl Dispatcher {
                     Policy::Plugin => actor_of_any,
                     Policy::Redux => is_actor(job),
                 },
+                awaits: sequence(job)
+                    .and_then(|sequence| sequence.place(job.id)?.1)
+                    .filter(|before| open_jobs.contains(before)),
                 is_duplicate: seen.contains(&key),
             });
             // One that ends here stands in nobody's way.

@@ -12,6 +12,7 @@ use super::mirrors::Mirror;
 use super::modules::Modules;
 use super::policy::Policy;
 use super::schedule::Dates;
+use super::sequence::Sequence;
 use super::site::Site;
 use super::timeslot::Week;
 use super::timeslot::hours::HourRow;
@@ -42,6 +43,8 @@ pub struct Catalogue {
     pub unreadable: HashSet<TaskId>,
     /// Jobs by id.
     pub jobs: HashMap<JobId, Job>,
+    /// The jobs in sequence of the tasks that run in occurrences.
+    pub sequences: HashMap<TaskId, Sequence>,
     /// Timeslots by id.
     pub timeslots: HashMap<TimeslotId, Week>,
     /// Hour rows of tasks that make no sense, as they were read; they open nothing.
@@ -153,10 +156,10 @@ pub struct Job {
 }
 
 impl Job {
-    /// Where a run stands in an answer: job id × 1000 + the index of its target among the job's targets *of the same type* (0 when
+    /// Where a run stands in an answer, on the `seat` of its job, which is its own but in a sequence: seat × 1000 + the index of its target among the job's targets *of the same type* (0 when
     /// the job no longer has it), as the plugin orders them.
     #[must_use]
-    pub fn position(&self, itemtype: &str, items_id: u32) -> u64 {
+    pub fn position(&self, seat: JobId, itemtype: &str, items_id: u32) -> u64 {
         let same_type = self
             .targets
             .iter()
@@ -165,7 +168,7 @@ impl Job {
             .clone()
             .position(|target| target.items_id == items_id)
             .unwrap_or_default();
-        u64::from(self.id.0) * 1000 + index as u64
+        u64::from(seat.0) * 1000 + index as u64
     }
 }
 
@@ -299,7 +302,7 @@ mod tests {
             ("C", 5, 3000),
         ] {
             assert_eq!(
-                job.position(itemtype, items_id),
+                job.position(job.id, itemtype, items_id),
                 position,
                 "{itemtype} {items_id}"
             );

@@ -6,6 +6,7 @@
 use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
+use super::ids::JobId;
 use super::policy::Policy;
 use super::run::RunState;
 use super::schedule::{Dates, Phase};
@@ -45,6 +46,8 @@ pub struct Question<'a> {
     pub exec_slot: Option<&'a Week>,
     /// The agent is among the actors.
     pub is_actor: bool,
+    /// The job whose success this one waits for, if the agent has an open run of it.
+    pub awaits: Option<JobId>,
     /// An older open run of the same job, target and agent exists.
     pub is_duplicate: bool,
 }
@@ -71,6 +74,8 @@ pub enum Waiting {
     SlotClosed,
     /// Its agent has it and is at work.
     UnderWay,
+    /// The job before has not ended on this agent.
+    JobBefore,
 }
 
 /// Why a run ends without having run.
@@ -201,6 +206,9 @@ fn decide_redux(q: &Question<'_>) -> Decision {
         let opens = week.next_open(q.now).map(|opens| opens.naive_local());
         return Decision::Wait(Waiting::SlotClosed, opens);
     }
+    if q.awaits.is_some() {
+        return Decision::Wait(Waiting::JobBefore, None);
+    }
     Decision::Deliver
 }
 
@@ -238,6 +246,7 @@ mod tests {
             dates: Dates::default(),
             exec_slot: None,
             is_actor: true,
+            awaits: None,
             is_duplicate: false,
         }
     }
@@ -327,6 +336,12 @@ mod tests {
             at_work,
             (End(Ending::AskedAgain), Wait(Waiting::UnderWay, None))
         );
+    }
+
+    #[test]
+    fn a_job_in_sequence_waits_for_the_one_before() {
+        let (plugin, redux) = both(|q| q.awaits = Some(JobId(1)));
+        assert_eq!((plugin, redux), (Deliver, Wait(Waiting::JobBefore, None)));
     }
 
     #[test]

@@ -6,9 +6,11 @@ use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
 use super::catalogue::{Catalogue, Job, Task};
+use super::ids::JobId;
 use super::modules::Module;
 use super::policy::Policy;
 use super::schedule::Phase;
+use super::sequence::Over;
 
 /// Why nothing is prepared for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,14 @@ pub enum Reason {
     EndAlone,
     /// The preparation slot is closed until then, or for good.
     SlotClosed(Option<NaiveDateTime>),
+    /// The job's delay is over then.
+    Delayed(NaiveDateTime),
+    /// It waits for the success of that job.
+    AwaitsSuccess(JobId),
+    /// That job, whose success it waits for, ended badly.
+    NoSuccess(JobId),
+    /// The task's occurrence is over for this reason; the next can begin then.
+    OccurrenceOver(Over, NaiveDateTime),
     /// The actors are no agent at all.
     NoAgents,
     /// The module is off for all agents that the actors are (policy `redux`).
@@ -48,6 +58,17 @@ impl fmt::Display for Reason {
                 write!(f, "the preparation slot is closed until {until}")
             }
             Self::SlotClosed(None) => f.write_str("the preparation slot never opens"),
+            Self::Delayed(until) => write!(f, "waits for its delay until {until}"),
+            Self::AwaitsSuccess(job) => write!(f, "waits for the success of job {job}"),
+            Self::NoSuccess(job) => {
+                write!(f, "job {job} before it did not end well in this occurrence")
+            }
+            Self::OccurrenceOver(over, next) => {
+                write!(
+                    f,
+                    "the task's occurrence is over ({over}); the next begins at {next} at the earliest"
+                )
+            }
             Self::NoAgents => f.write_str("its actors are no agent"),
             Self::ModuleOff(module) => {
                 write!(f, "the module {} is off for its agents", module.name())
@@ -70,6 +91,27 @@ pub fn opening<'a>(
     now: DateTime<Tz>,
     policy: Policy,
 ) -> Result<(&'a Task, Module), Reason> {
+    let (task, module) = under_way(catalogue, job, now, policy)?;
+    if let Some(week) = catalogue.preparation_week(task)
+        && !week.is_open(now.naive_local())
+    {
+        let opens = week.next_open(now).map(|opens| opens.naive_local());
+        return Err(Reason::SlotClosed(opens));
+    }
+    Ok((task, module))
+}
+
+/// The same in an occurrence that is under way, which goes on when the preparation slot closes.
+///
+/// # Errors
+///
+/// Why it may not be prepared.
+pub fn under_way<'a>(
+    catalogue: &'a Catalogue,
+    job: &Job,
+    now: DateTime<Tz>,
+    policy: Policy,
+) -> Result<(&'a Task, Module), Reason> {
     let task = catalogue.tasks.get(&job.task).ok_or(Reason::NoTask)?;
     if !task.is_active {
         return Err(Reason::TaskInactive);
@@ -84,19 +126,13 @@ pub fn opening<'a>(
             Phase::Within => Reason::EndAlone,
         });
     }
-    if let Some(week) = catalogue.preparation_week(task)
-        && !week.is_open(local)
-    {
-        let opens = week.next_open(now).map(|opens| opens.naive_local());
-        return Err(Reason::SlotClosed(opens));
-    }
     Ok((task, module))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{JobId, TaskId, TimeslotId};
+    use crate::domain::ids::{TaskId, TimeslotId};
     use crate::domain::schedule::Dates;
     use crate::domain::timeslot::{Entry, Week};
     use chrono::{Duration, NaiveDate};

@@ -238,7 +238,8 @@ impl Cleaning {
             next = window.next;
             self.delete(&window.seen, Lot::Remains, summary).await?;
         }
-        Ok(())
+        look(&self.db).await?;
+        Ok(self.db.forget_sequences().await?)
     }
 
     /// Runs with an old line, in whatever state.

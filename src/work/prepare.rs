@@ -1,23 +1,30 @@
 //! Server-driven preparation: runs are created ahead, as GLPI's cron task `taskscheduler` does.
 
 mod report;
+mod rounds;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
 use crate::clock::{Clock, moment};
-use crate::db::preparation::{CANCELLED_AT_ONCE, PIECE, Prepared};
+use crate::db::preparation::{Again, CANCELLED_AT_ONCE, PIECE, Prepared};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Target;
 use crate::domain::catalogue::{Catalogue, Job};
-use crate::domain::opening::{Reason, opening};
+use crate::domain::ids::JobId;
+use crate::domain::opening::{Reason, opening, under_way};
 use crate::domain::policy::Policy;
 use crate::domain::prepare::{Step, Survey, count, pieces, without};
+use crate::domain::sequence::{Before, Sequence, Success};
 use crate::work::doors::{Halt, look};
 use crate::work::groups::{Cache, evaluate};
+
+use rounds::{Round, Rounds, Stand};
 
 pub use report::{Outcome, Outlook, Pass};
 
@@ -87,7 +94,7 @@ impl Preparation {
     ///
     /// When the database is not there.
     pub async fn pass(&self) -> Result<Arc<Pass>, DbError> {
-        let pass = Arc::new(self.over_all_jobs(Mode::Write, self.policy).await?);
+        let pass = Arc::new(Box::pin(self.over_all_jobs(Mode::Write, self.policy)).await?);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some(Arc::clone(&pass));
         Ok(pass)
@@ -110,12 +117,27 @@ impl Preparation {
         let mut catalogue = self.db.catalogue().await?;
         let at = moment(self.clock.as_ref(), self.zone);
         let mut jobs: Vec<Job> = std::mem::take(&mut catalogue.jobs).into_values().collect();
-        jobs.sort_unstable_by_key(|job| job.id);
+        let seats: HashMap<JobId, JobId> = match policy {
+            Policy::Plugin => HashMap::new(),
+            Policy::Redux => {
+                let sequences = catalogue.sequences.values();
+                sequences.flat_map(Sequence::seats).collect()
+            }
+        };
+        jobs.sort_unstable_by_key(|job| seats.get(&job.id).copied().unwrap_or(job.id));
         let mut pass = Pass {
             at,
             jobs: vec![],
             kept: vec![],
             closed: None,
+        };
+        let mut rounds = match Box::pin(self.rounds(&catalogue, mode, policy, at)).await {
+            Ok(rounds) => rounds,
+            Err(Halt::Closed(closed)) => {
+                pass.closed = Some(closed);
+                return Ok(pass);
+            }
+            Err(Halt::Db(error)) => return Err(error),
         };
         for job in &jobs {
             match self.may_go_on(mode).await {
@@ -126,9 +148,20 @@ impl Preparation {
                 }
                 Err(Halt::Db(error)) => return Err(error),
             }
-            let mut prepared = Prepared::default();
-            let outcome = self.job(&mut catalogue, job, mode, policy, &mut pass, &mut prepared);
-            let outcome = match outcome.await {
+            let mut prepared = Prepared {
+                created: 0,
+                cancelled: rounds.cancelled(job.id),
+            };
+            let outcome = self.placed(
+                &mut catalogue,
+                &mut rounds,
+                job,
+                mode,
+                policy,
+                &mut pass,
+                &mut prepared,
+            );
+            let outcome = match Box::pin(outcome).await {
                 Ok(outcome) => outcome,
                 Err(Halt::Closed(closed)) => {
                     pass.jobs.push((job.id, Outcome::Stopped(prepared)));
@@ -150,6 +183,14 @@ impl Preparation {
             };
             pass.jobs.push((job.id, outcome));
         }
+        pass.jobs.sort_unstable_by_key(|(job, _)| *job);
+        if mode == Mode::Write && pass.closed.is_none() {
+            match Box::pin(self.end_rounds(&catalogue, &mut rounds, at)).await {
+                Ok(()) => {}
+                Err(Halt::Closed(closed)) => pass.closed = Some(closed),
+                Err(Halt::Db(error)) => return Err(error),
+            }
+        }
         Ok(pass)
     }
 
@@ -161,18 +202,85 @@ impl Preparation {
         }
     }
 
-    /// `prepared` is what was done, also when it ends in an error.
-    async fn job(
+    /// A job in its task's occurrence, if the task runs in these, else as the plugin takes it.
+    #[expect(clippy::too_many_arguments, reason = "all that a pass knows")]
+    async fn placed(
         &self,
         catalogue: &mut Catalogue,
+        rounds: &mut Rounds,
         job: &Job,
         mode: Mode,
         policy: Policy,
         pass: &mut Pass,
         prepared: &mut Prepared,
     ) -> Result<Outcome, Halt> {
-        let (reprepare, module) = match opening(catalogue, job, pass.at, policy) {
+        let ended = *prepared;
+        let outcome = match rounds.of(job.task) {
+            None => {
+                self.job(catalogue, job, None, mode, policy, pass, prepared)
+                    .await?
+            }
+            Some(Stand::Open(round)) => {
+                let round = Some(&mut *round);
+                self.job(catalogue, job, round, mode, policy, pass, prepared)
+                    .await?
+            }
+            Some(Stand::Failed(code)) => Outcome::Failed {
+                code,
+                before: ended,
+            },
+            Some(Stand::Between(why)) => {
+                let reason = match opening(catalogue, job, pass.at, policy) {
+                    Err(reason @ Reason::SlotClosed(_)) => why.clone().unwrap_or(reason),
+                    Err(reason) => reason,
+                    Ok(_) => match why.clone() {
+                        Some(reason) => reason,
+                        // Another pass has just moved it on.
+                        None => return Ok(Outcome::UpToDate { open: 0, done: 0 }),
+                    },
+                };
+                Outcome::Passed(reason)
+            }
+        };
+        Ok(match outcome {
+            // What was cancelled as an occurrence was over is said where nothing else was done.
+            Outcome::Passed(_) | Outcome::UpToDate { .. } if ended != Prepared::default() => {
+                Outcome::Prepared(ended)
+            }
+            outcome => outcome,
+        })
+    }
+
+    /// `prepared` is what was done, also when it ends in an error.
+    #[expect(clippy::too_many_arguments, reason = "all that a pass knows")]
+    async fn job(
+        &self,
+        catalogue: &mut Catalogue,
+        job: &Job,
+        mut round: Option<&mut Round>,
+        mode: Mode,
+        policy: Policy,
+        pass: &mut Pass,
+        prepared: &mut Prepared,
+    ) -> Result<Outcome, Halt> {
+        let may_be = match &round {
+            None => opening(catalogue, job, pass.at, policy),
+            Some(_) => under_way(catalogue, job, pass.at, policy),
+        };
+        let (reprepare, module) = match may_be {
             Ok((task, module)) => (task.reprepare_if_successful, module),
+            Err(reason) => {
+                if let (Some(round), Reason::UnknownMethod(_)) = (&mut round, &reason) {
+                    round.rest(job.id, 0);
+                }
+                return Ok(Outcome::Passed(reason));
+            }
+        };
+        let need = self
+            .need(catalogue, job, round.as_deref(), reprepare, pass.at)
+            .await?;
+        let (again, before) = match need {
+            Ok(need) => need,
             Err(reason) => return Ok(Outcome::Passed(reason)),
         };
         let at = pass.at.naive_local();
@@ -188,10 +296,16 @@ impl Preparation {
             .await?;
         // A group that is empty for a moment must not cancel what is under way.
         if agents.is_empty() {
+            if let Some(round) = &mut round {
+                round.rest(job.id, 0);
+            }
             return Ok(Outcome::Passed(Reason::NoAgents));
         }
         let targets = self.targets(catalogue, job, policy).await?;
         if targets.is_empty() {
+            if let Some(round) = &mut round {
+                round.rest(job.id, 0);
+            }
             return Ok(Outcome::Passed(Reason::NoTargets));
         }
         let mut survey = Survey::new(&targets, &agents);
@@ -202,31 +316,41 @@ impl Preparation {
         let may = |agent| policy == Policy::Plugin || catalogue.modules.allows(module, agent);
         let mut missing = survey.missing(may);
         let mut done = 0;
-        if !reprepare {
+        if !reprepare || again.within.is_some() {
             let all = count(&missing);
-            missing = self.without_the_done(job, missing).await?;
+            missing = self.without_the_done(job, missing, again).await?;
             done = all - count(&missing);
         }
+        let (pending, never) = before
+            .as_ref()
+            .map_or((0, 0), |(_, before)| keep_back(&mut missing, before));
         match mode {
             Mode::Look => {
-                prepared.created = count(&missing);
-                prepared.cancelled = survey.left().map(|(_, runs)| runs.len()).sum();
+                prepared.created += count(&missing);
+                prepared.cancelled += survey.left().map(|(_, runs)| runs.len()).sum::<usize>();
             }
             Mode::Write => {
-                for (target, runs) in survey.left() {
-                    for runs in runs.chunks(CANCELLED_AT_ONCE) {
-                        self.may_go_on(mode).await?;
-                        prepared.cancelled += self.db.cancel_runs(job.id, target, runs, at).await?;
-                    }
-                }
-                for piece in pieces(&missing, PIECE) {
-                    self.may_go_on(mode).await?;
-                    prepared.created += self.db.create_runs(job.id, &piece, reprepare, at).await?;
-                }
+                self.write(job, &survey, &missing, again, at, prepared)
+                    .await?;
             }
+        }
+        if let Some(round) = &mut round
+            && pending == 0
+            && (mode == Mode::Write || missing.is_empty())
+        {
+            round.rest(job.id, survey.busy() + count(&missing));
         }
         Ok(if *prepared != Prepared::default() {
             Outcome::Prepared(*prepared)
+        } else if let Some((before, _)) = &before
+            && pending > 0
+        {
+            Outcome::Passed(Reason::AwaitsSuccess(*before))
+        } else if let Some((before, _)) = &before
+            && never > 0
+            && survey.busy() + done == 0
+        {
+            Outcome::Passed(Reason::NoSuccess(*before))
         } else if !agents.iter().any(|agent| may(*agent)) {
             Outcome::Passed(Reason::ModuleOff(module))
         } else {
@@ -235,6 +359,59 @@ impl Preparation {
                 done,
             }
         })
+    }
+
+    /// What stands in the way of a run of `job`, and in an occurrence the job that it waits for with how that stands; or why it waits itself.
+    async fn need(
+        &self,
+        catalogue: &Catalogue,
+        job: &Job,
+        round: Option<&Round>,
+        reprepare: bool,
+        now: DateTime<Tz>,
+    ) -> Result<Result<(Again, Option<(JobId, Before)>), Reason>, DbError> {
+        let again = Again {
+            reprepare,
+            within: round.map(|round| round.within),
+        };
+        let sequence = catalogue.sequences.get(&job.task);
+        let place = sequence.and_then(|sequence| sequence.place(job.id));
+        let (Some(round), Some((place, waits_for))) = (round, place) else {
+            return Ok(Ok((again, None)));
+        };
+        if let Some(due) = round.delayed(place.delay, now) {
+            return Ok(Err(Reason::Delayed(due.naive_local())));
+        }
+        let Some(waits_for) = waits_for else {
+            return Ok(Ok((again, None)));
+        };
+        let first = round.within.first_run;
+        let agents = self.db.tallies(waits_for, first, !reprepare).await?;
+        let settled = round.settled.contains(&waits_for);
+        Ok(Ok((again, Some((waits_for, Before { agents, settled })))))
+    }
+
+    /// Cancels the runs whose agents left, and creates those that are missing.
+    async fn write(
+        &self,
+        job: &Job,
+        survey: &Survey<'_>,
+        missing: &[Step],
+        again: Again,
+        at: NaiveDateTime,
+        prepared: &mut Prepared,
+    ) -> Result<(), Halt> {
+        for (target, runs) in survey.left() {
+            for runs in runs.chunks(CANCELLED_AT_ONCE) {
+                self.may_go_on(Mode::Write).await?;
+                prepared.cancelled += self.db.cancel_runs(job.id, target, runs, at).await?;
+            }
+        }
+        for piece in pieces(missing, PIECE) {
+            self.may_go_on(Mode::Write).await?;
+            prepared.created += self.db.create_runs(job.id, &piece, again, at).await?;
+        }
+        Ok(())
     }
 
     /// The targets of `job`; a network inventory's IP ranges give way to the devices in them, behind the other targets.
@@ -263,13 +440,34 @@ impl Preparation {
         Ok(Cow::Owned(targets))
     }
 
-    /// `steps` without those that ended well.
-    async fn without_the_done(&self, job: &Job, steps: Vec<Step>) -> Result<Vec<Step>, DbError> {
+    /// `steps` without those in whose way a run stands.
+    async fn without_the_done(
+        &self,
+        job: &Job,
+        steps: Vec<Step>,
+        again: Again,
+    ) -> Result<Vec<Step>, DbError> {
         let mut missing = Vec::new();
         for piece in pieces(&steps, PIECE) {
-            let taken = self.db.taken(job.id, &piece, false).await?;
+            let taken = self.db.taken(job.id, &piece, again).await?;
             missing.extend(without(piece, &taken));
         }
         Ok(missing)
     }
+}
+
+/// Takes those out of `steps` for whom the job before has not ended well: how many wait, and how many wait in vain.
+fn keep_back(steps: &mut Vec<Step>, before: &Before) -> (usize, usize) {
+    let (mut pending, mut never) = (0, 0);
+    let heard = before.by_agent();
+    for step in &mut *steps {
+        step.agents.retain(|agent| {
+            let success = heard(*agent);
+            pending += usize::from(success == Success::Pending);
+            never += usize::from(success == Success::Never);
+            success == Success::Yes
+        });
+    }
+    steps.retain(|step| !step.agents.is_empty());
+    (pending, never)
 }

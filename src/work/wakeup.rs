@@ -309,6 +309,8 @@ impl WakeUp {
             dates: task.dates,
             exec_slot: catalogue.execution_week(task, self.policy),
             is_actor: is_actor(&known.agent, &job.actors, &catalogue.members, self.policy),
+            // The run that it would wait for wakes the agent itself.
+            awaits: None,
             is_duplicate: false,
         });
         let module = Module::of_method(&job.method);

@@ -12,10 +12,13 @@ use clap::Parser as _;
 use fusion_sidecar::cli::Cli;
 use fusion_sidecar::config::options::Key;
 use fusion_sidecar::config::{Environment, Options, load, options::Source};
+use fusion_sidecar::domain::ids::TaskId;
+use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::domain::timeslot::Week;
 use fusion_sidecar::domain::timeslot::hours::HourRow;
 use fusion_sidecar::telemetry::metrics;
 
+use crate::support::app::start_on;
 use crate::support::database::{TestDb, fresh, socket};
 use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
@@ -350,9 +353,38 @@ async fn the_way_back_removes_the_own_tables_and_no_other() {
 }
 
 #[tokio::test]
+async fn the_sequence_of_the_example_is_the_one_it_speaks_of() {
+    let db = fresh().await;
+    db.exec(
+        "SET SESSION sql_mode = ''; INSERT INTO glpi_plugin_fusioninventory_tasks (id, is_active) VALUES (12, 1); \
+         INSERT INTO glpi_plugin_fusioninventory_taskjobs (id, plugin_fusioninventory_tasks_id) VALUES (33, 12), (32, 12), (31, 12)",
+    )
+    .await;
+    db.exec(&sql_with("sidecar_sequence (")).await;
+    let app = start_on(db, |_| {}).await;
+    let preparation = app.preparation(Policy::Redux);
+    let catalogue = preparation.db().catalogue().await.unwrap();
+    let sequence = &catalogue.sequences[&TaskId(12)];
+    let places: Vec<(u32, u32, bool)> = sequence
+        .places()
+        .iter()
+        .map(|place| (place.job.0, place.delay, place.after_success))
+        .collect();
+    assert_eq!(places, [(31, 0, false), (32, 0, false), (33, 7200, true)]);
+    assert_eq!(
+        (sequence.max_duration, sequence.min_period),
+        (Some(8 * 3600), Some(7 * 86_400))
+    );
+    let timeouts: Vec<(u32, u32)> = app.db
+        .rows("SELECT plugin_fusioninventory_taskjobs_id, timeout FROM glpi_plugin_fusioninventory_sidecar_jobs ORDER BY 1")
+        .await;
+    assert_eq!(timeouts, [(32, 3600), (33, 3600)]);
+}
+
+#[tokio::test]
 async fn the_hours_of_the_example_are_those_it_speaks_of() {
     let db = fresh().await;
-    db.exec(&sql_with("INSERT INTO")).await;
+    db.exec(&sql_with("sidecar_hours VALUES")).await;
     let stored: Vec<(u32, u8, u8, u8)> = db
         .rows(
             "SELECT plugin_fusioninventory_tasks_id, weekday, hour_start, hour_end FROM glpi_plugin_fusioninventory_sidecar_hours",

@@ -10,6 +10,8 @@ mod hours;
 mod preparation;
 #[path = "redux/reports.rs"]
 mod reports;
+#[path = "redux/sequence.rs"]
+mod sequence;
 
 use std::time::Duration;
 

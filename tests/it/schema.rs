@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeZone as _, Utc};
 use fusion_sidecar::db::schema::{self, Report, SchemaError, SharedTables, VERSION};
 use fusion_sidecar::mariadb::{self, Durability, PrivateServer, Start};
 use mysql_async::prelude::Queryable as _;
+use rstest::rstest;
 
 use crate::support::database::{self, connect, empty, fresh};
 
@@ -178,22 +179,30 @@ async fn version_1_is_moved_on() {
     assert_eq!(state, [(VERSION, now().timestamp())]);
 }
 
-/// Version 3 came with what expiry notes.
+/// Version 3 came with what expiry notes, version 4 with leases, version 5 with sequences.
+#[rstest]
+#[case(2, &["answers", "downloads", "jobs", "tasks", "sequence", "occurrences"])]
+#[case(3, &["tasks", "sequence", "occurrences"])]
+#[case(4, &["tasks", "sequence", "occurrences"])]
 #[tokio::test]
-async fn version_2_is_moved_on() {
+async fn later_versions_are_moved_on(#[case] version: u32, #[case] later: &[&str]) {
     let db = fresh().await;
-    db.exec(
-        "DROP TABLE glpi_plugin_fusioninventory_sidecar_answers, glpi_plugin_fusioninventory_sidecar_downloads, \
-         glpi_plugin_fusioninventory_sidecar_jobs; \
-         UPDATE glpi_plugin_fusioninventory_sidecar_schema SET version = 2",
-    )
+    for table in later {
+        db.exec(&format!(
+            "DROP TABLE glpi_plugin_fusioninventory_sidecar_{table}"
+        ))
+        .await;
+    }
+    db.exec(&format!(
+        "UPDATE glpi_plugin_fusioninventory_sidecar_schema SET version = {version}"
+    ))
     .await;
     let mut conn = db.conn().await;
     let error = schema::verify(&mut conn, &db.database.name)
         .await
         .unwrap_err()
         .to_string();
-    for table in ["answers", "downloads", "jobs"] {
+    for table in later {
         let lacking = format!(
             "table glpi_plugin_fusioninventory_sidecar_{table} (made by `fusion-sidecar migrate`)"
         );
@@ -202,7 +211,7 @@ async fn version_2_is_moved_on() {
     let report = schema::migrate(&mut conn, false, now()).await.unwrap();
     assert_eq!(
         report.to_string(),
-        format!("own tables moved from version 2 to {VERSION}")
+        format!("own tables moved from version {version} to {VERSION}")
     );
     schema::verify(&mut conn, &db.database.name).await.unwrap();
 }

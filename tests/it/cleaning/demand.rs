@@ -1,6 +1,7 @@
 //! Tasks on demand.
 
 use fusion_sidecar::db::Db;
+use fusion_sidecar::db::preparation::Again;
 use fusion_sidecar::domain::actors::Target;
 use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::domain::ids::{AgentId, JobId, TaskId};
@@ -134,7 +135,11 @@ async fn nothing_is_prepared_for_a_job_that_is_gone() {
     }];
     let at = app.now().naive_utc();
     for (job, created) in [(1, 0), (2, 1)] {
-        let prepared = db.create_runs(JobId(job), &piece, true, at).await;
+        let again = Again {
+            reprepare: true,
+            within: None,
+        };
+        let prepared = db.create_runs(JobId(job), &piece, again, at).await;
         assert_eq!(prepared.unwrap(), created, "job {job}");
     }
     db.close().await;

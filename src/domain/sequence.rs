@@ -1,0 +1,239 @@
+//! Jobs in sequence: the order of a task's jobs, and its occurrences.
+//!
+//! A task with rows of ours runs in occurrences. One begins when a preparation finds the task open and none under way, and its jobs become
+//! preparable one delay after the other, whether or not the preparation slot is still open then.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta};
+use chrono_tz::Tz;
+
+use super::ids::{AgentId, JobId};
+use super::timeslot::Week;
+
+/// Seconds that an occurrence lasts at the most, and from one to the next, where nothing else says it.
+const DAY: u32 = 86_400;
+
+/// A job's place in its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The job.
+    pub job: JobId,
+    /// Its order among those that start with it.
+    pub rank: u32,
+    /// Seconds from the beginning of an occurrence.
+    pub delay: u32,
+    /// It waits for the success of the job before it.
+    pub after_success: bool,
+}
+
+impl Place {
+    /// Of a job without a row of ours.
+    #[must_use]
+    pub const fn plain(job: JobId) -> Self {
+        Self {
+            job,
+            rank: 0,
+            delay: 0,
+            after_success: false,
+        }
+    }
+}
+
+/// A task's jobs in their order, and the bounds of its occurrences.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sequence {
+    places: Vec<Place>,
+    /// Seconds after which an occurrence ends.
+    pub max_duration: Option<u32>,
+    /// Seconds from the beginning of an occurrence to that of the next, at the least.
+    pub min_period: Option<u32>,
+}
+
+impl Sequence {
+    /// Of these jobs: grouped by starting time, in order inside a group, by id where nothing is said.
+    #[must_use]
+    pub fn new(mut places: Vec<Place>, max_duration: Option<u32>, min_period: Option<u32>) -> Self {
+        places.sort_by_key(|place| (place.delay, place.rank, place.job));
+        Self {
+            places,
+            max_duration,
+            min_period,
+        }
+    }
+
+    /// The jobs in their order.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The place of `job`, and the job whose success it waits for.
+    #[must_use]
+    pub fn place(&self, job: JobId) -> Option<(Place, Option<JobId>)> {
+        let at = self.places.iter().position(|place| place.job == job)?;
+        let place = self.places[at];
+        let before = at.checked_sub(1).map(|before| self.places[before].job);
+        Some((place, before.filter(|_| place.after_success)))
+    }
+
+    /// The seats of the jobs: the first in order takes the place in an answer that the one with the lowest id would have in the plugin,
+    /// and so on, so that nothing changes for the jobs of other tasks.
+    pub fn seats(&self) -> impl Iterator<Item = (JobId, JobId)> {
+        let mut seats: Vec<JobId> = self.places.iter().map(|place| place.job).collect();
+        seats.sort_unstable();
+        self.places.iter().map(|place| place.job).zip(seats)
+    }
+
+    /// When the occurrence after the one of `t0` may begin: at the next opening of the preparation slot, without one after the minimum
+    /// period. None if the slot never opens again.
+    #[must_use]
+    pub fn next(&self, t0: DateTime<Tz>, slot: Option<&Week>) -> Option<DateTime<Tz>> {
+        let Some(week) = slot else {
+            return after(t0, self.min_period.unwrap_or(DAY));
+        };
+        let earliest = after(t0, self.min_period.unwrap_or(0))?;
+        match week.next_close(t0) {
+            Some(closes) => week.next_open(week.next_open(closes)?.max(earliest)),
+            // It is always open.
+            None => after(t0, self.min_period.unwrap_or(DAY)),
+        }
+    }
+
+    /// When the occurrence of `t0` is over whatever has become of it: after its maximum duration, without one when the next may begin.
+    #[must_use]
+    pub fn until(&self, t0: DateTime<Tz>, slot: Option<&Week>) -> Option<DateTime<Tz>> {
+        match self.max_duration {
+            Some(seconds) => after(t0, seconds),
+            None => self.next(t0, slot).or_else(|| after(t0, DAY)),
+        }
+    }
+}
+
+/// `seconds` after `t0`; none beyond the end of the calendar.
+#[must_use]
+pub fn after(t0: DateTime<Tz>, seconds: u32) -> Option<DateTime<Tz>> {
+    t0.checked_add_signed(TimeDelta::seconds(seconds.into()))
+}
+
+/// Why an occurrence ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Every job was prepared, and all runs have ended.
+    Done,
+    /// Its time was over.
+    Time,
+    /// The task's dates were over.
+    Dates,
+}
+
+impl Over {
+    /// The word in the table.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Time => "time",
+            Self::Dates => "dates",
+        }
+    }
+
+    /// What the log of a run says that had not started.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Done => "Cancelled: the task's occurrence was done.",
+            Self::Time => {
+                "Cancelled: the time of the task's occurrence was over before the run had started."
+            }
+            Self::Dates => "Cancelled: the task's dates were over before the run had started.",
+        }
+    }
+
+    /// Of a word in the table.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "done" => Self::Done,
+            "dates" => Self::Dates,
+            _ => Self::Time,
+        }
+    }
+}
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "done",
+            Self::Time => "its time is over",
+            Self::Dates => "the task's dates are over",
+        })
+    }
+}
+
+/// An agent's runs of a job in an occurrence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Not ended.
+    pub open: u32,
+    /// Ended well.
+    pub well: u32,
+    /// Ended otherwise.
+    pub ill: u32,
+}
+
+/// What a job that waits for success hears of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Success {
+    /// It may go on.
+    Yes,
+    /// Not yet.
+    Pending,
+    /// Never in this occurrence.
+    Never,
+}
+
+impl From<Tally> for Success {
+    fn from(tally: Tally) -> Self {
+        match tally {
+            Tally { ill: 1.., .. } => Self::Never,
+            Tally {
+                open: 0, well: 1.., ..
+            } => Self::Yes,
+            _ => Self::Pending,
+        }
+    }
+}
+
+/// The job before another one, in an occurrence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The runs of each agent that has some.
+    pub agents: HashMap<AgentId, Tally>,
+    /// All its runs are there: none is still to be prepared.
+    pub settled: bool,
+}
+
+impl Before {
+    /// What each agent hears: of its own runs, if it has some, else of all.
+    pub fn by_agent(&self) -> impl Fn(AgentId) -> Success {
+        let mut all = Tally::default();
+        for tally in self.agents.values() {
+            all.open = all.open.saturating_add(tally.open);
+            all.well = all.well.saturating_add(tally.well);
+            all.ill = all.ill.saturating_add(tally.ill);
+        }
+        let of_all = match all.into() {
+            Success::Yes if !self.settled => Success::Pending,
+            success => success,
+        };
+        move |agent| {
+            let own = self.agents.get(&agent);
+            own.map_or(of_all, |tally| (*tally).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+use super::*;
+use crate::domain::timeslot::Entry;
+use chrono::TimeZone as _;
+use proptest::prelude::*;
+
+const HOUR: u32 = 3_600;
+
+/// Noon of a Tuesday.
+fn noon() -> DateTime<Tz> {
+    Tz::Europe__Paris
+        .with_ymd_and_hms(2026, 11, 24, 12, 0, 0)
+        .unwrap()
+}
+
+fn hours(hours: i64) -> DateTime<Tz> {
+    noon() + TimeDelta::hours(hours)
+}
+
+fn place(job: u32, delay: u32, rank: u32, after_success: bool) -> Place {
+    Place {
+        job: JobId(job),
+        rank,
+        delay,
+        after_success,
+    }
+}
+
+/// Tuesdays 10:00 to 14:00.
+fn tuesdays() -> Week {
+    Week::from_entries([Entry {
+        day: 2,
+        begin: 10 * HOUR,
+        end: 14 * HOUR - 1,
+    }])
+}
+
+#[test]
+fn jobs_are_grouped_by_starting_time_and_in_order_inside_a_group() {
+    let sequence = Sequence::new(
+        vec![
+            place(1, 7200, 0, true),
+            place(2, 0, 2, false),
+            place(3, 0, 1, true),
+            place(4, 7200, 0, true),
+        ],
+        None,
+        None,
+    );
+    let order: Vec<u32> = sequence.places().iter().map(|place| place.job.0).collect();
+    assert_eq!(order, [3, 2, 1, 4]);
+    let waits_for = |job| sequence.place(JobId(job)).unwrap().1;
+    assert_eq!(waits_for(3), None, "nothing is before it");
+    assert_eq!(waits_for(2), None, "it does not ask for it");
+    assert_eq!(waits_for(1), Some(JobId(2)));
+    assert_eq!(waits_for(4), Some(JobId(1)));
+    assert_eq!(sequence.place(JobId(9)), None);
+    let seats: Vec<(u32, u32)> = sequence
+        .seats()
+        .map(|(job, seat)| (job.0, seat.0))
+        .collect();
+    assert_eq!(seats, [(3, 1), (2, 2), (1, 3), (4, 4)]);
+}
+
+#[test]
+fn the_next_occurrence_and_the_end_of_this_one() {
+    let (slot, always) = (
+        tuesdays(),
+        Week::from_entries((1..=7).map(|day| Entry {
+            day,
+            begin: 0,
+            end: 86_399,
+        })),
+    );
+    let closed = Week::CLOSED;
+    // The opening of next Tuesday lies 166 hours after noon.
+    for (slot, max, min, next, until) in [
+        (None, None, None, Some(24), Some(24)),
+        (None, None, Some(HOUR), Some(1), Some(1)),
+        (None, Some(3 * HOUR), None, Some(24), Some(3)),
+        (Some(&slot), None, None, Some(166), Some(166)),
+        (Some(&slot), Some(HOUR), None, Some(166), Some(1)),
+        (Some(&slot), None, Some(HOUR), Some(166), Some(166)),
+        (Some(&slot), None, Some(167 * HOUR), Some(167), Some(167)),
+        (Some(&slot), None, Some(171 * HOUR), Some(334), Some(334)),
+        (Some(&always), None, None, Some(24), Some(24)),
+        (Some(&always), None, Some(HOUR), Some(1), Some(1)),
+        (Some(&closed), None, None, None, Some(24)),
+    ] {
+        let sequence = Sequence::new(vec![], max, min);
+        assert_eq!(
+            sequence.next(noon(), slot),
+            next.map(hours),
+            "{max:?} {min:?}"
+        );
+        assert_eq!(
+            sequence.until(noon(), slot),
+            until.map(hours),
+            "{max:?} {min:?}"
+        );
+    }
+}
+
+#[test]
+fn success_of_the_agent_itself_else_of_the_whole_job() {
+    let tally = |open, well, ill| Tally { open, well, ill };
+    let (own, other) = (AgentId(1), AgentId(2));
+    for (agents, settled, expected) in [
+        (vec![(own, tally(0, 2, 0))], false, Success::Yes),
+        (vec![(own, tally(1, 1, 0))], true, Success::Pending),
+        (vec![(own, tally(1, 1, 1))], true, Success::Never),
+        (
+            vec![(own, tally(0, 1, 0)), (other, tally(1, 0, 1))],
+            true,
+            Success::Yes,
+        ),
+        (vec![(other, tally(0, 1, 0))], true, Success::Yes),
+        (vec![(other, tally(0, 1, 0))], false, Success::Pending),
+        (vec![(other, tally(1, 1, 0))], true, Success::Pending),
+        (vec![(other, tally(0, 0, 1))], true, Success::Never),
+        (vec![], true, Success::Pending),
+    ] {
+        let before = Before {
+            agents: agents.into_iter().collect(),
+            settled,
+        };
+        assert_eq!(before.by_agent()(own), expected, "{before:?}");
+    }
+}
+
+#[test]
+fn words_are_read_as_they_were_written() {
+    for over in [Over::Done, Over::Time, Over::Dates] {
+        assert_eq!(Over::from_word(over.word()), over);
+    }
+}
+
+proptest! {
+    /// No campaign starts over the minute it ends: the next begins later, and where there is a slot, while it is open.
+    #[test]
+    fn the_next_begins_later(
+        offset in 0_i64..40_000_000,
+        entries in proptest::collection::vec((1_u32..=7, 0_u32..86_400, 0_u32..86_400), 0..4),
+        min in proptest::option::of(60_u32..2_000_000),
+    ) {
+        let t0 = noon() + TimeDelta::seconds(offset);
+        let week = Week::from_entries(entries.into_iter().map(|(day, begin, length)| Entry { day, begin, end: begin + length }));
+        let sequence = Sequence::new(vec![], None, min);
+        for slot in [None, Some(&week)] {
+            if let Some(next) = sequence.next(t0, slot) {
+                prop_assert!(next > t0);
+                prop_assert!(min.is_none_or(|min| next >= t0 + TimeDelta::seconds(min.into())));
+                prop_assert!(slot.is_none_or(|week| week.is_open(next.naive_local())));
+            }
+            prop_assert!(sequence.until(t0, slot).is_some_and(|until| until > t0));
+        }
+    }
+
+    /// Seats are the same jobs, each once, and the order is that of the starting times.
+    #[test]
+    fn seats_are_a_permutation(places in proptest::collection::vec((0_u32..4, 0_u32..4), 0..8)) {
+        let places = (1..).zip(places).map(|(job, (delay, rank))| place(job, delay, rank, false)).collect();
+        let sequence = Sequence::new(places, None, None);
+        let mut jobs: Vec<JobId> = sequence.places().iter().map(|place| place.job).collect();
+        let seats: Vec<JobId> = sequence.seats().map(|(_, seat)| seat).collect();
+        jobs.sort_unstable();
+        prop_assert_eq!(seats, jobs);
+        prop_assert!(sequence.places().is_sorted_by_key(|place| (place.delay, place.rank, place.job)));
+    }
+}
