@@ -68,6 +68,54 @@ async fn random_computers_fit_random_criteria_as_in_the_model() {
     db.close().await;
 }
 
+/// What the test above has found.
+#[tokio::test]
+async fn cases_that_were_found() {
+    use model::{Computer, Criterion, Leaf};
+    let test_db = fresh().await;
+    test_db.set(&random::surroundings()).await;
+    let db = Db::new(&test_db.database, "").unwrap();
+    let leaf = |link: &str, option, verb: &str, value: &str| {
+        Criterion::Leaf(Leaf::new(link, option, verb, value))
+    };
+    let software = |link: &str, value: &str| {
+        Criterion::Leaf(Leaf {
+            software: true,
+            ..Leaf::new(link, 1, "contains", value)
+        })
+    };
+    let computers = [Computer {
+        id: 1,
+        changed: Some("2026-03-04 00:00:00".into()),
+        software: vec![(1, false)],
+        ..Computer::default()
+    }];
+    let search = [
+        Criterion::Group(
+            "OR".into(),
+            vec![
+                leaf("OR NOT", 3, "contains", "a"),
+                leaf("OR", 70, "notcontains", "^$"),
+                software("AND NOT", "b_"),
+            ],
+        ),
+        Criterion::Group(
+            "AND".into(),
+            vec![
+                leaf("AND NOT", 19, "lessthan", "TODAY"),
+                software("AND NOT", "a"),
+                leaf("OR NOT", 70, "notequals", "2"),
+            ],
+        ),
+    ];
+    test_db.set(&random::rows(&computers)).await;
+    assert_eq!(
+        found(&db, &search).await,
+        model::members(&computers, &search)
+    );
+    db.close().await;
+}
+
 /// A site whose job 1 is for the dynamic group 5 with this search, and PHP's cache says that computer 2 is its member.
 async fn with_group(stored: &str) -> TestApp {
     let app = site(Policy::Redux).await;

@@ -179,11 +179,9 @@ async fn version_1_is_moved_on() {
     assert_eq!(state, [(VERSION, now().timestamp())]);
 }
 
-/// Version 3 came with what expiry notes, version 4 with leases, version 5 with sequences.
+/// Version 3 came with what expiry notes, leases and sequences.
 #[rstest]
-#[case(2, &["answers", "downloads", "jobs", "tasks", "sequence", "occurrences"])]
-#[case(3, &["tasks", "sequence", "occurrences"])]
-#[case(4, &["tasks", "sequence", "occurrences"])]
+#[case(2, &["answers", "downloads", "jobs", "leases", "heartbeats", "crontasks", "tasks", "sequence", "occurrences"])]
 #[tokio::test]
 async fn later_versions_are_moved_on(#[case] version: u32, #[case] later: &[&str]) {
     let db = fresh().await;
