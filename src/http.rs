@@ -13,6 +13,7 @@ pub mod file;
 pub mod forward;
 mod message;
 pub mod ops;
+mod place;
 pub mod request;
 pub mod routes;
 pub mod server;

@@ -1,6 +1,7 @@
 //! Wire formats: bytes to types and back, without IO, clock or logging.
 //!
-//! An XML message passes [`envelope`], [`charset`] and [`xml`] in this order; an address or a form passes [`query`]. [`php`], [`phpjson`]
+//! An XML message passes [`envelope`], [`charset`] and [`xml`] in this order; an address or a form passes [`query`]. [`relayed`] tells whether PHP
+//! reads a message in the same way. [`php`], [`phpjson`]
 //! and [`text`] read what GLPI stores and agents get to see. [`week`] draws for people.
 
 pub mod charset;
@@ -12,6 +13,7 @@ pub mod network;
 pub mod php;
 pub mod phpjson;
 pub mod query;
+pub mod relayed;
 pub mod text;
 pub mod week;
 pub mod xml;

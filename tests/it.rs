@@ -76,6 +76,8 @@ mod queries;
 mod readme;
 #[path = "it/redux.rs"]
 mod redux;
+#[path = "it/relayed.rs"]
+mod relayed;
 #[path = "it/replay.rs"]
 mod replay;
 #[path = "it/replay_claim.rs"]

@@ -45,6 +45,8 @@ pub(super) async fn listen(
             nonce?;
             let mut settings = settings.clone();
             settings.scheduler.enabled = false;
+            // It has its own finding.
+            settings.server.ops_listen = None;
             settings.server.shutdown_grace = GRACE;
             match app::start(&settings, listener, Arc::clone(clock), None).await {
                 Ok(running) => Some(running),

@@ -38,8 +38,10 @@ pub enum Found {
     /// All values of the order: those that are stored and not among them are removed. (key, value when it is new, value when its key is
     /// stored already).
     Values(Kind, Vec<(String, String, String)>),
-    /// One file more: path, size in bytes.
+    /// A file: path, size in bytes. It is stored once.
     File(String, u32),
+    /// One more row of a file, whether or not it is stored already.
+    FileAgain(String, u32),
 }
 
 impl Db {

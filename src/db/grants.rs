@@ -38,7 +38,7 @@ const WRITTEN: [(&str, &[Privilege]); 17] = [
     ("{p}deploygroups_dynamicdatas", &[Update]),
     ("{p}collects_registries_contents", &[Insert, Update, Delete]),
     ("{p}collects_wmis_contents", &[Insert, Update, Delete]),
-    ("{p}collects_files_contents", &[Insert, Delete]),
+    ("{p}collects_files_contents", &[Insert, Update, Delete]),
     ("{p}statediscoveries", &[Insert, Update]),
     ("{p}sidecar_nonces", &[Insert, Delete]),
     ("{p}sidecar_locks", &[Insert, Update]),
@@ -188,9 +188,13 @@ impl Db {
                         {
                             lacking.push(*privilege);
                         }
-                        // A missing table or column; a column without a default.
-                        Ok(()) | Err(mysql_async::Error::Server(_)) => {}
-                        Err(error) => return Err(error.into()),
+                        Ok(()) => {}
+                        Err(error) => match DbError::from(error) {
+                            // A missing table or column; a column without a default.
+                            DbError::Refused(_) => {}
+                            // It takes no writes, or not now.
+                            error => return Err(error),
+                        },
                     }
                 }
                 if !lacking.is_empty() {

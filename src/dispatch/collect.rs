@@ -197,11 +197,17 @@ impl Dispatcher {
                     self.foreign_line(LogState::Running, &format!("file {path} | size {size}")),
                 );
                 lines.push(self.value_line(&values, Some(sid)));
-                let path = text::encode(&stored_path(path)).into_owned();
-                Some(Found::File(
-                    super::cut(&path, MAX_PATH).to_owned(),
-                    stored_size(size),
-                ))
+                // PHP has escaped the path before it looks at its slashes.
+                let path = match self.policy {
+                    Policy::Plugin => stored_path(&path.replace('\\', "\\\\")),
+                    Policy::Redux => stored_path(path),
+                };
+                let path = text::encode(&path);
+                let path = super::cut(&path, MAX_PATH).to_owned();
+                Some(match self.policy {
+                    Policy::Plugin => Found::FileAgain(path, stored_size(size)),
+                    Policy::Redux => Found::File(path, stored_size(size)),
+                })
             }
             // PHP writes nothing then.
             (Kind::File, None) if self.policy == Policy::Plugin => return Ok(reply),
@@ -265,6 +271,11 @@ impl Dispatcher {
         runs.retain(|run| run.itemtype == COLLECT.itemtype && run.was_handed_out());
         if runs.is_empty() && named > 0 {
             ignore_report("not-handed-out", uuid);
+        }
+        // Without the agent's name a name that several have is nobody's.
+        if machineid.is_none() && runs.iter().any(|run| run.agent != runs[0].agent) {
+            ignore_report("ambiguous-run", uuid);
+            return Ok(None);
         }
         let mut foreign = None;
         for run in runs {

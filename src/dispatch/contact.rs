@@ -56,22 +56,43 @@ impl Hello<'_> {
 }
 
 impl Dispatcher {
+    /// Whether PHP may be handed an inventory of this agent; for `redux` only so many a minute that it would register.
+    ///
+    /// # Errors
+    ///
+    /// When the device id cannot be one, too many unknown agents came, GLPI is closed, or the database fails.
+    pub async fn admit_inventory(&self, hello: &Hello<'_>) -> Result<(), DispatchError> {
+        hello.check()?;
+        self.open_catalogue().await?;
+        if self.policy == Policy::Redux && self.any_agent(hello.device_id).await?.is_none() {
+            self.admit()?;
+        }
+        Ok(())
+    }
+
+    /// Counts one more unknown agent, if it may register; for `plugin` every one may.
+    fn admit(&self) -> Result<(), DispatchError> {
+        if self.policy == Policy::Plugin {
+            return Ok(());
+        }
+        let mut admission = self
+            .admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if admission.admit(self.clock.now()) {
+            return Ok(());
+        }
+        metrics::counter!(AGENTS_REFUSED).increment(1);
+        Err(DispatchError::TooManyNewAgents)
+    }
+
     /// Registers an agent that has no row yet; for `redux` only so many a minute.
     pub(super) async fn register(
         &self,
         hello: &Hello<'_>,
         contact: &Contact,
     ) -> Result<Agent, DispatchError> {
-        if self.policy == Policy::Redux {
-            let mut admission = self
-                .admission
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if !admission.admit(self.clock.now()) {
-                metrics::counter!(AGENTS_REFUSED).increment(1);
-                return Err(DispatchError::TooManyNewAgents);
-            }
-        }
+        self.admit()?;
         let id = self.db.register_agent(hello.device_id, contact).await?;
         tracing::info!(
             agent.id = id.0,

@@ -1,10 +1,9 @@
 //! Whether agents are answered, and what stands in the way if not.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::{DispatchError, Dispatcher};
@@ -14,10 +13,10 @@ use crate::domain::site::Closed;
 /// How long it stands that tables and rights are complete. A look asks the server some hundred short questions.
 const WHOLE_STANDS: Duration = Duration::from_secs(10);
 
-/// How long it stands that something is missing, or that it could not be seen.
+/// How long it stands that something is missing, or that a look failed.
 const MISSING_STANDS: Duration = Duration::from_secs(1);
 
-/// Longest look: a server that is slow for a moment lacks nothing.
+/// Longest wait for a look: whoever probes gives up after a few seconds.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Why agents are not answered.
@@ -28,7 +27,7 @@ pub enum Unready {
     /// The database lacks what the sidecar works on; what, in a line.
     Lacks(Arc<str>),
     /// The database fails.
-    Db(DbError),
+    Db(Arc<DbError>),
 }
 
 impl Unready {
@@ -38,16 +37,18 @@ impl Unready {
         match self {
             Self::Closed(closed) => closed.text().to_owned(),
             Self::Lacks(what) => what.to_string(),
-            Self::Db(DbError::Refused(_) | DbError::CorruptRow { .. }) => {
-                "the database refuses a statement: the sidecar's log says which".to_owned()
-            }
-            Self::Db(_) => "the database is not available".to_owned(),
+            Self::Db(error) => match **error {
+                DbError::Refused(_) | DbError::CorruptRow { .. } => {
+                    "the database refuses a statement: the sidecar's log says which".to_owned()
+                }
+                _ => "the database is not available".to_owned(),
+            },
         }
     }
 
     /// A stable short word for logs and metrics.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Closed(closed) => closed.code(),
             Self::Lacks(_) => "db-incomplete",
@@ -66,33 +67,56 @@ impl fmt::Display for Unready {
     }
 }
 
-/// When it was looked last, and what was missing.
-type Seen = Option<(Instant, Option<Arc<str>>)>;
+/// What a look saw: what is missing, if anything.
+type Look = Result<Option<Arc<str>>, Arc<DbError>>;
 
 /// What was missing at the last look.
 #[derive(Debug, Default)]
-pub struct Completeness(Mutex<Seen>);
+pub struct Completeness {
+    last: Mutex<Option<(Instant, Look)>>,
+    looking: tokio::sync::Mutex<()>,
+}
 
 impl Completeness {
-    /// What is missing of tables and rights; `suspicious` if something has just been refused. Whoever asks while another looks waits for
-    /// what that one sees.
-    async fn missing(&self, db: &Db, suspicious: bool) -> Option<Arc<str>> {
-        let mut seen = self.0.lock().await;
-        if let Some((at, missing)) = seen.as_ref() {
-            let stands = if suspicious || missing.is_some() {
-                MISSING_STANDS
-            } else {
-                WHOLE_STANDS
-            };
-            if at.elapsed() < stands {
-                return missing.clone();
+    /// What is missing of tables and rights; `suspicious` if something has just been refused. A look that takes long goes on by itself, and
+    /// what was seen before stands until it has ended.
+    async fn missing(self: &Arc<Self>, db: &Db, suspicious: bool) -> Look {
+        let look = {
+            let (this, db) = (Arc::clone(self), db.clone());
+            async move {
+                // Whoever asks while another looks waits for what that one sees.
+                let _looking = this.looking.lock().await;
+                if let Some(seen) = this.standing(suspicious) {
+                    return seen;
+                }
+                let seen = db.lacks().await;
+                let seen = seen.map(|lacks| lacks.map(Arc::from)).map_err(Arc::new);
+                *this.last() = Some((Instant::now(), seen.clone()));
+                seen
             }
-        }
-        // What cannot be looked at is told by the question that failed, or by the next one.
-        let looked = timeout(LOOK, db.lacks()).await;
-        let missing = looked.ok().and_then(Result::ok).flatten().map(Arc::from);
-        *seen = Some((Instant::now(), missing.clone()));
-        missing
+        };
+        let seen = timeout(LOOK, tokio::spawn(look)).await;
+        let before = || self.last().as_ref().map(|(_, seen)| seen.clone());
+        seen.ok()
+            .and_then(Result::ok)
+            .or_else(before)
+            .unwrap_or(Ok(None))
+    }
+
+    /// What the last look saw, if that still stands.
+    fn standing(&self, suspicious: bool) -> Option<Look> {
+        let last = self.last();
+        let (at, seen) = last.as_ref()?;
+        let stands = if suspicious || !matches!(seen, Ok(None)) {
+            MISSING_STANDS
+        } else {
+            WHOLE_STANDS
+        };
+        (at.elapsed() < stands).then(|| seen.clone())
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(Instant, Look)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,7 +135,7 @@ impl Dispatcher {
         let failed = match answered.await {
             Err(DispatchError::Closed(closed)) => return Err(Unready::Closed(closed)),
             Err(DispatchError::Db(error @ DbError::Refused(_))) => Some(error),
-            Err(DispatchError::Db(error)) => return Err(Unready::Db(error)),
+            Err(DispatchError::Db(error)) => return Err(Unready::Db(error.into())),
             // The errors here are no answers to the questions above.
             Ok(())
             | Err(
@@ -121,9 +145,10 @@ impl Dispatcher {
                 | DispatchError::BadRequest(_),
             ) => None,
         };
-        if let Some(what) = self.complete.missing(&self.db, failed.is_some()).await {
-            return Err(Unready::Lacks(what));
+        match self.complete.missing(&self.db, failed.is_some()).await {
+            Ok(Some(what)) => Err(Unready::Lacks(what)),
+            Err(error) => Err(Unready::Db(error)),
+            Ok(None) => failed.map_or(Ok(()), |error| Err(Unready::Db(error.into()))),
         }
-        failed.map_or(Ok(()), |error| Err(Unready::Db(error)))
     }
 }

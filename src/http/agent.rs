@@ -15,7 +15,7 @@ use super::stack::{AgentBody, BodyRejection, LineFields};
 use super::{error, forward, message};
 use crate::dispatch::{Approach, DispatchError, Dispatcher};
 use crate::proto::envelope::{self, Coding};
-use crate::proto::query::Query;
+use crate::proto::query::{self, Query};
 
 /// What a person's browser is told.
 const FOR_PEOPLE: &str =
@@ -47,12 +47,33 @@ pub async fn main(
     // The answer to HEAD has no body, and orders that go out without one are lost.
     if body.is_empty() || head.method == Method::HEAD {
         return match &web.upstream {
+            Some(_) if query.has("machineid") && head.uri.path().ends_with("communication.php") => {
+                // That script takes a name without a value for a request too.
+                let refused = DispatchError::BadRequest("machineid is empty");
+                error::rest(&refused, "", &line)
+            }
+            Some(_) if repeats(head.uri.query(), &["action", "machineid"]) => {
+                // A PHP that takes fewer parameters would see an earlier one.
+                let refused = DispatchError::BadRequest("action or machineid is repeated");
+                error::rest(&refused, "", &line)
+            }
             Some(upstream) => forward::pass(upstream, head, Body::empty(), &line).await,
             None => FOR_PEOPLE.into_response(),
         };
     }
     line.speaks(Dialect::Xml(declared(&head.headers)));
     signed(dispatcher, message::answer(&web, head, body, &line).await)
+}
+
+/// Whether the query has one of these parameters more than once.
+fn repeats(query: Option<&str>, names: &[&str]) -> bool {
+    let pairs = query.unwrap_or_default().split('&');
+    let pairs: Vec<Query> = pairs
+        .filter_map(|pair| Query::parse(pair, &query::Limits::default()).ok())
+        .collect();
+    names
+        .iter()
+        .any(|name| pairs.iter().filter(|pair| pair.has(name)).count() > 1)
 }
 
 /// The header by which the plugin signs what comes from its main address.

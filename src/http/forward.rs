@@ -8,9 +8,18 @@ use axum::response::{IntoResponse, Response};
 
 use super::client::Client;
 use super::error;
+use super::place::Place;
 use super::stack::{BodyRejection, LineFields, PassedBody};
 use crate::dispatch::Approach;
+use crate::proto::envelope::Coding;
 use crate::upstream::{Passed, Upstream, UpstreamError};
+
+/// What is said of an agents' address that is written in a way of its own.
+const RESPELT: &str = "This address is another spelling of one for agents; it is not served.\n";
+
+/// What is said of an address that servers may read differently.
+const REFUSED: &str =
+    "This address is not plainly one of the plugin's pages; it is not passed on.\n";
 
 /// A request but for its body.
 #[derive(Debug, Clone)]
@@ -49,24 +58,26 @@ pub async fn rest(
     head: Head,
     body: Result<PassedBody, BodyRejection>,
 ) -> Response {
-    let Some(upstream) = upstream.filter(|_| stays_below(head.uri.path())) else {
+    let prefix = head.approach.prefix.as_str();
+    let path = head.uri.path().strip_prefix(prefix).unwrap_or_default();
+    match Place::of(path) {
+        Place::Page => {}
+        Place::Agents | Place::Respelt => {
+            line.error("respelt-address");
+            return (StatusCode::NOT_FOUND, RESPELT).into_response();
+        }
+        Place::Refused => {
+            line.error("refused-address");
+            return (StatusCode::NOT_FOUND, REFUSED).into_response();
+        }
+    }
+    let Some(upstream) = upstream else {
         return missing();
     };
     match body {
         Ok(PassedBody(body)) => pass(&upstream, head, body, &line).await,
         Err(rejection) => error::unread_plain(rejection, &line),
     }
-}
-
-/// Whether no segment of `path` means its parent or itself: the client that passes it on resolves these, also percent-encoded ones, and
-/// would ask for pages outside the plugin's directory.
-fn stays_below(path: &str) -> bool {
-    path.split(['/', '\\']).all(|segment| {
-        !matches!(
-            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
-            "." | ".."
-        )
-    })
 }
 
 /// An address that is nobody's.
@@ -84,29 +95,57 @@ fn missing() -> Response {
 
 /// Passes a request to PHP and its answer back.
 pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields) -> Response {
+    let query = head.uri.query().map(str::to_owned);
+    match ask(upstream, head, query.as_deref(), body).await {
+        Ok(response) => response,
+        Err(UpstreamError::TooLarge) => error::unread_plain(BodyRejection::TooLarge, line),
+        Err(failed) => {
+            note(&failed, line);
+            (status(&failed), "GLPI did not answer\n").into_response()
+        }
+    }
+}
+
+/// The same, where the caller says what goes along as query, and what becomes of an error.
+///
+/// # Errors
+///
+/// When PHP gives no answer.
+pub async fn ask(
+    upstream: &Upstream,
+    head: Head,
+    query: Option<&str>,
+    body: Body,
+) -> Result<Response, UpstreamError> {
     let prefix = head.approach.prefix.as_str();
     let request = Passed {
         client: head.client.address,
         https: head.client.https,
         method: head.method,
         path: head.uri.path().strip_prefix(prefix).unwrap_or_default(),
-        query: head.uri.query(),
+        query,
         headers: head.headers,
         body,
     };
-    match upstream.pass(request).await {
-        Ok(response) => response,
-        Err(failed) => {
-            let status = match failed {
-                UpstreamError::TooLarge => {
-                    return error::unread_plain(BodyRejection::TooLarge, line);
-                }
-                UpstreamError::Unreachable(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
-                UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            };
-            line.error(failed.code());
-            line.reason(failed.to_string());
-            (status, "GLPI did not answer\n").into_response()
-        }
+    upstream.pass(request).await
+}
+
+/// What an agent is told whose message PHP did not take.
+#[must_use]
+pub fn no_answer_xml(failed: &UpstreamError, coding: Coding, line: &LineFields) -> Response {
+    note(failed, line);
+    error::xml_text(status(failed), "GLPI did not answer", coding)
+}
+
+fn note(failed: &UpstreamError, line: &LineFields) {
+    line.error(failed.code());
+    line.reason(failed.to_string());
+}
+
+const fn status(failed: &UpstreamError) -> StatusCode {
+    match failed {
+        UpstreamError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        UpstreamError::Unreachable(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
+        UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -17,12 +17,13 @@ use crate::dispatch::contact::Hello;
 use crate::dispatch::network::{NetworkMessage, NetworkQuery, Taken};
 use crate::dispatch::prolog::Welcome;
 use crate::proto::charset::to_utf8;
-use crate::proto::envelope::{Coding, OpenError, open};
+use crate::proto::envelope::{Coding, OpenError, Opened, open};
 use crate::proto::network::{self, Report};
-use crate::proto::xml::{Element, Reply, Request, XmlError, parse_request};
+use crate::proto::relayed::{reads_alike, relayed_as};
+use crate::proto::xml::{Element, Reply, Request, XmlError, judge_request};
 use crate::telemetry::metrics::BODY_BYTES;
 
-/// Bodies up to this size are read where they arrive, bytes: a PROLOG has some hundred.
+/// Messages up to this size, packed and unpacked, are read where they arrive, bytes: a PROLOG has some hundred.
 const SMALL: usize = 4 * 1024;
 
 /// The message that asks for orders. One that the plugin does not know is answered as this one (10.0.6+1.1), behind a line of text
@@ -35,6 +36,8 @@ const INVENTORY: &str = "INVENTORY";
 /// A message as it is understood.
 struct Message {
     request: Request,
+    /// The content type under which PHP finds the same fields, if it does.
+    clear: Option<&'static str>,
     /// What it says of a run, if it is about one.
     report: Report,
     /// Coding of the answer.
@@ -60,6 +63,7 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
     };
     let Message {
         request,
+        clear,
         report,
         coding,
     } = message;
@@ -103,6 +107,11 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
             Err(failed) => error::xml(&failed, coding, line),
         };
     }
+    if web.upstream.is_some() && clear.is_none() {
+        line.error("xml-ambiguous");
+        let text = "the message can be read in more than one way";
+        return error::xml_text(StatusCode::BAD_REQUEST, text, coding);
+    }
     if let Some(query) = about {
         let message = NetworkMessage {
             hello,
@@ -116,8 +125,21 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         }
     }
     // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
-    if let Some(upstream) = &web.upstream {
-        return forward::pass(upstream, head, body.into(), line).await;
+    if let (Some(upstream), Some(kind)) = (&web.upstream, clear) {
+        if about.is_none()
+            && let Err(failed) = web.dispatcher.admit_inventory(&hello).await
+        {
+            return error::xml(&failed, coding, line);
+        }
+        // PHP compares the type to the letter; a query would make it take the message for REST, and a coding be undone on the way.
+        let mut head = head;
+        head.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        head.headers.remove(CONTENT_ENCODING);
+        return match forward::ask(upstream, head, None, body.into()).await {
+            Ok(response) => response,
+            Err(failed) => forward::no_answer_xml(&failed, coding, line),
+        };
     }
     line.error("no-upstream");
     let text = "only GLPI can take this message, and no upstream is configured";
@@ -132,37 +154,44 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         ..
     } = web.limits;
     let kind = head.headers.get(CONTENT_TYPE);
+    let repeated = head.headers.get_all(CONTENT_TYPE).iter().nth(1).is_some();
     let kind = kind
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let len = body.len();
     // With PHP behind, a message about a run is PHP's to understand.
     let reports = web.upstream.is_none();
-    let work = move || {
-        let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed)?;
+    let understand = move |opened: &Opened, body: &[u8]| {
         let coding = opened.answer;
         let text = to_utf8(&opened.body);
-        let request =
-            parse_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
+        let (request, clear) =
+            judge_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
+        let clear =
+            (clear && !reports && !repeated && reads_alike(&opened.body, &text, &request, &limits))
+                .then(|| relayed_as(opened, body, max_inflated))
+                .flatten();
         let query = request.query.as_deref().filter(|_| reports);
         let about_run = query.and_then(NetworkQuery::parse);
         let report = about_run.map(|_| network::read(&text)).unwrap_or_default();
         Ok(Message {
             request,
+            clear,
             report,
             coding,
         })
     };
-    // Inflating and parsing are work for the processor: a large message must not hold up the others of its thread.
-    if len <= SMALL {
-        return work();
+    // Inflating and parsing are work for the processor: a message that is large, packed or not, must not hold up the others of its thread.
+    if body.len() <= SMALL
+        && let Ok(opened) = open(kind.as_deref(), &body, max_inflated.min(SMALL))
+    {
+        return understand(&opened, &body);
     }
     // The others wait for a place as long as a request may take.
     let Ok(place) = Arc::clone(&web.unpacking).acquire_owned().await else {
         return Err(Unreadable::Gone);
     };
     let read = tokio::task::spawn_blocking(move || {
-        let read = work();
+        let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed);
+        let read = opened.and_then(|opened| understand(&opened, &body));
         drop(place);
         read
     });

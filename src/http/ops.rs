@@ -51,7 +51,7 @@ pub async fn ready(
     let in_time = tokio::time::timeout(PROBE, dispatcher.ready()).await;
     let answer = in_time.unwrap_or_else(|_| {
         let late = "no answer within the time of a probe".to_owned();
-        Err(Unready::Db(DbError::Unavailable(late)))
+        Err(Unready::Db(DbError::Unavailable(late).into()))
     });
     readiness.told(answer.as_ref().err());
     match answer {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::ops::Readiness;
 use super::request::Prefix;
-use super::{agent, collect, deploy, esx, forward, ops, stack};
+use super::{agent, collect, deploy, esx, forward, ops, place, stack};
 use crate::config;
 use crate::dispatch::Dispatcher;
 use crate::proto::{query, xml};
@@ -128,27 +128,21 @@ fn watched() -> Router<Web> {
 /// The plugin's addresses below `prefix`.
 fn below(prefix: &str) -> Router<Web> {
     let at = |path: &str| format!("{prefix}{path}");
-    let mut router = Router::new()
-        // Agents: XML by POST, getConfig by GET; with or without a trailing slash, as admins configure it.
-        .route(&at("/"), any(agent::main))
-        .route(&at("/index.php"), any(agent::main))
-        .route(&at("/front/communication.php"), any(agent::main))
-        .route(
-            &at("/front/plugin_fusioninventory.communication.php"),
-            any(agent::main),
-        )
-        // Agents' deploy task.
-        .route(&at("/b/deploy"), any(deploy::rest))
-        .route(&at("/b/deploy/"), any(deploy::rest))
-        .route(&at("/b/deploy/index.php"), any(deploy::rest))
-        // Agents' collect task.
-        .route(&at("/b/collect"), any(collect::rest))
-        .route(&at("/b/collect/"), any(collect::rest))
-        .route(&at("/b/collect/index.php"), any(collect::rest))
-        // Agents' ESX task.
-        .route(&at("/b/esx"), any(esx::rest))
-        .route(&at("/b/esx/"), any(esx::rest))
-        .route(&at("/b/esx/index.php"), any(esx::rest));
+    let mut router = Router::new();
+    // Agents: XML by POST, getConfig by GET; with or without a trailing slash, as admins configure it.
+    for path in place::MAIN {
+        router = router.route(&at(path), any(agent::main));
+    }
+    for directory in place::BACKENDS {
+        for index in place::INDEXES {
+            let backend = match directory {
+                "/b/deploy" => any(deploy::rest),
+                "/b/collect" => any(collect::rest),
+                _ => any(esx::rest),
+            };
+            router = router.route(&at(&format!("{directory}{index}")), backend);
+        }
+    }
     // What else lies at the root is not the plugin's.
     if !prefix.is_empty() {
         router = router

@@ -95,7 +95,9 @@ pub fn order(item: &Item, uuid: &str) -> Value {
 /// A value of the registry as it is stored: `0x…` becomes decimal.
 #[must_use]
 pub fn registry_value(value: &str) -> String {
-    let digits = value.strip_prefix("0x").filter(|digits| !digits.is_empty());
+    let is_number =
+        |digits: &&str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let digits = value.strip_prefix("0x").filter(is_number);
     match digits.map(|digits| u128::from_str_radix(digits, 16)) {
         Some(Ok(number)) => number.to_string(),
         _ => value.to_owned(),
@@ -169,6 +171,8 @@ mod tests {
             ("0x0000001F", "31"),
             ("0x", "0x"),
             ("0xg", "0xg"),
+            ("0x+1f", "0x+1f"),
+            ("0xffffffffffffffff", "18446744073709551615"),
             ("1f", "1f"),
             ("", ""),
         ] {

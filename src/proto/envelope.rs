@@ -196,12 +196,12 @@ fn looks_like_markup(body: &[u8]) -> bool {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Stop {
+pub(super) enum Stop {
     TooLarge,
     Corrupt,
 }
 
-fn inflate(coding: Coding, body: &[u8], limit: usize) -> Result<Vec<u8>, Stop> {
+pub(super) fn inflate(coding: Coding, body: &[u8], limit: usize) -> Result<Vec<u8>, Stop> {
     match coding {
         Coding::Plain => Ok(body.to_vec()),
         // What follows a complete zlib or deflate stream is ignored, as PHP does.

@@ -8,7 +8,7 @@ mod request;
 
 pub use reply::{Element, Node, Reply};
 pub(super) use request::resolve;
-pub use request::{Limits, Request, XmlError, parse_request};
+pub use request::{Limits, Request, XmlError, judge_request, parse_request};
 
 /// Whether XML 1.0 allows the character, as it is or as a reference.
 fn is_allowed(c: char) -> bool {

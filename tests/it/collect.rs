@@ -2,6 +2,8 @@
 
 #[path = "collect/answers.rs"]
 mod answers;
+#[path = "collect/files.rs"]
+mod files;
 
 use axum::http::Method;
 use fusion_sidecar::domain::policy::Policy;

@@ -1,11 +1,11 @@
 //! Many at once: each run goes out once, each agent has one row, nothing acknowledged is lost, nobody holds up the others.
 
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use fusion_sidecar::domain::policy::Policy;
+use fusion_sidecar::lifecycle::descriptors;
 use futures_util::future::{join, join_all};
 use mysql_async::prelude::Queryable as _;
 use rstest::rstest;
@@ -373,23 +373,14 @@ async fn a_client_that_leaves_amid_get_jobs_gets_them_again() {
 }
 
 /// Descriptors that this process may have open.
-fn descriptors() -> usize {
-    let mut limits = String::new();
-    std::fs::File::open("/proc/self/limits")
-        .unwrap()
-        .read_to_string(&mut limits)
-        .unwrap();
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))
-        .unwrap();
-    line.split_whitespace().nth(3).unwrap().parse().unwrap()
+fn most_descriptors() -> usize {
+    descriptors::raise().map_or(usize::MAX, |most| usize::try_from(most).unwrap())
 }
 
 /// Half of them say nothing, half begin a head. With fewer descriptors than that takes, as many as there are, but never below 4,000.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_connections_leave_room_for_a_prolog() {
-    let count = (descriptors().saturating_sub(500)).min(10_000);
+    let count = (most_descriptors().saturating_sub(500)).min(10_000);
     assert!(
         count >= 4_000,
         "only {count} connections can be opened: raise the limit of open files"

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::support::database::{TestDb, fresh};
 use crate::support::nginx::{AGENT, Nginx, Php};
 use crate::support::process::{Sidecar, url};
+use crate::support::wire::raw;
 
 /// Bytes of a file part, and of a message to PHP: more than nginx lets through, or keeps in memory, by default.
 const LARGE: usize = 3 << 20;
@@ -150,7 +151,16 @@ async fn what_agents_ask_reaches_the_sidecar_and_the_rest_reaches_php() {
         assert_eq!((seen.method.as_str(), seen.uri.as_str()), ("GET", path));
     }
     let sidecars = house.requests("/glpi/marketplace/fusioninventory/b/deploy/index.php");
-    assert_eq!(sidecars.len(), requests.len(), "the sidecar was asked");
+    // What lies beside the back ends is not plainly a page: the sidecar passes it on.
+    let passed: Vec<&str> = sidecars[requests.len()..]
+        .iter()
+        .map(|line| line["path"].as_str().unwrap())
+        .collect();
+    let beside = [
+        "/plugins/fusioninventory/b/",
+        "/plugins/fusioninventory/b/other/",
+    ];
+    assert_eq!(passed, beside, "the sidecar was asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,6 +193,110 @@ async fn agents_keep_their_address_and_cannot_claim_another() {
     assert_eq!(seen.header("x-forwarded-proto"), "https");
     assert_eq!(seen.header("x-forwarded-host"), house.nginx.tls.to_string());
     assert_eq!(seen.bytes, body.len());
+}
+
+/// Spellings of agents' addresses that some web server takes for one, behind nginx.
+const RESPELT: [&str; 38] = [
+    "//",
+    "//index.php",
+    "/index.php/",
+    "/index.php/x",
+    "/index.php/x.css",
+    "/index.php/front/agent.php",
+    "/%69ndex.php",
+    "/%2569ndex.php",
+    "/INDEX.PHP",
+    "/index",
+    "/index.php;x",
+    "/;x/index.php",
+    "/index.php.",
+    "/index.php%20",
+    "/index.php::$DATA",
+    "/index.php%0a",
+    "/index.php/%0a",
+    "/index.php%3fx",
+    "/js/..%2findex.php",
+    "/js/../index.php",
+    "/js/..;/index.php",
+    "/js/..%5cindex.php",
+    "/js/%252e%252e/index.php",
+    "/front/agent.php/..%2f..%2findex.php",
+    "/front/communication",
+    "/front/Communication.php",
+    "/front/communication.php/x",
+    "/front/communication.php/x.js",
+    "/front/communication.php%0a",
+    "/front/COMMUN~1.PHP",
+    "/front/plugin_fusioninventory.communication.php/",
+    "/front//communication.php/",
+    "/b//deploy",
+    "/b/deploy/index.php/",
+    "/b/%64eploy/x",
+    "/b/deploy/x.css",
+    "/b/Esx/",
+    "/b/collect;x/",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_spelling_gets_past_the_sidecar() {
+    let house = House::new().await;
+    let places = [
+        "/plugins/fusioninventory",
+        "/glpi/marketplace/fusioninventory",
+        "/PLUGINS/FusionInventory",
+        "/plugins/fusioninventory;x",
+        "/plugins;x/fusioninventory",
+        "/plugins//fusioninventory",
+        "/plugins/%66usioninventory",
+        "/marketplace/x/../fusioninventory",
+    ];
+    let body = "<REQUEST><DEVICEID>pc-1</DEVICEID><QUERY>INVENTORY</QUERY></REQUEST>";
+    for path in places
+        .into_iter()
+        .flat_map(|place| RESPELT.map(|rest| format!("{place}{rest}")))
+    {
+        let request = format!(
+            "POST {path}?action=getConfig&machineid=pc-1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = raw(house.nginx.plain, request.as_bytes()).await.unwrap();
+        // Those that are no address at all are the sidecar's too, and so is the plain one that dots lead to.
+        let seen = house.php.take();
+        assert!(seen.is_empty(), "{path}: {seen:?}");
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_reach_php_with_or_without_the_sidecars_help() {
+    let mut house = House::new().await;
+    for (path, helped) in [
+        ("/plugins/fusioninventory/front/agent.php?x=1", false),
+        ("/plugins/fusioninventory/front/task.form.php", false),
+        (
+            "/marketplace/fusioninventory/ajax/jobstates_logs.php",
+            false,
+        ),
+        ("/glpi/plugins/fusioninventory/css/views.css", false),
+        ("/plugins/fusioninventory/pics/menu.png", false),
+        ("/plugins/fusioninventory/lib/d3@3/d3.min.js", false),
+        ("/plugins/fusioninventory-other/index.php/x", false),
+        ("/plugins/fusioninventory/front/", true),
+        ("/plugins/fusioninventory/report/x.php", true),
+        ("/plugins/fusioninventory/front/agent.php/x", true),
+    ] {
+        let (status, page) = house.get(house.plain(path)).await;
+        assert_eq!((status, page.as_str()), (200, "<html>from PHP</html>"));
+        let seen = house.php.take();
+        let [seen] = &seen[..] else {
+            panic!("{path}: {seen:?}")
+        };
+        assert_eq!(seen.uri, path);
+        // Only the sidecar speaks of the client.
+        assert_eq!(!seen.header("x-forwarded-for").is_empty(), helped, "{path}");
+    }
+    let requests = house.requests("/plugins/fusioninventory/front/agent.php/x");
+    assert_eq!(requests.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

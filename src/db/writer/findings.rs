@@ -64,6 +64,7 @@ pub(super) async fn read(
                 buckets.insert(found_bucket(u64::from(computer.0), *order));
                 match found {
                     Found::File(path, _) => files.insert((place, path.as_str())),
+                    Found::FileAgain(..) => false,
                     Found::Values(kind, _) => values
                         .entry(*kind)
                         .or_insert_with(BTreeSet::new)
@@ -272,6 +273,14 @@ impl Stored {
             Finding::Collected {
                 computer,
                 order,
+                found: Found::FileAgain(path, size),
+            } => {
+                self.add_file(db, tx, (computer.0, *order), path, *size)
+                    .await
+            }
+            Finding::Collected {
+                computer,
+                order,
                 found: Found::Values(kind, values),
             } => {
                 let place = (computer.0, *order);
@@ -305,17 +314,27 @@ impl Stored {
                 tx.exec_drop(sql.as_ref(), (size, *id)).await?;
                 *known = size;
             }
-            None => {
-                let sql = db.sql(
-                    "/* store_found */ INSERT INTO {p}collects_files_contents (computers_id, {f}collects_files_id, pathfile, size) VALUES (?, ?, ?, ?)",
-                );
-                tx.exec_drop(sql.as_ref(), (place.0, place.1, path, size))
-                    .await?;
-                let id = tx.last_insert_id().unwrap_or_default();
-                self.files.insert(file, (id, size));
-                self.searches.entry(place).or_default().push(id);
-            }
+            None => self.add_file(db, tx, place, path, size).await?,
         }
+        Ok(())
+    }
+
+    async fn add_file(
+        &mut self,
+        db: &Db,
+        tx: &mut Transaction<'static>,
+        place: Place,
+        path: &str,
+        size: u32,
+    ) -> Result<(), DbError> {
+        let sql = db.sql(
+            "/* store_found */ INSERT INTO {p}collects_files_contents (computers_id, {f}collects_files_id, pathfile, size) VALUES (?, ?, ?, ?)",
+        );
+        tx.exec_drop(sql.as_ref(), (place.0, place.1, path, size))
+            .await?;
+        let id = tx.last_insert_id().unwrap_or_default();
+        self.files.insert((place, path.to_owned()), (id, size));
+        self.searches.entry(place).or_default().push(id);
         Ok(())
     }
 

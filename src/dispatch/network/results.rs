@@ -15,6 +15,9 @@ use crate::proto::network::{Remark, Report};
 use crate::proto::text;
 use crate::telemetry::metrics::DEVICES_NOT_IMPORTED;
 
+/// Most errors of devices that policy `redux` logs of one message; more would hold up all that is written meanwhile.
+const MOST_ERRORS: usize = 1000;
+
 /// Which task reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkQuery {
@@ -128,6 +131,9 @@ impl Dispatcher {
             .map(|version| (module.to_owned(), version.to_owned()));
         let contact = Some((agent.id, message.hello.contact(at, version)));
         let Some(run) = self.reported_run(&agent, message).await? else {
+            if self.policy == Policy::Plugin {
+                not_imported(&agent, None, &message.report);
+            }
             let changes = self.unknown_run(&agent, message).await?;
             self.writer
                 .write(Request {
@@ -139,16 +145,7 @@ impl Dispatcher {
             return Ok(Taken::Foreign);
         };
         let report = &message.report;
-        let imported = u64::from(report.devices).saturating_sub(report.errors.len() as u64);
-        if imported > 0 {
-            metrics::counter!(DEVICES_NOT_IMPORTED).increment(imported);
-            tracing::warn!(
-                agent.id = agent.id.0,
-                run.id = run.id.0,
-                devices = imported,
-                "devices were reported, but there is no GLPI to import them: set upstream-url"
-            );
-        }
+        not_imported(&agent, Some(run.id), report);
         let changes = match message.query {
             NetworkQuery::Discovery => self.discovered(&agent, &run, report).await?,
             NetworkQuery::Inventory => {
@@ -320,8 +317,20 @@ impl Dispatcher {
         // PHP does not log what else a start or an end brings.
         if !bounds || self.policy == Policy::Redux {
             let remarks = report.remarks.iter();
-            let said = remarks.filter_map(|remark| self.remark(report, remark));
-            lines.extend(said.map(|text| line(LogState::Running, cut(&text, MAX_COMMENT))));
+            let mut said = remarks.filter_map(|remark| self.remark(report, remark));
+            let most = match self.policy {
+                Policy::Plugin => usize::MAX,
+                Policy::Redux => MOST_ERRORS,
+            };
+            let told = said.by_ref().take(most);
+            lines.extend(told.map(|text| line(LogState::Running, cut(&text, MAX_COMMENT))));
+            let more = said.count();
+            if more > 0 {
+                lines.push(line(
+                    LogState::Running,
+                    format!("… and {more} more devices could not be queried."),
+                ));
+            }
         }
         let mut changes = Vec::new();
         if !lines.is_empty() {
@@ -357,6 +366,20 @@ impl Dispatcher {
             Remark::Unattended(name) => format!("Unattended element in CONTENT : {name}"),
         };
         Some(format!("[==detail==] {about}"))
+    }
+}
+
+/// Counts and logs the devices of a message that GLPI would import.
+fn not_imported(agent: &Agent, run: Option<RunId>, report: &Report) {
+    let devices = u64::from(report.devices).saturating_sub(report.errors.len() as u64);
+    if devices > 0 {
+        metrics::counter!(DEVICES_NOT_IMPORTED).increment(devices);
+        tracing::warn!(
+            agent.id = agent.id.0,
+            run.id = run.map(|run| run.0),
+            devices,
+            "devices were reported, but there is no GLPI to import them: set upstream-url"
+        );
     }
 }
 

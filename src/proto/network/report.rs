@@ -1,5 +1,7 @@
 //! What agents report of network tasks.
 
+use std::collections::HashSet;
+
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -127,7 +129,8 @@ struct Reading {
     device: DeviceSaid,
     /// Place of the next device's remark, once there was a device.
     place: Option<usize>,
-    unknown: usize,
+    /// Names of the unknown elements that are remarked on.
+    unknown: HashSet<String>,
 }
 
 /// What a device says of itself.
@@ -162,11 +165,9 @@ impl Reading {
                     self.remark(Remark::Error(self.report.errors.len() - 1));
                 }
             }
-            ["CONTENT", name] if !KNOWN.contains(name) && self.unknown < MOST_UNKNOWN => {
-                let remark = Remark::Unattended((*name).to_owned());
-                if !report.remarks.contains(&remark) {
-                    self.unknown += 1;
-                    report.remarks.push(remark);
+            ["CONTENT", name] if !KNOWN.contains(name) && self.unknown.len() < MOST_UNKNOWN => {
+                if self.unknown.insert((*name).to_owned()) {
+                    report.remarks.push(Remark::Unattended((*name).to_owned()));
                 }
             }
             _ => {}

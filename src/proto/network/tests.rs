@@ -275,3 +275,21 @@ proptest! {
         let _ = read(&text);
     }
 }
+
+/// However often an element comes, and however much was said before it.
+#[test]
+fn what_is_repeated_costs_little() {
+    let text = format!(
+        "<REQUEST><CONTENT>{}{}</CONTENT></REQUEST>",
+        "<DEVICE><ERROR/></DEVICE>".repeat(40_000),
+        "<a/>".repeat(60_000)
+    );
+    let begun = std::time::Instant::now();
+    let report = read(&text);
+    assert_eq!(
+        (report.errors.len(), report.remarks.len()),
+        (40_000, 40_001)
+    );
+    // As long as ever it took before: a quarter of a minute.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3));
+}

@@ -92,6 +92,15 @@ pub enum XmlError {
 /// # Errors
 /// See [`XmlError`]; of a text that is refused nothing counts.
 pub fn parse_request(text: &str, limits: &Limits) -> Result<Request, XmlError> {
+    judge_request(text, limits).map(|(request, _)| request)
+}
+
+/// The same, and whether every other reader finds the same fields: none is repeated, prefixed, in another case, with attributes, or in parts, and
+/// the document is plain XML 1.0.
+///
+/// # Errors
+/// As [`parse_request`].
+pub fn judge_request(text: &str, limits: &Limits) -> Result<(Request, bool), XmlError> {
     if let Some((offset, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
         return Err(XmlError::Malformed {
             offset: offset as u64,
@@ -105,7 +114,7 @@ pub fn parse_request(text: &str, limits: &Limits) -> Result<Request, XmlError> {
         let step = event.and_then(|event| walk.step(&event));
         match step {
             Ok(false) => {}
-            Ok(true) => return Ok(walk.request),
+            Ok(true) => return Ok((walk.request, !walk.unclear)),
             Err(Fault::Syntax) => {
                 return Err(XmlError::Malformed {
                     offset: reader.buffer_position(),
@@ -195,6 +204,10 @@ struct Walk<'l> {
     elements: usize,
     content: Content,
     capture: Option<Capture>,
+    /// Another reader may find other fields.
+    unclear: bool,
+    /// The fields found so far.
+    found: Vec<&'static str>,
 }
 
 impl<'l> Walk<'l> {
@@ -208,6 +221,8 @@ impl<'l> Walk<'l> {
             elements: 0,
             content: Content::Before,
             capture: None,
+            unclear: false,
+            found: Vec::new(),
         }
     }
 
@@ -218,6 +233,9 @@ impl<'l> Walk<'l> {
                 if self.started || !is_declaration(declaration) {
                     return Err(Fault::Syntax);
                 }
+                self.unclear |= declaration
+                    .version()
+                    .is_ok_and(|version| &*version != "1.0");
             }
             Event::DocType(_) => return Err(XmlError::Doctype.into()),
             Event::PI(instruction) => {
@@ -225,8 +243,12 @@ impl<'l> Walk<'l> {
                 if !is_name(target) || target.eq_ignore_ascii_case("xml") {
                     return Err(Fault::Syntax);
                 }
+                self.unclear |= self.capture.is_some() || !target.is_ascii();
             }
-            Event::Comment(_) => {}
+            Event::Comment(comment) => {
+                // `--->` ends a comment for some only.
+                self.unclear |= self.capture.is_some() || comment.ends_with('-');
+            }
             Event::Start(start) => self.start(start)?,
             Event::Empty(start) => {
                 self.start(start)?;
@@ -243,6 +265,7 @@ impl<'l> Walk<'l> {
                 if self.depth == 0 {
                     return Err(Fault::Syntax);
                 }
+                self.unclear |= self.capture.is_some();
                 self.text(&text.xml10_content())?;
             }
             Event::GeneralRef(reference) => {
@@ -280,13 +303,18 @@ impl<'l> Walk<'l> {
         self.filled |= self.depth > 0 || attributes;
         self.depth += 1;
         self.elements += 1;
+        self.unclear |= !start.is_ascii();
 
         if let Some(capture) = &mut self.capture {
             capture.nested = true;
+            self.unclear = true;
             return Ok(());
         }
         let local = start.local_name();
         let name: &str = local.as_ref();
+        if self.depth == 2 && name.eq_ignore_ascii_case("CONTENT") {
+            self.found("CONTENT", start);
+        }
         let fields = match self.depth {
             2 => Field::TOP,
             3 if self.content == Content::Inside => Field::CONTENT,
@@ -301,6 +329,10 @@ impl<'l> Walk<'l> {
         let field = fields
             .into_iter()
             .find(|field| name.eq_ignore_ascii_case(field.name()));
+        if let Some(field) = field {
+            self.found(field.name(), start);
+            self.unclear |= attributes;
+        }
         self.capture = field.map(|field| Capture {
             field,
             depth: self.depth,
@@ -308,6 +340,12 @@ impl<'l> Walk<'l> {
             nested: false,
         });
         Ok(())
+    }
+
+    /// Keeps that the element of a field begins.
+    fn found(&mut self, field: &'static str, start: &BytesStart<'_>) {
+        self.unclear |= self.found.contains(&field) || start.name().as_ref() != field;
+        self.found.push(field);
     }
 
     fn end(&mut self) {

@@ -390,6 +390,9 @@ async fn of_two_runs_with_one_name_an_agent_speaks_of_its_own() {
     app.db
         .set("UPDATE {p}taskjobstates SET uniqid = 'run-1', {f}agents_id = 2 WHERE id = 2")
         .await;
+    // Nobody says whose it is.
+    done(&app, "uuid=run-1").await;
+    assert_eq!((app.db.state(1).await, app.db.state(2).await), (1, 1));
     done(&app, "machineid=wks-2&uuid=run-1").await;
     assert_eq!((app.db.state(1).await, app.db.state(2).await), (1, 3));
     done(&app, "uuid=run-1").await;

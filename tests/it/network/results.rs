@@ -110,6 +110,24 @@ async fn the_course_of_an_inventory(
     );
 }
 
+/// One message must not hold up what others have to write.
+#[rstest]
+#[case::redux(Policy::Redux, 1002, "… and 2 more devices could not be queried.")]
+#[case::plugin(Policy::Plugin, 1003, "[==detail==]  [[::]]")]
+#[tokio::test]
+async fn errors_of_very_many_devices(
+    #[case] policy: Policy,
+    #[case] lines: usize,
+    #[case] last: &str,
+) {
+    let app = under_way(policy).await;
+    let failed = "<DEVICE><ERROR/></DEVICE>".repeat(1002);
+    tell(&app, &message("wks-1", "SNMPQUERY", "2", &failed)).await;
+    let mut log = app.db.log(2).await;
+    assert_eq!(log.len(), lines);
+    assert_eq!(log.pop().unwrap().1, last);
+}
+
 #[rstest]
 #[case::networking("<TYPE>NETWORKING</TYPE>", "NetworkEquipment")]
 #[case::storage("<TYPE>STORAGE</TYPE>", "NetworkEquipment")]
