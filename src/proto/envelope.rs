@@ -465,7 +465,11 @@ mod tests {
                 prop_assert_eq!(&whole.body, text.as_bytes());
                 prop_assert_eq!(whole.answer, coding);
             }
-            let whole = open(None, &seal(&text, Coding::Deflate), MAX).unwrap();
+            let sealed = seal(&text, Coding::Deflate);
+            // Without its first two bytes it can happen to be a stream too, as for `<.<`: then it is an OCS agent's.
+            let junk = inflate(Coding::Deflate, &sealed[OCS_JUNK..], MAX);
+            prop_assume!(!junk.is_ok_and(|body| looks_like_markup(&body)));
+            let whole = open(None, &sealed, MAX).unwrap();
             prop_assert_eq!(&whole.body, text.as_bytes());
         }
 
