@@ -2,12 +2,13 @@
 
 use super::Report;
 use super::database::Opened;
-use crate::config::Settings;
+use crate::config::{Scheduler, Settings};
 use crate::db::diagnostics::{DynamicGroup, SiteFacts};
 use crate::db::{Db, DbError};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::cleaning::Duty;
 use crate::domain::criteria::Unsupported;
+use crate::domain::wakeup;
 use crate::proto::criteria;
 
 /// The plugin's versions whose tables are known.
@@ -27,7 +28,7 @@ pub(super) async fn examine(settings: &Settings, opened: &Opened, report: &mut R
     }
     for chore in &CHORES {
         match opened.db.plugin_cron_is_on(chore.action).await {
-            Ok(theirs) => scheduled(chore, settings.scheduler.enabled, theirs, report),
+            Ok(theirs) => scheduled(chore, &settings.scheduler, theirs, report),
             Err(error) => {
                 unread(&error, report);
                 // The others are rows of the same table.
@@ -136,7 +137,7 @@ struct Chore {
     once: &'static str,
 }
 
-const CHORES: [Chore; 3] = [
+const CHORES: [Chore; 4] = [
     Chore {
         topic: "preparation",
         action: "taskscheduler",
@@ -158,9 +159,16 @@ const CHORES: [Chore; 3] = [
         does: "cleans tasks on demand",
         once: "cleanondemand",
     },
+    Chore {
+        topic: "waking up",
+        action: wakeup::CRON,
+        doing: "waking agents up",
+        does: "wakes agents up",
+        once: "wakeup",
+    },
 ];
 
-fn scheduled(chore: &Chore, ours: bool, theirs: bool, report: &mut Report) {
+fn scheduled(chore: &Chore, scheduler: &Scheduler, theirs: bool, report: &mut Report) {
     let Chore {
         topic,
         action,
@@ -168,11 +176,16 @@ fn scheduled(chore: &Chore, ours: bool, theirs: bool, report: &mut Report) {
         does,
         once,
     } = chore;
-    match (ours, theirs) {
+    match (scheduler.enabled, theirs) {
+        (true, true) if scheduler.beside_cron => report.fine(
+            topic,
+            format!("{doing}: by the sidecar, and by GLPI's automatic action '{action}' too"),
+        ),
         (true, true) => report.warning(
             topic,
             format!("GLPI's automatic action '{action}' is on: the sidecar keeps off {doing}"),
-            "switch the action off in GLPI (Setup, Automatic actions), or the sidecar's work with --scheduler off",
+            "switch the action off (fusion-sidecar migrate --take-over, or in GLPI: Setup, Automatic actions), or the sidecar's work with \
+             --scheduler off",
         ),
         (false, false) => report.warning(
             topic,
@@ -291,8 +304,12 @@ mod tests {
             (false, true, "ok"),
         ] {
             let mut report = Report::default();
+            let scheduler = Scheduler {
+                enabled: ours,
+                ..Scheduler::default()
+            };
             for chore in &CHORES {
-                scheduled(chore, ours, theirs, &mut report);
+                scheduled(chore, &scheduler, theirs, &mut report);
             }
             for (line, chore) in report.0.iter().zip(&CHORES) {
                 assert_eq!(line.severity.to_string(), word, "{report}");

@@ -29,6 +29,7 @@ use crate::domain::run::RunState;
 use crate::domain::wakeup::{CRON, Memory, Plan, Skip, Sleeper, Wish, names};
 use crate::knock::{Heard, Knocker, Whereabouts};
 use crate::telemetry::metrics::WAKEUPS;
+use crate::work::doors::{self, Halt};
 use crate::work::gate::Gate;
 
 /// Runs of a task that are looked at together.
@@ -100,7 +101,7 @@ impl WakeUp {
     }
 
     /// One pass over all tasks whose time has come. It can be dropped at any time: who was asked, was asked, and the tasks' next times are
-    /// written.
+    /// written. It takes no further task or run when GLPI is closed or the turn is lost.
     ///
     /// # Errors
     ///
@@ -205,6 +206,14 @@ impl WakeUp {
 
     /// The next agents of a task that may be woken up, and whether these are all.
     async fn look(&self, pass: &mut Pass, task: TaskId) -> Result<(Vec<AgentId>, bool), DbError> {
+        match doors::look(&self.db).await {
+            Ok(()) => {}
+            Err(Halt::Closed(closed)) => {
+                pass.summary.closed = Some(closed);
+                return Ok((Vec::new(), true));
+            }
+            Err(Halt::Db(error)) => return Err(error),
+        }
         let Some(source) = pass.sources.get_mut(&task) else {
             return Ok((Vec::new(), true));
         };
@@ -389,7 +398,10 @@ pub async fn regularly(wakeup: WakeUp, gate: Arc<Gate>, period: Duration, stop: 
     let work = async {
         loop {
             leading.look();
-            match gate.pass(Chore::WakeUp, period, wakeup.pass()).await {
+            match gate
+                .pass(Chore::WakeUp, period, Box::pin(wakeup.pass()))
+                .await
+            {
                 Ok(None) => {}
                 Ok(Some(summary)) => summary.log(),
                 Err(error) => {

@@ -165,10 +165,12 @@ impl Reading {
                     self.remark(Remark::Error(self.report.errors.len() - 1));
                 }
             }
-            ["CONTENT", name] if !KNOWN.contains(name) && self.unknown.len() < MOST_UNKNOWN => {
-                if self.unknown.insert((*name).to_owned()) {
-                    report.remarks.push(Remark::Unattended((*name).to_owned()));
-                }
+            ["CONTENT", name]
+                if !KNOWN.contains(name)
+                    && self.unknown.len() < MOST_UNKNOWN
+                    && self.unknown.insert((*name).to_owned()) =>
+            {
+                report.remarks.push(Remark::Unattended((*name).to_owned()));
             }
             _ => {}
         }

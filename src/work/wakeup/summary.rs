@@ -13,7 +13,7 @@ use crate::work::turn::Outcome;
 /// What a pass did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// Why GLPI was closed; then nothing was looked at.
+    /// Why it ended before it was done.
     pub closed: Option<Closed>,
     /// Tasks whose time had come.
     pub tasks: usize,
@@ -107,7 +107,7 @@ impl Outcome for Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(closed) = self.closed {
+        if let Some(closed) = self.closed.filter(|_| self.asked == 0) {
             return write!(f, "nobody was asked: {closed}");
         }
         write!(
@@ -124,8 +124,11 @@ impl fmt::Display for Summary {
             let before = if index == 0 { ": " } else { ", " };
             write!(f, "{before}{count} {}", skip.text())?;
         }
-        match self.refusal() {
-            Some(refusal) => write!(f, "; {refusal}"),
+        if let Some(refusal) = self.refusal() {
+            write!(f, "; {refusal}")?;
+        }
+        match self.closed {
+            Some(closed) => write!(f, "; {closed}: the next pass does the rest"),
             None => Ok(()),
         }
     }
@@ -167,6 +170,15 @@ mod tests {
         assert_eq!(
             closed.to_string(),
             "nobody was asked: GLPI is in maintenance"
+        );
+        let broken_off = Summary {
+            asked: 1,
+            awake: 1,
+            ..closed
+        };
+        assert_eq!(
+            broken_off.to_string(),
+            "0 tasks, 1 agents asked: 1 awake, 0 refused, 0 unreachable; 0 skipped; GLPI is in maintenance: the next pass does the rest"
         );
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{Site, assert_says, lines};
 
-const ACTIONS: [(&str, &str, &str); 3] = [
+const ACTIONS: [(&str, &str, &str); 4] = [
     ("preparation", "taskscheduler", "runs"),
     ("cleaning", "cleantaskjob", "old runs"),
     ("cleaning", "cleanondemand", "tasks on demand"),
+    ("waking up", "wakeupAgents", "agents"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,6 +33,17 @@ async fn each_automatic_action_that_keeps_the_sidecar_off_is_named() {
             about.len() == 1 && about[0].starts_with(&begins) && about[0].contains(what),
             "{about:?}"
         );
+
+        site.settings.scheduler.beside_cron = true;
+        let report = site.check().await;
+        let both = format!(": by the sidecar, and by GLPI's automatic action '{name}' too");
+        assert!(
+            lines(&report, "ok")
+                .iter()
+                .any(|line| line.ends_with(&both)),
+            "{report}"
+        );
+        site.settings.scheduler.beside_cron = false;
 
         // With its own scheduler off, the others are done by nobody.
         site.settings.scheduler.enabled = false;
@@ -70,6 +82,7 @@ async fn with_every_action_off_the_sidecar_does_the_work() {
         "ok: preparation: preparing runs: by the sidecar",
         "ok: cleaning: cleaning old runs: by the sidecar",
         "ok: cleaning: cleaning tasks on demand: by the sidecar",
+        "ok: waking up: waking agents up: by the sidecar",
     ] {
         assert_says(&report, line);
     }

@@ -6,16 +6,24 @@ use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::telemetry::metrics::WAKEUPS;
 use fusion_sidecar::work::wakeup::WakeUp;
 use futures_util::future::join_all;
+use mysql_async::prelude::Queryable as _;
+use rstest::rstest;
 
 use super::{Site, now};
 use crate::support::fake_agents::Manner::{Foreign, Obeys, Refuses};
 use crate::support::heard::hearing;
 use crate::support::process::{run, told, url};
-use crate::support::until::until;
+use crate::support::site::expand;
+use crate::support::until::{until, until_waiting};
 
 impl Site {
     /// `once wakeup` as a process: exit code, output, log.
     async fn once(&self) -> (i32, String, String) {
+        self.once_by("redux").await
+    }
+
+    /// The same by a policy.
+    async fn once_by(&self, policy: &'static str) -> (i32, String, String) {
         let url = url(&self.app.db);
         let arguments = [
             "once",
@@ -24,6 +32,8 @@ impl Site {
             "127.0.0.0/8",
             "--wakeup-names",
             "off",
+            "--policy",
+            policy,
         ];
         let output = tokio::task::spawn_blocking(move || {
             run(&arguments, &[("FUSION_SIDECAR_DATABASE_URL", &url)])
@@ -69,6 +79,56 @@ async fn once_says_in_a_line_what_became_of_it() {
     assert_eq!(code, 1);
     assert!(format!("{out}{log}").contains("maintenance"), "{out}{log}");
     assert_eq!(site.asked(), now([1, 2]));
+}
+
+/// The pass waits at task 1 when it happens; task 2 is not its own to take any more.
+#[rstest]
+#[case::its_turn_is_lost(
+    124,
+    "UPDATE {p}sidecar_leases SET holder = 'another' WHERE name = 'wakeup'",
+    "the turn is lost"
+)]
+#[case::glpi_is_closed(
+    125,
+    "UPDATE glpi_configs SET value = '1' WHERE context = 'core' AND name = 'maintenance_mode'",
+    "GLPI is in maintenance"
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_takes_no_further_task_when(
+    #[case] network: u8,
+    #[case] happens: &str,
+    #[case] says: &str,
+) {
+    let site = Site::new(Policy::Plugin, network, 5, |_| {})
+        .await
+        .with(&[Obeys])
+        .await;
+    let db = &site.app.db;
+    db.set(
+        "INSERT INTO glpi_configs (context, name, value) VALUES ('core', 'maintenance_mode', '0') ON DUPLICATE KEY UPDATE value = '0'; \
+         INSERT INTO {p}tasks (id, name, is_active, wakeup_agent_counter, wakeup_agent_time) VALUES (2, 'second', 1, 2, 5)",
+    )
+    .await;
+    let mut holder = db.conn().await;
+    holder
+        .query_drop(expand(
+            "BEGIN; SELECT id FROM {p}tasks WHERE id = 1 FOR UPDATE",
+        ))
+        .await
+        .unwrap();
+    let breaks_in = async {
+        until_waiting(db, "claim_wakeup").await;
+        db.set(happens).await;
+        holder.query_drop("ROLLBACK").await.unwrap();
+    };
+    let ((code, out, log), ()) = tokio::join!(site.once_by("plugin"), breaks_in);
+    assert_eq!(code, 1, "{out}{log}");
+    assert!(format!("{out}{log}").contains(says), "{out}{log}");
+    let claimed: Vec<bool> = db
+        .ask("SELECT last_agent_wakeup IS NOT NULL FROM {p}tasks ORDER BY id")
+        .await;
+    assert_eq!(claimed, [true, false]);
+    holder.disconnect().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
