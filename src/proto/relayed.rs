@@ -1,13 +1,17 @@
 //! Messages that PHP reads again: whether its parser finds in the bytes what was judged here.
 //!
-//! PHP (plugin 10.0.6+1.1) lets libxml read the bytes. What it refuses is read again as if it were ISO 8859-1, and then once more without
-//! whatever stands between `<FOLDER>` and `</SOURCE>` in a line.
+//! PHP (plugin 10.0.6+1.1) lets libxml read the bytes. What it refuses is read again in the charset that PHP guesses (for ASCII that may be
+//! UTF-7, in which other fields stand), and then once more without whatever stands between `<FOLDER>` and `</SOURCE>` in a line. So nothing that
+//! libxml may refuse is passed on.
 
 use super::envelope::{Coding, Opened, inflate};
 use super::xml::{Limits, Request, judge_request};
 
 /// How far the end of an XML declaration may be, bytes.
 const DECLARATION: usize = 256;
+
+/// The flag of gzip that a file's name stands in front (RFC 1952, 2.3.1).
+const FILE_NAME: u8 = 0x08;
 
 /// The mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -57,6 +61,10 @@ pub fn reads_alike(body: &[u8], text: &str, request: &Request, limits: &Limits) 
 /// The content type under which the plugin opens `body` as it was opened here; none when it would not.
 #[must_use]
 pub fn relayed_as(opened: &Opened, body: &[u8], max_inflated: usize) -> Option<&'static str> {
+    // The plugin's own reader of gzip looks for the extra field's length in the wrong place, and would unpack another stream.
+    if opened.answer == Coding::Gzip && body.get(3).is_none_or(|flags| flags & !FILE_NAME != 0) {
+        return None;
+    }
     if opened.answer != Coding::Deflate {
         return Some(opened.answer.content_type());
     }

@@ -196,7 +196,11 @@ async fn agents_keep_their_address_and_cannot_claim_another() {
 }
 
 /// Spellings of agents' addresses that some web server takes for one, behind nginx.
-const RESPELT: [&str; 38] = [
+const RESPELT: [&str; 42] = [
+    "/index.php/%2e%2e/front/agent.php",
+    "/index.php/../front/agent.php",
+    "/index.php/.%2E/front/agent.php",
+    "/front/communication.php/%2e%2e/agent.php",
     "//",
     "//index.php",
     "/index.php/",
@@ -242,6 +246,7 @@ async fn no_other_spelling_gets_past_the_sidecar() {
     let house = House::new().await;
     let places = [
         "/plugins/fusioninventory",
+        "//x/plugins/fusioninventory",
         "/glpi/marketplace/fusioninventory",
         "/PLUGINS/FusionInventory",
         "/plugins/fusioninventory;x",

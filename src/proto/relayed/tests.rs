@@ -81,6 +81,57 @@ fn marks_that_parsers_read_differently() {
     }
 }
 
+/// libxml refuses what is longer, and PHP then reads it in a charset that it guesses.
+#[test]
+fn marks_that_are_too_long_for_some_parsers() {
+    let limits = Limits {
+        max_depth: 1000,
+        ..Limits::default()
+    };
+    let long = |size: usize| "n".repeat(size);
+    let nested = |depth: usize| format!("{}{}", "<A>".repeat(depth), "</A>".repeat(depth));
+    for (content, expected) in [
+        (format!("<A>{}</A>", long(2_000_000)), true),
+        (format!("<{0}></{0}>", long(1000)), true),
+        (format!("<{0}></{0}>", long(60_000)), false),
+        (format!("<A b='{}'/>", long(60_000)), false),
+        (format!("<?{} i?>", long(60_000)), false),
+        (format!("<!--{}-->", long(60_000)), false),
+        (format!("<A><![CDATA[{}]]></A>", long(60_000)), true),
+        (format!("<A><![CDATA[{}]]></A>", long(2_000_000)), false),
+        (nested(200), true),
+        (nested(300), false),
+    ] {
+        let text = message("", "pc-1", &content);
+        let (_, clear) = judge_request(&text, &limits).unwrap();
+        assert_eq!(clear, expected, "{}", &content[..content.len().min(40)]);
+    }
+}
+
+/// The plugin looks for the length of gzip's extra field in the wrong place, and finds another stream behind it.
+#[test]
+fn gzip_with_more_than_a_name_in_its_head_is_not_passed_on() {
+    let text = message("", "pc-1", "");
+    let plain = seal(&text, Coding::Gzip);
+    let with = |flags: u8, field: &[u8]| {
+        let mut body = plain[..10].to_vec();
+        body[3] = flags;
+        body.extend_from_slice(field);
+        body.extend_from_slice(&plain[10..]);
+        body
+    };
+    for (body, expected) in [
+        (plain.clone(), true),
+        (with(0x08, b"name\0"), true),
+        (with(0x04, b"\x02\0ab"), false),
+        (with(0x10, b"comment\0"), false),
+    ] {
+        let opened = open(Some("application/x-compress-gzip"), &body, 1 << 16).unwrap();
+        assert_eq!(opened.body, text.as_bytes());
+        assert_eq!(relayed_as(&opened, &body, 1 << 16).is_some(), expected);
+    }
+}
+
 #[test]
 fn bytes_that_are_no_utf8() {
     let bytes = |text: String| -> Vec<u8> {

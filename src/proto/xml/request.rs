@@ -125,6 +125,15 @@ pub fn judge_request(text: &str, limits: &Limits) -> Result<(Request, bool), Xml
     }
 }
 
+/// Longest tag, comment or instruction that every reader takes, bytes: libxml takes names of 50,000 and values of 10 million.
+const MOST_MARKUP: usize = 32 * 1024;
+
+/// Longest CDATA section that every reader takes, bytes: libxml takes 10 million.
+const MOST_CDATA: usize = 1024 * 1024;
+
+/// Deepest nesting that every reader takes: libxml's.
+const MOST_DEPTH: usize = 255;
+
 enum Fault {
     Syntax,
     Refused(XmlError),
@@ -243,11 +252,13 @@ impl<'l> Walk<'l> {
                 if !is_name(target) || target.eq_ignore_ascii_case("xml") {
                     return Err(Fault::Syntax);
                 }
-                self.unclear |= self.capture.is_some() || !target.is_ascii();
+                self.unclear |=
+                    self.capture.is_some() || !target.is_ascii() || instruction.len() > MOST_MARKUP;
             }
             Event::Comment(comment) => {
                 // `--->` ends a comment for some only.
-                self.unclear |= self.capture.is_some() || comment.ends_with('-');
+                self.unclear |=
+                    self.capture.is_some() || comment.ends_with('-') || comment.len() > MOST_MARKUP;
             }
             Event::Start(start) => self.start(start)?,
             Event::Empty(start) => {
@@ -265,7 +276,7 @@ impl<'l> Walk<'l> {
                 if self.depth == 0 {
                     return Err(Fault::Syntax);
                 }
-                self.unclear |= self.capture.is_some();
+                self.unclear |= self.capture.is_some() || text.len() > MOST_CDATA;
                 self.text(&text.xml10_content())?;
             }
             Event::GeneralRef(reference) => {
@@ -303,7 +314,7 @@ impl<'l> Walk<'l> {
         self.filled |= self.depth > 0 || attributes;
         self.depth += 1;
         self.elements += 1;
-        self.unclear |= !start.is_ascii();
+        self.unclear |= !start.is_ascii() || start.len() > MOST_MARKUP || self.depth > MOST_DEPTH;
 
         if let Some(capture) = &mut self.capture {
             capture.nested = true;
