@@ -11,7 +11,7 @@ use futures_util::stream;
 use tokio::net::TcpListener;
 
 use super::Report;
-use super::probe::{Answer, Nonce, ask};
+use super::probe::{Answer, Nonce, ask, fetch};
 use crate::app::{self, Running};
 use crate::cli;
 use crate::clock::Clock;
@@ -109,11 +109,29 @@ async fn occupied(settings: &Settings, nonce: Option<&Nonce>, report: &mut Repor
             format!("a sidecar on another database answers on {listen}"),
             elsewhere,
         ),
+        // Without the database there is no nonce that would tell on which one it works.
+        _ if nonce.is_none() && is_sidecar(scheme, listen).await => report.fine(
+            "listener",
+            format!("a sidecar answers on {listen}; on which database, nobody can tell now"),
+        ),
         Answer::Redirect { .. } | Answer::Other { .. } | Answer::Nobody(_) => report.error(
             "listener",
             format!("another program listens on {listen}"),
             elsewhere,
         ),
+    }
+}
+
+/// Whether a sidecar says at this address that it is alive.
+pub(super) async fn is_sidecar(scheme: &str, at: SocketAddr) -> bool {
+    let address = format!("{scheme}://{}/sidecar/health", reachable(at));
+    // Whoever has its certificate: it is this machine.
+    match fetch(&address, true).await {
+        Ok(mut answer) => {
+            let said = answer.chunk().await.ok().flatten();
+            answer.status().is_success() && said.is_some_and(|said| said.as_ref() == b"ok\n")
+        }
+        Err(_) => false,
     }
 }
 

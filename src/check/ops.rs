@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::Report;
-use super::addresses::{reachable, refusal};
-use super::probe::fetch;
+use super::addresses::{is_sidecar, refusal};
 use crate::config::Settings;
 
 /// Before anything of the check listens: what is taken then is another's.
@@ -28,7 +27,7 @@ pub(super) async fn examine(settings: &Settings, report: &mut Report) {
     match TcpListener::bind(ops).await {
         Ok(_) => free(ops, report),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if is_sidecar(ops).await {
+            if is_sidecar("http", ops).await {
                 report.fine("ops-listen", format!("a sidecar answers on {ops}"));
             } else {
                 report.error(
@@ -64,18 +63,6 @@ fn free(ops: SocketAddr, report: &mut Report) {
             "ops-listen",
             format!("{ops} is free; other machines reach it without a password, in plain HTTP: see that only those who watch can"),
         );
-    }
-}
-
-/// Whether a sidecar says there that it is alive.
-async fn is_sidecar(ops: SocketAddr) -> bool {
-    let address = format!("http://{}/sidecar/health", reachable(ops));
-    match fetch(&address, false).await {
-        Ok(mut answer) => {
-            let said = answer.chunk().await.ok().flatten();
-            answer.status().is_success() && said.is_some_and(|said| said.as_ref() == b"ok\n")
-        }
-        Err(_) => false,
     }
 }
 

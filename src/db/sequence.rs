@@ -97,7 +97,9 @@ impl Db {
             .map(|job| (job.task, (None, None)))
             .collect();
         for (task, max_duration, min_period) in bounds {
-            tasks.insert(TaskId(task), (max_duration, min_period));
+            // None of zero seconds is meant: it would begin and end at each pass.
+            let bound = |seconds: Option<u32>| seconds.filter(|seconds| *seconds > 0);
+            tasks.insert(TaskId(task), (bound(max_duration), bound(min_period)));
         }
         let mut places: HashMap<TaskId, Vec<Place>> = HashMap::new();
         for job in catalogue.jobs.values() {

@@ -194,6 +194,23 @@ async fn a_running_sidecar_is_recognised_and_another_one_told_from_it() {
 
     site.settings.server.listen = plugin().await;
     assert_errors(&site.check().await, &["another program listens on"]);
+
+    // The database is gone for both: what answers 503 is not to be stopped for that.
+    let health = axum::routing::get(|| async { "ok\n" });
+    let waiting = Router::new()
+        .route("/sidecar/health", health)
+        .fallback(|| async { StatusCode::SERVICE_UNAVAILABLE });
+    let waiting = serving(waiting).await;
+    site.settings.server.listen = waiting;
+    site.settings.database.socket = Some("/nonexistent/socket".into());
+    let report = site.check().await;
+    assert_says(
+        &report,
+        &format!(
+            "ok: listener: a sidecar answers on {waiting}; on which database, nobody can tell now"
+        ),
+    );
+    assert!(!report.to_string().contains("another program"), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

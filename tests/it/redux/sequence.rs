@@ -159,6 +159,21 @@ async fn the_minimum_period_of_a_task() {
     assert_eq!(app.prepared().await[&1], [3, 0]);
 }
 
+/// It would begin and end at each pass.
+#[tokio::test]
+async fn an_occurrence_of_no_time_is_not_meant() {
+    let app = campaign("").await;
+    app.db
+        .set(
+            "INSERT INTO {p}sidecar_tasks ({f}tasks_id, max_duration, min_period) VALUES (1, 0, 0)",
+        )
+        .await;
+    let begun = app.prepared().await;
+    assert_eq!(begun[&1], [0]);
+    app.clock.advance(SECOND);
+    assert_eq!(app.prepared().await, begun);
+}
+
 /// The second job has a run of the first one's agent, and one of an agent without.
 #[tokio::test]
 async fn success_of_the_same_agent_else_of_the_whole_job() {
