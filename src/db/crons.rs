@@ -76,16 +76,8 @@ impl Db {
     /// When the account may not, or the database fails.
     pub async fn take_over_crons(&self) -> Result<Outcomes<Takeover>, CronError> {
         let mut tx = self.cron_tx().await?;
-        match self.taken_over(&mut tx).await {
-            Ok(outcomes) => {
-                tx.commit().await.map_err(DbError::from)?;
-                Ok(outcomes)
-            }
-            Err(error) => {
-                let _ = tx.rollback().await;
-                Err(error)
-            }
-        }
+        let outcomes = self.taken_over(&mut tx).await;
+        all_or_none(tx, outcomes).await
     }
 
     /// Gives the cron tasks that were taken over their former state, all or none, but for those that somebody changed since.
@@ -95,16 +87,8 @@ impl Db {
     /// When the account may not, or the database fails.
     pub async fn hand_back_crons(&self) -> Result<Outcomes<Handback>, CronError> {
         let mut tx = self.cron_tx().await?;
-        match self.handed_back(&mut tx).await {
-            Ok(outcomes) => {
-                tx.commit().await.map_err(DbError::from)?;
-                Ok(outcomes)
-            }
-            Err(error) => {
-                let _ = tx.rollback().await;
-                Err(error)
-            }
-        }
+        let outcomes = self.handed_back(&mut tx).await;
+        all_or_none(tx, outcomes).await
     }
 
     async fn cron_tx(&self) -> Result<Transaction<'static>, DbError> {
@@ -228,4 +212,21 @@ async fn found(
             (itemtype, name),
         )
         .await?)
+}
+
+/// Commits what ended well, and undoes what did not.
+async fn all_or_none<T>(
+    tx: Transaction<'static>,
+    outcome: Result<T, CronError>,
+) -> Result<T, CronError> {
+    match outcome {
+        Ok(done) => {
+            tx.commit().await.map_err(DbError::from)?;
+            Ok(done)
+        }
+        Err(error) => {
+            let _ = tx.rollback().await;
+            Err(error)
+        }
+    }
 }

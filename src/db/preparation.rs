@@ -112,7 +112,7 @@ impl Db {
         Ok(())
     }
 
-    /// The pairs of `piece` whose agent has an open run of `job`, or, or one that stands in the way `again`.
+    /// The pairs of `piece` whose agent has an open run of `job`, or one that stands in the way `again`.
     ///
     /// # Errors
     ///
