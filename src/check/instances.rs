@@ -11,6 +11,9 @@ use crate::work::gate::LEADER_LEASE;
 /// How many periods a sidecar may be silent.
 const SILENT_PERIODS: u64 = 3;
 
+/// Seconds of silence after which a sidecar with a pass under way is taken to be gone.
+const GONE: i64 = 120;
+
 pub(super) async fn examine(settings: &Settings, db: &Db, report: &mut Report) {
     let looked = async {
         Ok::<_, DbError>((
@@ -40,13 +43,7 @@ pub(super) async fn examine(settings: &Settings, db: &Db, report: &mut Report) {
 /// `most` is how many seconds a sidecar may be silent, if one is needed.
 fn tell(beats: &Beats, leader: Option<&Holder>, most: Option<u64>, report: &mut Report) {
     for pass in &beats.passes {
-        let word = match pass.duty.as_str() {
-            "prepare" => "preparation",
-            "clean" => "cleaning",
-            "expire" => "look for silent runs",
-            "wakeup" => "look for agents to wake up",
-            other => other,
-        };
+        let word = word(&pass.duty);
         let next = pass
             .next
             .map(|next| format!(", the next at {}", next.format("%F %T")));
@@ -62,6 +59,20 @@ fn tell(beats: &Beats, leader: Option<&Holder>, most: Option<u64>, report: &mut 
             report.fine("scheduler", text);
         } else {
             report.warning("scheduler", text, "see that sidecar's log");
+        }
+    }
+    for (duty, host, since, silence) in &beats.begun {
+        let text = format!(
+            "{} by {host} began at {} UTC and has not ended; that sidecar's last sign of life was {silence} s ago",
+            word(duty),
+            since.format("%F %T")
+        );
+        if *silence > GONE {
+            let remedy =
+                "it was killed or cannot reach the database: another sidecar goes on with the work";
+            report.warning("scheduler", text, remedy);
+        } else {
+            report.fine("scheduler", text);
         }
     }
     if let Some(leader) = leader {
@@ -83,6 +94,22 @@ fn tell(beats: &Beats, leader: Option<&Holder>, most: Option<u64>, report: &mut 
             format!("last sign of life of a sidecar ({version} at {host}) {silence} s ago"),
         );
     }
+    for (host, version, silence) in &beats.serving[1..] {
+        report.fine(
+            "scheduler",
+            format!("another one ({version} at {host}) was heard of {silence} s ago"),
+        );
+    }
+}
+
+fn word(duty: &str) -> &str {
+    match duty {
+        "prepare" => "preparation",
+        "clean" => "cleaning",
+        "expire" => "look for silent runs",
+        "wakeup" => "look for agents to wake up",
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +130,12 @@ mod tests {
         let serving = |silence| vec![("glpi-2".to_owned(), "1.0".to_owned(), silence)];
         let said = |passes: Vec<LastPass>, serving, most| {
             let mut report = Report::default();
-            tell(&Beats { passes, serving }, None, most, &mut report);
+            let beats = Beats {
+                passes,
+                serving,
+                ..Beats::default()
+            };
+            tell(&beats, None, most, &mut report);
             report
                 .to_string()
                 .lines()
@@ -137,6 +169,29 @@ mod tests {
             ),
         ] {
             assert!(line.starts_with(expected), "{line}");
+        }
+    }
+    #[test]
+    fn each_sidecar_and_each_pass_that_has_not_ended_is_named() {
+        let silent = |silence| ("glpi-2".to_owned(), "1.0".to_owned(), silence);
+        let begun = |duty: &str, silence| {
+            let since = "2026-03-04T12:00:00".parse().unwrap();
+            (duty.to_owned(), "glpi-3".to_owned(), since, silence)
+        };
+        let beats = Beats {
+            begun: vec![begun("clean", 3), begun("prepare", 121)],
+            serving: vec![silent(1), silent(500)],
+            ..Beats::default()
+        };
+        let mut report = Report::default();
+        tell(&beats, None, None, &mut report);
+        let said = report.to_string();
+        for expected in [
+            "ok: scheduler: cleaning by glpi-3 began at 2026-03-04 12:00:00 UTC and has not ended; that sidecar's last sign of life was 3 s ago",
+            "warning: scheduler: preparation by glpi-3 began at 2026-03-04 12:00:00 UTC and has not ended; that sidecar's last sign of life was 121 s ago",
+            "ok: scheduler: another one (1.0 at glpi-2) was heard of 500 s ago",
+        ] {
+            assert!(said.contains(expected), "{said}");
         }
     }
 }

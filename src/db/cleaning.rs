@@ -66,16 +66,17 @@ impl Db {
     /// When the database fails.
     pub async fn plugin_cron_is_on(&self, name: &str) -> Result<bool, DbError> {
         self.timed("plugin_cron_is_on", async {
-            let state: Option<i64> = self
+            // Earlier releases had the same name under another class, and may have left their row.
+            let on: Option<u8> = self
                 .conn()
                 .await?
                 .exec_first(
-                    "/* plugin_cron_is_on */ SELECT state FROM glpi_crontasks \
-                     WHERE itemtype LIKE 'PluginFusioninventory%' AND name = ?",
+                    "/* plugin_cron_is_on */ SELECT 1 FROM glpi_crontasks \
+                     WHERE itemtype LIKE 'PluginFusioninventory%' AND name = ? AND state <> 0 LIMIT 1",
                     (name,),
                 )
                 .await?;
-            Ok(state.is_some_and(|state| state != 0))
+            Ok(on.is_some())
         })
         .await
     }

@@ -29,6 +29,11 @@ pub enum CronError {
     /// Somebody changed a task at the same moment.
     #[error("nothing was changed: GLPI's cron task '{0}' changed meanwhile, try again")]
     Meanwhile(String),
+    /// GLPI works at a task just now: what it and the sidecar did at the same moment would be done twice.
+    #[error(
+        "nothing was changed: GLPI runs its cron task '{0}' at this moment; try again when it has ended"
+    )]
+    AtWork(String),
     /// The database failed.
     #[error("nothing was changed: {0}")]
     Database(#[from] DbError),
@@ -53,8 +58,11 @@ impl<T: fmt::Display> fmt::Display for Outcomes<T> {
     }
 }
 
-/// A row of `glpi_crontasks`.
-type Found = (u32, i64, Option<NaiveDateTime>);
+/// A row of `glpi_crontasks`, and whether GLPI began its last pass within [`LONGEST_PASS`].
+type Found = (u32, i64, Option<NaiveDateTime>, bool);
+
+/// Seconds after which a pass that GLPI has not ended is taken to have broken off.
+const LONGEST_PASS: u32 = 3600;
 
 /// A row of what was taken over: class, name, former state, the row's `date_mod`.
 type Remembered = (String, String, i64, Option<NaiveDateTime>);
@@ -111,8 +119,12 @@ impl Db {
                 .await
                 .map_err(DbError::from)?;
             let row = found(tx, itemtype, name).await?;
-            let outcome = take_over(row.map(|row| row.1), remembered.is_some());
-            if let Some((id, now, date_mod)) = row
+            let is_fresh = row.is_some_and(|row| row.3);
+            let outcome = take_over(row.map(|row| row.1), remembered.is_some(), is_fresh);
+            if outcome == Takeover::AtWork {
+                return Err(CronError::AtWork(name.to_owned()));
+            }
+            if let Some((id, now, date_mod, _)) = row
                 && outcome.switches_off()
             {
                 self.set_cron(tx, name, id, now, state::OFF).await?;
@@ -147,7 +159,7 @@ impl Db {
             let row = found(tx, &itemtype, &name).await?;
             let is_changed = row.is_some_and(|row| row.2 != modified);
             let outcome = hand_back(row.map(|row| row.1), is_changed);
-            if let (Some((id, now, _)), Handback::Restored) = (row, outcome) {
+            if let (Some((id, now, ..)), Handback::Restored) = (row, outcome) {
                 self.set_cron(tx, &name, id, now, former).await?;
             }
             self.forget_cron(tx, &itemtype, &name).await?;
@@ -208,8 +220,9 @@ async fn found(
 ) -> Result<Option<Found>, DbError> {
     Ok(tx
         .exec_first(
-            "/* crons */ SELECT id, state, date_mod FROM glpi_crontasks WHERE itemtype = ? AND name = ?",
-            (itemtype, name),
+            "/* crons */ SELECT id, state, date_mod, COALESCE(lastrun > NOW() - INTERVAL ? SECOND, 0) FROM glpi_crontasks \
+             WHERE itemtype = ? AND name = ?",
+            (LONGEST_PASS, itemtype, name),
         )
         .await?)
 }

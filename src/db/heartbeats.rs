@@ -39,6 +39,8 @@ pub struct LastPass {
 pub struct Beats {
     /// The last pass of each duty.
     pub passes: Vec<LastPass>,
+    /// Passes that began and have not ended: the duty, the machine, since when (UTC), and seconds since that sidecar's last sign of life.
+    pub begun: Vec<(String, String, NaiveDateTime, i64)>,
     /// The machine, version and seconds of silence of each `serve` of the last days, the most recent first.
     pub serving: Vec<(String, String, i64)>,
 }
@@ -159,7 +161,12 @@ impl Db {
                  WHERE duty = ? ORDER BY seen_at DESC",
             );
             let serving = conn.exec(sql.as_ref(), (PROCESS,)).await?;
-            Ok(Beats { passes, serving })
+            let sql = self.sql(
+                "/* beats */ SELECT duty, host, started_at, TIMESTAMPDIFF(SECOND, seen_at, UTC_TIMESTAMP(6)) FROM {p}sidecar_heartbeats \
+                 WHERE duty <> ? AND (ended_at IS NULL OR ended_at < started_at) ORDER BY started_at",
+            );
+            let begun = conn.exec(sql.as_ref(), (PROCESS,)).await?;
+            Ok(Beats { passes, begun, serving })
         })
         .await
     }

@@ -178,7 +178,7 @@ impl Db {
             let mut conn = self.conn().await?;
             Ok(conn
                 .query_first(
-                    "/* plugin_scheduler_state */ SELECT state FROM glpi_crontasks \
+                    "/* plugin_scheduler_state */ SELECT MAX(state) FROM glpi_crontasks \
                      WHERE itemtype LIKE 'PluginFusioninventory%' AND name = 'taskscheduler'",
                 )
                 .await?)

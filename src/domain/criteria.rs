@@ -201,8 +201,18 @@ impl Comparison {
                         of(negated, Test::Is(plain.then(|| value.to_owned())?))
                     }
                     Kind::Name | Kind::Number => of(negated, row(value, None)?),
-                    Kind::Row | Kind::Tree | Kind::Person => {
-                        of(negated, row(value, Some(negated))?)
+                    Kind::Row | Kind::Tree => of(negated, row(value, Some(negated))?),
+                    Kind::Person => {
+                        // Unlike other rows, nobody is someone only where 0 is looked for, whether that is turned around or not.
+                        let Test::Row { id, .. } = row(value, None)? else {
+                            return None;
+                        };
+                        let nobody = id == 0;
+                        let test = Test::Row {
+                            id,
+                            or_none: nobody && verb == Verb::Equals,
+                        };
+                        of(negated || (nobody && verb == Verb::NotEquals), test)
                     }
                     Kind::Moment => of(negated, Test::At(When::parse(value)?)),
                     Kind::LinkedText => return None,

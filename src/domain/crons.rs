@@ -81,21 +81,24 @@ pub enum Takeover {
     Taken,
     /// It is switched off.
     SwitchedOff,
-    /// It is switched off while it works: GLPI lets it end, and leaves it off.
-    SwitchedOffRunning,
+    /// GLPI has been at it for so long that it will not end by itself: it is switched off.
+    SwitchedOffStuck,
+    /// GLPI is at it: nothing may be switched off until it has ended.
+    AtWork,
     /// It had been taken over and somebody switched it on again: it is switched off again.
     Again,
 }
 
-/// What becomes of a task in `now`, remembered or not.
+/// What becomes of a task in `now`, remembered or not; `is_fresh` when GLPI began its last pass not long ago.
 #[must_use]
-pub const fn take_over(now: Option<i64>, is_remembered: bool) -> Takeover {
+pub const fn take_over(now: Option<i64>, is_remembered: bool, is_fresh: bool) -> Takeover {
     match (now, is_remembered) {
         (None, _) => Takeover::Absent,
+        (Some(state::RUNNING), _) if is_fresh => Takeover::AtWork,
         (Some(state::OFF), false) => Takeover::WasOff,
         (Some(state::OFF), true) => Takeover::Taken,
         (Some(_), true) => Takeover::Again,
-        (Some(state::RUNNING), false) => Takeover::SwitchedOffRunning,
+        (Some(state::RUNNING), false) => Takeover::SwitchedOffStuck,
         (Some(_), false) => Takeover::SwitchedOff,
     }
 }
@@ -106,7 +109,7 @@ impl Takeover {
     pub const fn switches_off(self) -> bool {
         matches!(
             self,
-            Self::SwitchedOff | Self::SwitchedOffRunning | Self::Again
+            Self::SwitchedOff | Self::SwitchedOffStuck | Self::Again
         )
     }
 }
@@ -118,9 +121,10 @@ impl fmt::Display for Takeover {
             Self::WasOff => "off already, left as it is",
             Self::Taken => "taken over before",
             Self::SwitchedOff => "switched off",
-            Self::SwitchedOffRunning => {
-                "switched off while GLPI runs it: it works to its end and stays off then"
+            Self::SwitchedOffStuck => {
+                "switched off; GLPI has it as at work for more than an hour, a pass that broke off"
             }
+            Self::AtWork => "at work",
             Self::Again => "was on again, switched off",
         })
     }
@@ -189,21 +193,24 @@ mod tests {
     }
 
     #[rstest]
-    #[case(None, false, Takeover::Absent, false)]
-    #[case(None, true, Takeover::Absent, false)]
-    #[case(Some(0), false, Takeover::WasOff, false)]
-    #[case(Some(0), true, Takeover::Taken, false)]
-    #[case(Some(1), false, Takeover::SwitchedOff, true)]
-    #[case(Some(2), false, Takeover::SwitchedOffRunning, true)]
-    #[case(Some(1), true, Takeover::Again, true)]
-    #[case(Some(2), true, Takeover::Again, true)]
+    #[case(None, false, false, Takeover::Absent, false)]
+    #[case(None, true, false, Takeover::Absent, false)]
+    #[case(Some(0), false, true, Takeover::WasOff, false)]
+    #[case(Some(0), true, true, Takeover::Taken, false)]
+    #[case(Some(1), false, true, Takeover::SwitchedOff, true)]
+    #[case(Some(2), false, false, Takeover::SwitchedOffStuck, true)]
+    #[case(Some(2), false, true, Takeover::AtWork, false)]
+    #[case(Some(1), true, true, Takeover::Again, true)]
+    #[case(Some(2), true, false, Takeover::Again, true)]
+    #[case(Some(2), true, true, Takeover::AtWork, false)]
     fn taking_over(
         #[case] now: Option<i64>,
         #[case] is_remembered: bool,
+        #[case] is_fresh: bool,
         #[case] expected: Takeover,
         #[case] switches_off: bool,
     ) {
-        let found = take_over(now, is_remembered);
+        let found = take_over(now, is_remembered, is_fresh);
         assert_eq!(found, expected);
         assert_eq!(found.switches_off(), switches_off);
     }

@@ -125,7 +125,8 @@ pub fn verdict(
 
 /// How long ago the local time `last` was, at most: of an hour that came twice, the later one; and where the clocks were changed since, what
 /// a session of the database reads that does not know of it.
-fn silence(last: NaiveDateTime, now: DateTime<Tz>) -> TimeDelta {
+#[must_use]
+pub fn silence(last: NaiveDateTime, now: DateTime<Tz>) -> TimeDelta {
     let moments = now.timezone().from_local_datetime(&last);
     let by_the_clock = now.naive_local() - last;
     let passed = [moments.earliest(), moments.latest()]

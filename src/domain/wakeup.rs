@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
+use chrono_tz::Tz;
 
 use super::eligibility::Decision;
+use super::expiry::silence;
 use super::ids::{AgentId, TaskId};
 use super::policy::Policy;
 
@@ -47,9 +49,9 @@ impl Wish {
     /// Whether its time has come.
     ///
     /// A last time in the future, which a clock set back leaves, holds the plugin off until it has passed; `redux` for no longer than
-    /// the time between two.
+    /// the time between two. The plugin counts by the clock on the wall, `redux` what has passed, also when the clocks are changed.
     #[must_use]
-    pub fn is_due(&self, now: NaiveDateTime, policy: Policy) -> bool {
+    pub fn is_due(&self, now: DateTime<Tz>, policy: Policy) -> bool {
         if self.most == 0 || self.minutes == 0 {
             return false;
         }
@@ -57,8 +59,8 @@ impl Wish {
             return true;
         };
         let since = match policy {
-            Policy::Plugin => now - last,
-            Policy::Redux => (now - last).abs(),
+            Policy::Plugin => now.naive_local() - last,
+            Policy::Redux => silence(last, now).abs(),
         };
         since >= TimeDelta::minutes(i64::from(self.minutes))
     }

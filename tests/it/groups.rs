@@ -116,6 +116,42 @@ async fn cases_that_were_found() {
     db.close().await;
 }
 
+/// Who nobody uses is found where nobody (0) is looked for, and never by another user: unlike other rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn computers_without_a_user_are_found_by_nobody_alone() {
+    use model::{Computer, Criterion, Leaf};
+    let test_db = fresh().await;
+    test_db.set(&random::surroundings()).await;
+    let db = Db::new(&test_db.database, "").unwrap();
+    let of = |id, user| Computer {
+        id,
+        user,
+        ..Computer::default()
+    };
+    let computers = [of(1, 0), of(2, 1), of(3, 2)];
+    test_db.set(&random::rows(&computers)).await;
+    for (link, verb, value, expected) in [
+        ("AND", "equals", "2", vec![3]),
+        ("AND", "notequals", "2", vec![2]),
+        ("AND NOT", "equals", "2", vec![2]),
+        ("AND NOT", "notequals", "2", vec![3]),
+        ("AND", "equals", "0", vec![1]),
+        ("AND", "notequals", "0", vec![2, 3]),
+        ("AND NOT", "equals", "0", vec![1, 2, 3]),
+        ("AND NOT", "notequals", "0", vec![2, 3]),
+    ] {
+        let search = [Criterion::Leaf(Leaf::new(link, 70, verb, value))];
+        let members = found(&db, &search).await;
+        assert_eq!(members, expected, "{link} {verb} {value}");
+        assert_eq!(
+            model::members(&computers, &search),
+            expected,
+            "{link} {verb} {value}"
+        );
+    }
+    db.close().await;
+}
+
 /// A site whose job 1 is for the dynamic group 5 with this search, and PHP's cache says that computer 2 is its member.
 async fn with_group(stored: &str) -> TestApp {
     let app = site(Policy::Redux).await;

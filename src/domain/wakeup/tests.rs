@@ -35,8 +35,33 @@ fn a_task_is_due(
         minutes,
         last,
     };
-    assert_eq!(wish.is_due(noon(), Policy::Plugin), plugin);
-    assert_eq!(wish.is_due(noon(), Policy::Redux), redux);
+    let now = noon().and_utc().with_timezone(&Tz::UTC);
+    assert_eq!(wish.is_due(now, Policy::Plugin), plugin);
+    assert_eq!(wish.is_due(now, Policy::Redux), redux);
+}
+
+/// Twenty minutes between two times, in Paris.
+#[rstest]
+// The clocks leave out 2:00 to 3:00: nine and nineteen minutes have passed, then twenty.
+#[case("2026-03-29T01:51:00", "2026-03-29T01:00:00Z", false)]
+#[case("2026-03-29T01:51:00", "2026-03-29T01:10:00Z", false)]
+#[case("2026-03-29T01:51:00", "2026-03-29T01:11:00Z", true)]
+// 2:00 to 3:00 comes twice: 2:55 of the first, ten and twenty minutes later.
+#[case("2026-10-25T02:55:00", "2026-10-25T01:05:00Z", false)]
+#[case("2026-10-25T02:55:00", "2026-10-25T01:15:00Z", true)]
+fn a_task_is_due_when_the_time_has_passed_not_by_the_clock(
+    #[case] last: NaiveDateTime,
+    #[case] now: DateTime<chrono::Utc>,
+    #[case] redux: bool,
+) {
+    let wish = Wish {
+        task: TaskId(1),
+        most: 3,
+        minutes: 20,
+        last: Some(last),
+    };
+    let now = now.with_timezone(&Tz::Europe__Paris);
+    assert_eq!(wish.is_due(now, Policy::Redux), redux);
 }
 
 #[rstest]

@@ -170,13 +170,16 @@ impl fmt::Display for Outlook {
             "nothing was written; a pass would do this:\n{}",
             self.ours
         )?;
-        let both = self.ours.jobs.iter().zip(&self.plugin.jobs);
-        let mut differing = both.filter(|(ours, plugin)| ours != plugin).peekable();
-        if differing.peek().is_none() {
+        // The catalogue was read for each of the two: a job that came or went between says nothing.
+        let mut differing = self.plugin.jobs.iter().filter(|(job, plugin)| {
+            let mut ours = self.ours.jobs.iter();
+            ours.any(|(own, ours)| own == job && ours != plugin)
+        });
+        let Some(first) = differing.next() else {
             return f.write_str("GLPI's cron would do the same");
-        }
+        };
         f.write_str("GLPI's cron would do otherwise:")?;
-        for (_, (job, outcome)) in differing {
+        for (job, outcome) in std::iter::once(first).chain(differing) {
             write!(f, "\njob {job}: {outcome}")?;
         }
         Ok(())

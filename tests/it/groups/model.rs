@@ -375,7 +375,18 @@ fn on_row(leaf: &Leaf, id: Option<u32>, name: Option<&str>, not_link: bool) -> T
 
 fn person(leaf: &Leaf, user: u32, not_link: bool) -> Truth {
     if leaf.verb.ends_with("equals") {
-        return on_row(leaf, (user > 0).then_some(user), None, not_link);
+        let id = (user > 0).then_some(user);
+        let number: u32 = leaf.value.parse().unwrap_or(0);
+        let same = id.map(|id| id == number);
+        let differs = not(same);
+        return match (leaf.verb.as_str(), number) {
+            ("equals", 0) if not_link => or(differs, Some(id.is_none())),
+            ("equals", 0) => or(same, Some(id.is_none())),
+            // GLPI adds everybody who is somebody, whichever way it compares.
+            (_, 0) => Some(id.is_some()),
+            (verb, _) if (verb == "equals") == not_link => differs,
+            _ => same,
+        };
     }
     let [last, first, login] = user
         .checked_sub(1)

@@ -46,7 +46,8 @@ fn says(db: &TestDb, command: &[&str], expected: &[(&str, &str)]) {
     assert_eq!(output, (0, lines.concat(), String::new()));
 }
 
-const RUNNING: &str = "switched off while GLPI runs it: it works to its end and stays off then";
+const STUCK: &str =
+    "switched off; GLPI has it as at work for more than an hour, a pass that broke off";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_on_is_switched_off_and_on_again() {
@@ -56,7 +57,7 @@ async fn what_was_on_is_switched_off_and_on_again() {
         TAKE,
         &[
             ("taskscheduler", "switched off"),
-            ("cleantaskjob", RUNNING),
+            ("cleantaskjob", STUCK),
             ("cleanondemand", "off already, left as it is"),
             ("wakeupAgents", "switched off"),
         ],
@@ -96,6 +97,25 @@ async fn what_was_on_is_switched_off_and_on_again() {
     let nothing = "no cron task of GLPI had been taken over\n";
     assert_eq!(again, (0, nothing.to_owned(), String::new()));
     assert_eq!(states(&db).await, [1, 1, 0, 1, 1, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_glpi_is_at_it_nothing_is_switched_off() {
+    let db = site([1, 2, 0, 1]).await;
+    db.set("UPDATE glpi_crontasks SET lastrun = NOW() - INTERVAL 50 MINUTE WHERE name = 'cleantaskjob'")
+        .await;
+    let url = url(&db);
+    let environment = [("FUSION_SIDECAR_DATABASE_URL", url.as_str())];
+    let (code, out, err) = told(&run(TAKE, &environment));
+    assert_eq!((code, out.as_str()), (1, ""));
+    let said = "nothing was changed: GLPI runs its cron task 'cleantaskjob' at this moment; try again when it has ended";
+    assert!(err.contains(said), "{err}");
+    assert_eq!(states(&db).await, [1, 2, 0, 1, 1, 1, 2]);
+    assert_eq!(remembered(&db).await, []);
+    db.set("UPDATE glpi_crontasks SET state = 1 WHERE name = 'cleantaskjob'")
+        .await;
+    assert_eq!(told(&run(TAKE, &environment)).0, 0);
+    assert_eq!(states(&db).await, [0, 0, 0, 0, 1, 1, 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
