@@ -18,6 +18,7 @@
 //! **Completion** is the share of runs that have ended, well, badly or unneeded, in whole per cent, rounded down: 100 % only when nothing is
 //! open, and 0 % when there is nothing at all. Discoveries have none, as nobody knows beforehand how many devices there are.
 
+mod board;
 mod text;
 
 use serde::Serialize;
@@ -26,6 +27,7 @@ use super::ids::{EntityId, JobId, TaskId};
 use super::modules::Module;
 use super::run::RunState;
 
+pub use board::Board;
 pub use text::Style;
 
 /// Kind of work, in the order in which a task of several kinds shows them.
@@ -435,9 +437,13 @@ fn sections(facts: &TaskFacts) -> Vec<Section> {
         }
     }
     for section in &mut sections {
-        section.found.sort_by_key(|found| text::place(&found.itemtype));
+        section
+            .found
+            .sort_by_key(|found| text::place(&found.itemtype));
         if section.kind.targets_devices() {
-            section.parts.sort_by_key(|part| text::place(&part.itemtype));
+            section
+                .parts
+                .sort_by_key(|part| text::place(&part.itemtype));
         }
     }
     sections.sort_by_key(|section| section.kind);
@@ -448,9 +454,8 @@ impl Section {
     /// The same target of two jobs is one part.
     fn add_part(&mut self, part: &Part) {
         let mut parts = self.parts.iter_mut();
-        let same = |known: &&mut Part| {
-            known.items_id == part.items_id && known.itemtype == part.itemtype
-        };
+        let same =
+            |known: &&mut Part| known.items_id == part.items_id && known.itemtype == part.itemtype;
         match parts.find(same) {
             Some(known) => known.counts = known.counts.plus(part.counts),
             None => self.parts.push(part.clone()),

@@ -102,7 +102,9 @@ fn the_specifications_discovery() {
 #[test]
 fn the_specifications_network_inventory() {
     let mut inventory = job("networkinventory", vec![]);
-    inventory.ranges = ["9th circle", "8th circle", "7th circle"].map(String::from).into();
+    inventory.ranges = ["9th circle", "8th circle", "7th circle"]
+        .map(String::from)
+        .into();
     inventory.error = Some("no devices found to be inventoried".to_owned());
     assert_eq!(
         summarise(task("Building 666", &[], vec![inventory])).to_string(),
@@ -139,7 +141,11 @@ fn the_other_kinds_and_a_task_of_several() {
              + Total targetted devices : 12\n    + registry - ok : 10, ko : 1",
         ),
         (
-            vec![of("InventoryComputerESX", "vcenter", counts([0, 3, 0, 0, 0]))],
+            vec![of(
+                "InventoryComputerESX",
+                "vcenter",
+                counts([0, 3, 0, 0, 0]),
+            )],
             (Kind::Esx, 1),
             "<ESX icon> - t - 3 hypervisors (ok: 0, ko : 3) - completion : 100 % - <INERROR icon>\n    \
              + vcenter - ok : 0, ko : 3",
@@ -198,7 +204,11 @@ fn the_same_target_of_two_jobs_is_one_part() {
     facts.jobs.push(job("deployinstall", vec![again]));
     let line = summarise(facts);
     assert_eq!((line.sections.len(), line.jobs.len()), (1, 2));
-    let parts: Vec<u64> = line.sections[0].parts.iter().map(|part| part.counts.ok).collect();
+    let parts: Vec<u64> = line.sections[0]
+        .parts
+        .iter()
+        .map(|part| part.counts.ok)
+        .collect();
     assert_eq!(parts, [30, 21]);
 }
 
@@ -230,7 +240,10 @@ fn the_first_status_that_applies_counts() {
     for ([running, prepared, ok, ko], is_active, cannot_work, is_due, expected) in cases {
         let counts = counts([ok, ko, 0, prepared, running]);
         let status = status(&counts, is_active, cannot_work, is_due);
-        assert_eq!(status, expected, "{counts:?} {is_active} {cannot_work} {is_due}");
+        assert_eq!(
+            status, expected,
+            "{counts:?} {is_active} {cannot_work} {is_due}"
+        );
     }
     // Sent counts as running, put off as prepared, unneeded as finished; cancelled as nothing.
     for (state, expected) in RunState::ALL.into_iter().zip([

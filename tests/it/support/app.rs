@@ -48,6 +48,7 @@ pub(crate) async fn start_on(db: TestDb, configure: impl FnOnce(&mut Settings)) 
     let mut settings = Settings::for_database(db.database.clone());
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.scheduler.enabled = false;
+    settings.scheduler.monitoring_period = std::time::Duration::ZERO;
     settings.dispatch.catalogue_refresh = std::time::Duration::ZERO;
     settings.dispatch.plugin_doc_dir = Some(documents.path().to_owned());
     configure(&mut settings);
