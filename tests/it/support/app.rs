@@ -14,6 +14,7 @@ use fusion_sidecar::knock::Knocker;
 use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::clean::{Cleaning, Summary};
 use fusion_sidecar::work::expire::Expiry;
+use fusion_sidecar::work::monitor::Monitor;
 use fusion_sidecar::work::prepare::Preparation;
 use fusion_sidecar::work::wakeup::WakeUp;
 use tokio::net::TcpListener;
@@ -79,6 +80,11 @@ impl TestApp {
         app::start(&settings, listener, self.clock.clone(), None)
             .await
             .unwrap()
+    }
+
+    /// What counts its tasks.
+    pub(crate) fn monitor(&self) -> Arc<Monitor> {
+        Arc::clone(&self.running.monitor)
     }
 
     /// The agents' address.
