@@ -154,9 +154,18 @@ impl Monitor {
             with_lines.contains(&job) || written.contains(&job)
         });
         let mut shown = Instant::now();
+        let mut failure = None;
         for task in changed {
-            self.count(tally, task).await?;
-            tally.mark(task, &marks);
+            match self.count(tally, task).await {
+                Ok(()) => tally.mark(task, &marks),
+                Err(error) => {
+                    // One task's trouble must not keep the others from being counted; without a database there is no use in going on.
+                    if matches!(error, DbError::Unavailable(_)) {
+                        self.db.ping().await?;
+                    }
+                    failure = Some(error);
+                }
+            }
             if shown.elapsed() >= SHOWN {
                 self.publish(tally);
                 shown = Instant::now();
@@ -169,7 +178,7 @@ impl Monitor {
                 break;
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Jobs with log lines since the look before the last one: a line with a lower id than one that was seen may be committed after it.
@@ -194,8 +203,8 @@ impl Monitor {
             let marks = self.db.marks(&jobs).await?;
             for task in tasks {
                 self.count(&mut tally, task).await?;
-                tally.mark_jobs(&jobs, &marks);
             }
+            tally.mark_jobs(&jobs, &marks);
             Ok(())
         }
         .await;
