@@ -14,7 +14,7 @@ pub(crate) struct Runs<'a> {
     pub(crate) line: Option<(u32, &'a str)>,
 }
 
-impl<'a> Runs<'a> {
+impl Runs<'_> {
     /// Of a job on a package.
     pub(crate) fn of_package(job: u32, package: u32, agents: (u32, u32), state: u32) -> Self {
         Self {
