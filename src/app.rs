@@ -1,6 +1,7 @@
 //! The composition root: the only file that knows every concrete type.
 
 mod once;
+mod tasks;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -29,10 +30,12 @@ use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
 use crate::work::gate::Gate;
+use crate::work::monitor::{Monitor, Source};
 use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
 use crate::{cli, telemetry, work};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
+pub use tasks::{Show, tasks};
 
 /// Longest wait for the connections to the database to be closed when the process ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -48,6 +51,8 @@ pub struct Running {
     pub db: Db,
     /// What prepares its jobs, and knows what became of each; none with the scheduler off.
     pub preparation: Option<Arc<Preparation>>,
+    /// What counts its tasks.
+    pub monitor: Arc<Monitor>,
     lifecycle: Lifecycle,
 }
 
@@ -184,22 +189,65 @@ pub async fn start(
     lifecycle.spawn("server", async move {
         server::serve(listener, router, &server_settings, server_stop).await
     });
-    let soft = stop.soft.clone();
+    read_ahead(Arc::clone(&catalogues), &lifecycle);
+    let enabled = settings.scheduler.enabled;
+    let preparation = enabled.then(|| schedule(settings, &db, &clock, &lifecycle));
+    let reasons = preparation.as_ref();
+    let monitor = watch(settings, &db, &clock, &lifecycle, catalogues, reasons);
+    Ok(Running {
+        address,
+        ops_address,
+        db,
+        preparation,
+        monitor,
+        lifecycle,
+    })
+}
+
+/// Starts reading catalogues before requests need them.
+fn read_ahead(catalogues: Arc<Catalogues>, lifecycle: &Lifecycle) {
+    let soft = lifecycle.stop().soft;
     lifecycle.spawn("catalogue", async move {
         // With age zero there is nothing to read ahead; the task then only waits for its end.
         catalogues.refresh_regularly(soft.clone()).await;
         soft.cancelled().await;
         Ok::<(), std::convert::Infallible>(())
     });
-    let enabled = settings.scheduler.enabled;
-    let preparation = enabled.then(|| schedule(settings, &db, &clock, &lifecycle));
-    Ok(Running {
-        address,
-        ops_address,
-        db,
-        preparation,
-        lifecycle,
-    })
+}
+
+/// Starts counting for who looks at tasks.
+fn watch(
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+    catalogues: Arc<Catalogues>,
+    preparation: Option<&Arc<Preparation>>,
+) -> Arc<Monitor> {
+    let source: Source = Arc::new(move || {
+        let catalogues = Arc::clone(&catalogues);
+        Box::pin(async move { Ok(Arc::clone(&catalogues.current().await?.catalogue)) })
+    });
+    let mut monitor = monitor(settings, db.clone(), Arc::clone(clock), source);
+    if let Some(preparation) = preparation {
+        let stands = settings.scheduler.period * 2 + settings.scheduler.lease;
+        monitor = monitor.with_reasons(Arc::clone(preparation), stands);
+    }
+    let monitor = Arc::new(monitor);
+    let (counting, soft) = (Arc::clone(&monitor), lifecycle.stop().soft);
+    lifecycle.spawn("monitoring", async move {
+        counting.regularly(soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    monitor
+}
+
+fn monitor(settings: &Settings, db: Db, clock: Arc<dyn Clock>, source: Source) -> Monitor {
+    let (policy, period) = (
+        settings.dispatch.policy,
+        settings.scheduler.monitoring_period,
+    );
+    Monitor::new(db, clock, settings.timezone, policy, period, source)
 }
 
 /// Starts noting what is heard of runs beside reports.

@@ -22,5 +22,6 @@ pub mod run;
 pub mod schedule;
 pub mod sequence;
 pub mod site;
+pub mod summary;
 pub mod timeslot;
 pub mod wakeup;

@@ -24,7 +24,7 @@ use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 6] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 7] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -60,6 +60,13 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 6] = [
         &[(
             "tests/it/preparation_speed.rs",
             "const RUNS: &str = \"RUNS_TO_PREPARE\"",
+        )],
+    ),
+    (
+        "RUNS_TO_COUNT=1000000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture monitoring_speed",
+        &[(
+            "tests/it/monitoring_speed.rs",
+            "const RUNS: &str = \"RUNS_TO_COUNT\"",
         )],
     ),
 ];
@@ -269,7 +276,7 @@ async fn every_other_command_runs() {
         .db
         .exec(&format!("DROP DATABASE {}_copy", stage.db.database.name))
         .await;
-    for command in ["serve", "once", "migrate", "check"] {
+    for command in ["serve", "once", "migrate", "check", "tasks"] {
         assert!(
             seen.contains(&format!("fusion-sidecar {command}")),
             "{command} is not shown"

@@ -164,6 +164,7 @@ async fn while_it_runs_a_report_takes_well_under_a_second() {
     let mut settings = Settings::for_database(server.database("site"));
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.scheduler.enabled = false;
+    settings.scheduler.monitoring_period = Duration::ZERO;
     let clock = Arc::new(ManualClock::new("2026-03-04T12:00:00Z".parse().unwrap()));
     let listener = TcpListener::bind(settings.server.listen).await.unwrap();
     let running = app::start(&settings, listener, clock.clone(), None)

@@ -14,6 +14,7 @@ use fusion_sidecar::knock::Knocker;
 use fusion_sidecar::replay::{Limits, Subject};
 use fusion_sidecar::work::clean::{Cleaning, Summary};
 use fusion_sidecar::work::expire::Expiry;
+use fusion_sidecar::work::monitor::Monitor;
 use fusion_sidecar::work::prepare::Preparation;
 use fusion_sidecar::work::wakeup::WakeUp;
 use tokio::net::TcpListener;
@@ -48,6 +49,7 @@ pub(crate) async fn start_on(db: TestDb, configure: impl FnOnce(&mut Settings)) 
     let mut settings = Settings::for_database(db.database.clone());
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.scheduler.enabled = false;
+    settings.scheduler.monitoring_period = std::time::Duration::ZERO;
     settings.dispatch.catalogue_refresh = std::time::Duration::ZERO;
     settings.dispatch.plugin_doc_dir = Some(documents.path().to_owned());
     configure(&mut settings);
@@ -78,6 +80,11 @@ impl TestApp {
         app::start(&settings, listener, self.clock.clone(), None)
             .await
             .unwrap()
+    }
+
+    /// What counts its tasks.
+    pub(crate) fn monitor(&self) -> Arc<Monitor> {
+        Arc::clone(&self.running.monitor)
     }
 
     /// The agents' address.
