@@ -54,6 +54,8 @@ mod glpi_dir;
 mod groups;
 #[path = "it/in_the_way.rs"]
 mod in_the_way;
+#[path = "it/kills.rs"]
+mod kills;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/nginx.rs"]
