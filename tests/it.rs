@@ -56,6 +56,8 @@ mod groups;
 mod in_the_way;
 #[path = "it/kills.rs"]
 mod kills;
+#[path = "it/memory.rs"]
+mod memory;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/nginx.rs"]
@@ -72,6 +74,8 @@ mod preparation;
 mod preparation_speed;
 #[path = "it/process.rs"]
 mod process;
+#[path = "it/properties.rs"]
+mod properties;
 #[path = "it/queries.rs"]
 mod queries;
 #[path = "it/readme.rs"]

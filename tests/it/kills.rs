@@ -8,19 +8,20 @@ mod agent;
 #[path = "kills/amid.rs"]
 mod amid;
 #[path = "kills/fleet.rs"]
-mod fleet;
+pub(crate) mod fleet;
 #[path = "kills/held.rs"]
-mod held;
+pub(crate) mod held;
 
 use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand::Rng as _;
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 
 use self::agent::{Places, Told};
 use self::fleet::{AGENTS, fill};
+use crate::support::chance::{number, seeded, show};
 use crate::support::database::{TestDb, fresh};
 use crate::support::process::{Sidecar, run, spawn, told, url};
 use crate::support::until::until;
@@ -33,14 +34,6 @@ const SEED: &str = "KILL_SEED";
 
 /// Rounds of the short form.
 const FEW: u32 = 12;
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|error| panic!("{variable}: {error}")),
-    )
-}
 
 /// `serve` that prepares every second, and leads two seconds after another one was killed.
 fn serve(db: &TestDb) -> Sidecar {
@@ -123,20 +116,10 @@ fn pause(rng: &mut StdRng, most: u64) {
     std::thread::sleep(Duration::from_millis(rng.random_range(0..=most)));
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the seed, and numbers for whoever runs this with --no-capture"
-)]
-fn show(line: &str) {
-    println!("{line}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_done_twice_or_lost_whatever_is_killed() {
     let rounds = number(ROUNDS).map_or(FEW, |rounds| u32::try_from(rounds).unwrap());
-    let seed = number(SEED).unwrap_or_else(|| rand::rng().random());
-    show(&format!("{SEED}={seed} {ROUNDS}={rounds}"));
-    let mut rng = StdRng::seed_from_u64(seed);
+    let mut rng = seeded(SEED);
     let db = fresh().await;
     fill(&db).await;
     let begun = Instant::now();

@@ -4,10 +4,10 @@ use crate::support::database::TestDb;
 use crate::support::site::{package, text};
 
 /// Agents `wks-1` … `wks-N`.
-pub(super) const AGENTS: u32 = 8;
+pub(crate) const AGENTS: u32 = 8;
 
 /// Its runs end well, and none is prepared after that.
-pub(super) const ONCE: u32 = 2;
+pub(crate) const ONCE: u32 = 2;
 
 /// Agents fall silent on its runs, which are given up after two seconds.
 pub(super) const SILENT: u32 = 3;
@@ -27,7 +27,7 @@ pub(super) fn order(job: u32) -> String {
 }
 
 /// Job 1 is prepared again and again, as are [`SILENT`] and [`NETWORK`]; [`ONCE`] is not. Each beginning of an occurrence is kept.
-pub(super) async fn fill(db: &TestDb) {
+pub(crate) async fn fill(db: &TestDb) {
     let actors: Vec<String> = (1..=AGENTS)
         .map(|agent| format!(r#"{{"PluginFusioninventoryAgent":"{agent}"}}"#))
         .collect();

@@ -11,7 +11,7 @@ use crate::support::database::TestDb;
 const DOUBLE: &str = "the agent has another open run of this job on the same target";
 
 /// Nothing of this may be seen, at any moment.
-pub(super) async fn at_any_time(db: &TestDb, round: u32) {
+pub(crate) async fn at_any_time(db: &TestDb, round: u32) {
     for (what, sql) in [
         (
             "runs open twice",
