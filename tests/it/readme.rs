@@ -24,7 +24,7 @@ use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 6] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 8] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -61,6 +61,23 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 6] = [
             "tests/it/preparation_speed.rs",
             "const RUNS: &str = \"RUNS_TO_PREPARE\"",
         )],
+    ),
+    (
+        "AGENTS_IN_MEMORY=100000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture memory::",
+        &[(
+            "tests/it/memory.rs",
+            "const AGENTS: &str = \"AGENTS_IN_MEMORY\"",
+        )],
+    ),
+    (
+        "KILL_ROUNDS=300 cargo nextest run --config-file tests/policy/nextest.toml --no-capture whatever_is_killed",
+        &[
+            ("tests/it/kills.rs", "const ROUNDS: &str = \"KILL_ROUNDS\""),
+            (
+                "tests/it/kills.rs",
+                "fn nothing_is_done_twice_or_lost_whatever_is_killed",
+            ),
+        ],
     ),
 ];
 

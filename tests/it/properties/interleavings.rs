@@ -60,9 +60,10 @@ impl Site {
             0..15 => {
                 let first = rng.random_bool(0.5);
                 Box::pin(async move {
-                    let done = match first {
-                        true => self.app.prepare().await,
-                        false => self.app.prepare_at(&self.second).await,
+                    let done = if first {
+                        self.app.prepare().await
+                    } else {
+                        self.app.prepare_at(&self.second).await
                     };
                     done.unwrap();
                     nothing
@@ -76,7 +77,13 @@ impl Site {
                 self.app.clean(Duty::Runs).await.unwrap();
                 nothing
             }),
-            25..50 => Box::pin(ask(address, agent)),
+            // Its runs are cancelled as they are asked for, also those that were sent.
+            25..28 => Box::pin(async move {
+                let turn = "UPDATE {p}tasks SET is_active = 1 - is_active WHERE id = 1";
+                self.app.db.set(turn).await;
+                nothing
+            }),
+            28..50 => Box::pin(ask(address, agent)),
             50..58 => {
                 let other = self.somewhere(rng);
                 Box::pin(async move {

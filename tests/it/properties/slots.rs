@@ -89,12 +89,16 @@ impl Hours {
         match self {
             Self::Any => String::new(),
             // A task that has only rows that make no sense is closed; one without rows has none of its own.
-            Self::Own(rows) => std::iter::once(&(7, 0, 1))
-                .chain(rows)
-                .map(|(day, start, end)| {
-                    format!("REPLACE INTO {{p}}sidecar_hours VALUES ({task}, {day}, {start}, {end});")
-                })
-                .collect(),
+            Self::Own(rows) => {
+                let values: Vec<String> = std::iter::once(&(7, 0, 1))
+                    .chain(rows)
+                    .map(|(day, start, end)| format!("({task}, {day}, {start}, {end})"))
+                    .collect();
+                format!(
+                    "REPLACE INTO {{p}}sidecar_hours VALUES {};",
+                    values.join(",")
+                )
+            }
             Self::Slot(entries) => std::iter::once(format!(
                 "UPDATE {{p}}tasks SET {{f}}timeslots_exec_id = {task} WHERE id = {task};"
             ))
