@@ -92,7 +92,7 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
             // A result that came after the time-out, when another run had been made, stays a line.
             let late = state == 4 && !newest.contains(name);
             if agent != one.agent || !said || !(state == 3 || late) {
-                writeln!(wrong, "wks-{}: {name} ended well and is in {state}", agent).unwrap();
+                writeln!(wrong, "wks-{agent}: {name} ended well and is in {state}").unwrap();
             }
         }
         for name in &one.ill {
