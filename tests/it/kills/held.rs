@@ -140,11 +140,7 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
         .count();
     // It has to have happened: the rounds of the short form are enough for this.
     assert!(
-        handed > 100
-            && acknowledged > 100
-            && numbers[0].0 > 1
-            && once > 0
-            && once <= AGENTS as usize,
+        handed > 20 && acknowledged > 20 && numbers[0].0 > 0 && once > 0 && once <= AGENTS as usize,
         "{handed} runs handed out, {acknowledged} reports, {numbers:?} occurrences, {once} runs of the job that runs once"
     );
     format!(
