@@ -58,6 +58,10 @@ mod in_the_way;
 mod monitoring;
 #[path = "it/monitoring_speed.rs"]
 mod monitoring_speed;
+#[path = "it/kills.rs"]
+mod kills;
+#[path = "it/memory.rs"]
+mod memory;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/nginx.rs"]
@@ -74,6 +78,8 @@ mod preparation;
 mod preparation_speed;
 #[path = "it/process.rs"]
 mod process;
+#[path = "it/properties.rs"]
+mod properties;
 #[path = "it/queries.rs"]
 mod queries;
 #[path = "it/readme.rs"]

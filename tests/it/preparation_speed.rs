@@ -1,6 +1,7 @@
-//! How long preparing takes, against the bare inserts of the same rows, and what a pass costs that finds everything done.
+//! How long preparing takes, against the bare inserts of the same rows, how that grows with the number of runs, and what a pass costs that
+//! finds everything done.
 //!
-//! The short form has 10,000 agents; the README has the command of the full one.
+//! The short form has up to 10,000 agents; the README has the command of the full one.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use mysql_async::prelude::Queryable as _;
 use crate::support::app::{self, TestApp};
 use crate::support::site::expand;
 
-/// About how many runs are prepared in the full form, on 20,000 agents.
+/// About how many runs are prepared at the most in the full form, on 20,000 agents.
 const RUNS: &str = "RUNS_TO_PREPARE";
 
 const JOBS: u32 = 40;
@@ -20,6 +21,11 @@ const JOBS: u32 = 40;
 /// How many times as long preparing may take. The program that is built for use takes at most twice as long; one without optimisation
 /// spends as much again on its own side of the connection, while the texts of the bare inserts are built before their time counts.
 const MOST_TIMES: u32 = if cfg!(debug_assertions) { 4 } else { 2 };
+
+/// How many times as long a run may take among many as it takes among few, beyond what the bare inserts of the same rows take longer, which
+/// the machine and the database answer for. More than once, as nothing is measured twice alike; what grows with the square would be the number
+/// of times as many.
+const MOST_GROWTH: f64 = 2.0;
 
 /// Rows of one bare insert.
 const ROWS: usize = 1000;
@@ -32,10 +38,20 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn of(runs: Option<u32>) -> Self {
-        let agents = if runs.is_some() { 20_000 } else { 10_000 };
-        let packages = runs.map_or(1, |runs| runs.div_ceil(agents * 49 / 10));
-        Self { agents, packages }
+    /// Three sizes, from small to large: in the full form about a twentieth and a fifth of `runs`, and `runs`.
+    fn sizes(runs: Option<u32>) -> [Self; 3] {
+        match runs {
+            None => [2_000, 5_000, 10_000].map(|agents| Self {
+                agents,
+                packages: 1,
+            }),
+            Some(runs) => [runs / 20, runs / 5, runs].map(|runs| {
+                // Of fewer runs than agents need for a package each, there are fewer agents.
+                let agents = 20_000.min(runs * 10 / 49);
+                let packages = runs.div_ceil(agents * 49 / 10).max(1);
+                Self { agents, packages }
+            }),
+        }
     }
 
     /// Runs that its jobs need.
@@ -124,24 +140,17 @@ fn show(line: &str) {
     println!("{line}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn preparing_takes_little_longer_than_the_bare_inserts() {
-    let wanted = std::env::var(RUNS).ok().map(|runs| runs.parse().unwrap());
-    let fleet = Fleet::of(wanted);
+/// How long preparing the runs of a fleet takes, and the bare inserts of the same rows: the best of some tries, as what else the machine
+/// does must not decide.
+async fn measured(fleet: &Fleet, tries: u32) -> (Duration, Duration) {
     let app = app::start(|_| {}).await;
     fleet.fill(&app).await;
     let preparation = app.preparation(Policy::Redux);
     let (mut preparing, mut inserting) = (Duration::MAX, Duration::MAX);
-    // The better of each: what else the machine does must not decide.
-    for _ in 0..if wanted.is_some() { 1 } else { 2 } {
+    for _ in 0..tries {
         empty(&app).await;
         let begun = Instant::now();
         let pass = preparation.pass().await.unwrap();
-        show(&format!(
-            "{} runs prepared: {:?}",
-            fleet.runs(),
-            begun.elapsed()
-        ));
         preparing = preparing.min(begun.elapsed());
         assert_eq!(pass.total().created, fleet.runs());
 
@@ -165,13 +174,33 @@ async fn preparing_takes_little_longer_than_the_bare_inserts() {
         inserting = inserting.min(begun.elapsed());
         conn.disconnect().await.unwrap();
     }
-    show(&format!(
-        "{} runs: prepared in {preparing:?}, inserted in {inserting:?}, {:.2} times",
-        fleet.runs(),
-        preparing.as_secs_f64() / inserting.as_secs_f64()
-    ));
-    assert!(
-        preparing < inserting * MOST_TIMES,
-        "{preparing:?} against {inserting:?}"
-    );
+    (preparing, inserting)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preparing_takes_little_longer_than_the_bare_inserts_and_grows_with_them() {
+    let wanted = std::env::var(RUNS).ok().map(|runs| runs.parse().unwrap());
+    let mut before: Option<(f64, f64)> = None;
+    for fleet in Fleet::sizes(wanted) {
+        let tries = if fleet.runs() > 500_000 { 1 } else { 3 };
+        let (preparing, inserting) = measured(&fleet, tries).await;
+        let runs = u32::try_from(fleet.runs()).unwrap();
+        let each = preparing.as_secs_f64() * 1e6 / f64::from(runs);
+        show(&format!(
+            "{runs} runs on {} agents: prepared in {preparing:?} ({each:.1} µs a run), inserted in {inserting:?}, {:.2} times",
+            fleet.agents,
+            preparing.as_secs_f64() / inserting.as_secs_f64()
+        ));
+        assert!(
+            preparing < inserting * MOST_TIMES,
+            "{preparing:?} against {inserting:?}"
+        );
+        let bare = inserting.as_secs_f64() * 1e6 / f64::from(runs);
+        let (least, least_bare) = before.unwrap_or((each, bare));
+        assert!(
+            each < least * MOST_GROWTH * (bare / least_bare).max(1.0),
+            "{runs} runs take {each:.1} µs each, fewer took {least:.1}; bare {bare:.1} and {least_bare:.1}"
+        );
+        before = Some((least.min(each), least_bare.min(bare)));
+    }
 }

@@ -24,7 +24,7 @@ use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 7] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 9] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -68,6 +68,22 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 7] = [
             "tests/it/monitoring_speed.rs",
             "const RUNS: &str = \"RUNS_TO_COUNT\"",
         )],
+    ),
+        "AGENTS_IN_MEMORY=100000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture memory::",
+        &[(
+            "tests/it/memory.rs",
+            "const AGENTS: &str = \"AGENTS_IN_MEMORY\"",
+        )],
+    ),
+    (
+        "KILL_ROUNDS=300 cargo nextest run --config-file tests/policy/nextest.toml --no-capture whatever_is_killed",
+        &[
+            ("tests/it/kills.rs", "const ROUNDS: &str = \"KILL_ROUNDS\""),
+            (
+                "tests/it/kills.rs",
+                "fn nothing_is_done_twice_or_lost_whatever_is_killed",
+            ),
+        ],
     ),
 ];
 

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod app;
 pub(crate) mod campaign;
+pub(crate) mod chance;
 pub(crate) mod cut;
 pub(crate) mod database;
 pub(crate) mod fake_agents;
