@@ -54,14 +54,14 @@ mod glpi_dir;
 mod groups;
 #[path = "it/in_the_way.rs"]
 mod in_the_way;
-#[path = "it/monitoring.rs"]
-mod monitoring;
-#[path = "it/monitoring_speed.rs"]
-mod monitoring_speed;
 #[path = "it/kills.rs"]
 mod kills;
 #[path = "it/memory.rs"]
 mod memory;
+#[path = "it/monitoring.rs"]
+mod monitoring;
+#[path = "it/monitoring_speed.rs"]
+mod monitoring_speed;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/nginx.rs"]

@@ -69,6 +69,7 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 9] = [
             "const RUNS: &str = \"RUNS_TO_COUNT\"",
         )],
     ),
+    (
         "AGENTS_IN_MEMORY=100000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture memory::",
         &[(
             "tests/it/memory.rs",
