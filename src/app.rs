@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
+use crate::db::diagnostics::OpenError;
 use crate::db::leases::Instance;
 use crate::db::writer::Writer;
 use crate::db::{Db, schema};
@@ -93,10 +94,22 @@ impl Running {
 ///
 /// When it cannot be reached, or lacks something: all that is missing is named.
 pub async fn open_database(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Db> {
-    let db = Db::open(&settings.database, settings.timezone, clock).await?;
+    let db = connected(settings, clock).await?;
     let mut conn = db.conn().await?;
     schema::verify(&mut conn, db.name()).await?;
     Ok(db)
+}
+
+/// Opens the database; without a connection the error says what to do about it.
+async fn connected(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Db> {
+    let opened = Db::open(&settings.database, settings.timezone, clock).await;
+    opened.map_err(|error| match &error {
+        OpenError::Connect { cause, .. } => match cause.remedy(&settings.database) {
+            Some(remedy) => anyhow::anyhow!("{error}; {remedy}"),
+            None => error.into(),
+        },
+        OpenError::Database(_) => error.into(),
+    })
 }
 
 /// Starts answering on `listener`.
@@ -418,7 +431,7 @@ pub enum Migration {
 /// When the database refuses, or holds something else.
 pub async fn migrate(settings: Settings, migration: Migration) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let db = Db::open(&settings.database, settings.timezone, &clock).await?;
+    let db = connected(&settings, &clock).await?;
     let mut conn = db.conn().await?;
     let standalone = migration == Migration::Standalone;
     let moves_crons = matches!(migration, Migration::TakeOver | Migration::HandBack);

@@ -12,6 +12,7 @@ mod local;
 mod ops;
 mod probe;
 mod report;
+mod sequence;
 mod time;
 mod upstream;
 mod wakeup;
@@ -60,6 +61,9 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     let catalogue = opened.as_ref().and_then(|opened| opened.catalogue.as_ref());
     if let Some(catalogue) = catalogue {
         hours::examine(catalogue, &mut report);
+    }
+    if let (Some(opened), Some(catalogue)) = (&opened, catalogue) {
+        sequence::examine(settings, &clock, &opened.db, catalogue, &mut report).await;
     }
     ops::examine(settings, &mut report).await;
     let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;

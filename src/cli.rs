@@ -4,7 +4,7 @@ mod replay;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -113,7 +113,7 @@ struct Configured {
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Address to listen on
-    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8086)))]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = demo::DEFAULT_LISTEN)]
     pub listen: SocketAddr,
     /// End when the agent's run has ended; the exit code is 0 only if it finished well
     #[arg(long)]

@@ -196,7 +196,7 @@ pub struct Server {
     pub shutdown_grace: Duration,
 }
 
-/// Descriptors beside those of agents' connections and the database's: listeners, log, files being sent, connections to GLPI, refusals.
+/// Descriptors beside those of agents' connections, the database's and the questions to agents that are woken up: listeners, log, files being sent, connections to GLPI, refusals.
 const OTHER_DESCRIPTORS: u64 = 256;
 
 impl Settings {
@@ -206,6 +206,7 @@ impl Settings {
         let count = |connections| u64::try_from(connections).unwrap_or(u64::MAX);
         count(self.server.max_connections)
             .saturating_add(count(self.database.max_connections))
+            .saturating_add(count(self.wakeup.at_once))
             .saturating_add(OTHER_DESCRIPTORS)
     }
 }

@@ -24,11 +24,13 @@ pub mod grants;
 pub mod groups;
 pub mod heartbeats;
 pub mod leases;
+pub mod leftovers;
 pub mod monitoring;
 pub mod names;
 pub mod network;
 pub mod nonces;
 pub mod preparation;
+pub mod remedy;
 pub mod row;
 pub mod runs;
 pub mod schema;
@@ -318,7 +320,11 @@ impl Db {
         let begun = Instant::now();
         let outcome = tokio::time::timeout(self.timeout, work)
             .await
-            .unwrap_or_else(|_| Err(DbError::Unavailable(format!("{name} took too long"))));
+            .unwrap_or_else(|_| {
+                let limit = self.timeout.as_secs();
+                let said = format!("{name} took longer than {limit} s (database-timeout)");
+                Err(DbError::Unavailable(said))
+            });
         metrics::histogram!(DB_DURATION, "operation" => name).record(begun.elapsed().as_secs_f64());
         if let Err(error) = &outcome {
             metrics::counter!(DB_ERRORS, "operation" => name, "code" => error.code()).increment(1);

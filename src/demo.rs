@@ -7,7 +7,7 @@ pub mod files;
 pub mod home;
 pub mod show;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,6 +31,9 @@ use crate::domain::ids::{AgentId, PackageId, RunId};
 use crate::domain::run::RunState;
 use crate::mariadb::{Durability, PrivateServer, Start};
 use crate::work::prepare::Preparation;
+
+/// Where the demo listens unless it is told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8086);
 
 const FLEET: &str = include_str!("../fixtures/demo/fleet.sql");
 const PACKAGE: &str = include_str!("../fixtures/demo/package.json");
@@ -79,14 +82,24 @@ pub async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     if let Some(kept) = &kept {
         let dir = &kept.dir;
         say(&format!(
-            "demo: the data are kept in {}; again: {} demo --dir {}",
+            "demo: the data are kept in {}; again: {} demo --dir {}{}",
             dir.display(),
             program(),
-            quoted(dir)
+            quoted(dir),
+            listening(arguments.listen)
         ));
     }
     say("demo: stopped");
     Ok(code)
+}
+
+/// How `address` was given on the command line; nothing where it is the one that the demo has without a word.
+fn listening(address: SocketAddr) -> String {
+    if address == DEFAULT_LISTEN {
+        String::new()
+    } else {
+        format!(" --listen {address}")
+    }
 }
 
 /// Cancelled by the first SIGTERM or SIGINT. From here on no signal ends this process in the middle of something.
@@ -213,9 +226,9 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
             "--listen {address} is no address that an agent can be sent to; name one of this machine"
         );
     }
-    TcpListener::bind(address).await.with_context(|| {
+    TcpListener::bind(address).await.map_err(|error| {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        format!("cannot listen on {address}; any free port: --listen {free}")
+        anyhow::anyhow!("cannot listen on {address}: {error}; any free port: --listen {free}")
     })
 }
 
@@ -341,6 +354,13 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_was_named_is_named_again() {
+        assert_eq!(listening(DEFAULT_LISTEN), "");
+        let other = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        assert_eq!(listening(other), " --listen 127.0.0.1:0");
+    }
+
+    #[test]
     fn the_fleet_has_the_agent_that_is_played() {
         assert!(FLEET.contains(&format!("({AGENT}, 1, '{DEVICE_ID}', '{DEVICE_ID}', 1, ")));
     }
@@ -351,10 +371,12 @@ mod tests {
         let address = taken.local_addr().unwrap();
         let error = format!("{:#}", listen(address).await.unwrap_err());
         assert!(
-            error.starts_with(&format!("cannot listen on {address}; any free port: "))
-                && error.contains("in use"),
+            error.starts_with(&format!(
+                "cannot listen on {address}: Address already in use"
+            )) && error.ends_with("; any free port: --listen 127.0.0.1:0"),
             "{error}"
         );
+        assert_eq!(error.matches("in use").count(), 1, "{error}");
         let error = listen("0.0.0.0:0".parse().unwrap()).await.unwrap_err();
         assert!(
             error.to_string().contains("no address that an agent"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Report, time};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::db::diagnostics::{ConnectError, OpenError, ServerFacts, SiteFacts};
+use crate::db::diagnostics::{OpenError, ServerFacts, SiteFacts};
 use crate::db::grants::{self, Grant, Privilege};
 use crate::db::schema::{self, Missing};
 use crate::db::{Db, DbError};
@@ -32,10 +32,14 @@ pub(super) async fn examine(
         Ok(db) => db,
         Err(error) => {
             let mend = match &error {
-                OpenError::Connect { cause, .. } => mend(settings, cause),
-                OpenError::Database(_) => SEE_SERVER.to_owned(),
+                OpenError::Connect { cause, .. } => cause.remedy(&settings.database),
+                OpenError::Database(_) => None,
             };
-            report.error("database", error.to_string(), mend);
+            report.error(
+                "database",
+                error.to_string(),
+                mend.unwrap_or_else(|| SEE_SERVER.to_owned()),
+            );
             return None;
         }
     };
@@ -73,37 +77,18 @@ pub(super) async fn examine(
 
 /// The value, or an error in the report.
 fn kept<T>(outcome: Result<T, DbError>, report: &mut Report) -> Option<T> {
-    outcome
-        .map_err(|error| report.error("database", error.to_string(), SEE_SERVER))
-        .ok()
+    outcome.map_err(|error| failed(&error, report)).ok()
 }
 
-/// How to come to a connection.
-fn mend(settings: &Settings, error: &ConnectError) -> String {
-    let database = &settings.database;
-    let (user, name) = (&database.user, &database.name);
-    match error {
-        ConnectError::Login(_) => {
-            format!("give the password of {user}, or one set anew with ALTER USER, and write special characters percent-encoded in a database URL")
+/// A query failed: what was asked for is in its text. One without an answer has another remedy than one that was refused.
+pub(super) fn failed(error: &DbError, report: &mut Report) {
+    let mend = match error {
+        DbError::Unavailable(_) => {
+            "see what the server is doing or waits for (SHOW FULL PROCESSLIST), then check again; if it is always so slow, raise database-timeout"
         }
-        ConnectError::NotAllowed(_) | ConnectError::NoDatabase(_) => {
-            format!("name GLPI's database instead of {name}, and give {user} the rights that the README lists")
-        }
-        ConnectError::Host(_) => {
-            format!("make an account for {user} that may come from this machine (CREATE USER '{user}'@'HOST'), or FLUSH HOSTS if it was blocked")
-        }
-        ConnectError::WantsTls(_) => "add ssl=true to the database URL, or $dbssl to config_db.php".to_owned(),
-        ConnectError::Tls(_) => {
-            "name the authority that signed the server's certificate (ssl-ca), or switch TLS on in the server".to_owned()
-        }
-        ConnectError::Plugin(_) => {
-            format!("let {user} log in by mysql_native_password or caching_sha2_password")
-        }
-        ConnectError::Unreachable(_) | ConnectError::Silent => {
-            format!("see that the server runs and answers at {}", database.place())
-        }
-        ConnectError::Other(_) => SEE_SERVER.to_owned(),
-    }
+        _ => SEE_SERVER,
+    };
+    report.error("database", error.to_string(), mend);
 }
 
 fn kind(server: &ServerFacts, report: &mut Report) {

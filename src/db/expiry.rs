@@ -32,12 +32,15 @@ type Moment = Option<NaiveDateTime>;
 /// Job, method, time-out, and whether it has sent and running runs.
 type JobRow = (u32, Option<String>, Option<u32>, bool, bool);
 
+/// What stands for the method of a job that is gone.
+pub const GONE: &str = "gone";
+
 /// A job, and whether it has runs under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobUnderWay {
     /// Its row.
     pub id: JobId,
-    /// Its method.
+    /// Its method; [`GONE`] of a job that was deleted without its runs.
     pub method: String,
     /// The time-out in seconds that it has of its own.
     pub timeout: Option<u32>,
@@ -83,7 +86,7 @@ macro_rules! noted {
 }
 
 impl Db {
-    /// Every job with its time-out and the states under way in which it has runs.
+    /// Every job with its time-out and the states under way in which it has runs, also a job of which there is nothing but these.
     ///
     /// # Errors
     ///
@@ -97,8 +100,17 @@ impl Db {
                  (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}taskjobs_id = j.id AND r.state = 2 LIMIT 1) IS NOT NULL \
                  FROM {p}taskjobs j LEFT JOIN {p}sidecar_jobs o ON o.{f}taskjobs_id = j.id ORDER BY j.id",
             );
-            let rows: Vec<JobRow> =
-                self.conn().await?.query(sql.as_ref()).await?;
+            let mut conn = self.conn().await?;
+            let mut rows: Vec<JobRow> = conn.query(sql.as_ref()).await?;
+            // The jobs that runs name are the first entries of the groups of that index: it is not read through.
+            let sql = self.sql(
+                "/* jobs_under_way */ SELECT g.id, 'gone', NULL, \
+                 (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}taskjobs_id = g.id AND r.state = 1 LIMIT 1) IS NOT NULL, \
+                 (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}taskjobs_id = g.id AND r.state = 2 LIMIT 1) IS NOT NULL \
+                 FROM (SELECT DISTINCT {f}taskjobs_id AS id FROM {p}taskjobstates) g LEFT JOIN {p}taskjobs j ON j.id = g.id WHERE j.id IS NULL",
+            );
+            let gone: Vec<JobRow> = conn.query(sql.as_ref()).await?;
+            rows.extend(gone);
             let jobs = rows.into_iter().map(|(id, method, timeout, sent, running)| {
                 let states = [(RunState::Sent, sent), (RunState::Running, running)];
                 JobUnderWay {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Transaction, Value};
+use mysql_async::{Conn, Params, Transaction, Value};
 
 use super::bulk::{add_lines, list, marks};
 use super::preparation::{CANCELLED_AT_ONCE, Within, lock_job};
@@ -253,8 +253,8 @@ impl Db {
         .inspect(|_| self.written.note([job]))
     }
 
-    /// How the runs of `job` stand, agent by agent: those from `first_run` on, those that are open, and with `before` those that ended well at
-    /// any time.
+    /// How the runs of `job` stand, agent by agent: those from `first_run` on, those that are open, and with `before` whether one ended well
+    /// at any time. What has ended before otherwise is not read.
     ///
     /// # Errors
     ///
@@ -266,44 +266,33 @@ impl Db {
         before: bool,
     ) -> Result<HashMap<AgentId, Tally>, DbError> {
         self.timed("tallies", async {
-            let sql = self.sql(
-                "/* tallies */ SELECT {f}agents_id, CAST(SUM(state IN (0, 1, 2)) AS UNSIGNED), CAST(SUM(state = 3) AS UNSIGNED), \
-                 CAST(SUM(state IN (4, 5)) AS UNSIGNED) FROM {p}taskjobstates \
-                 WHERE {f}taskjobs_id = ? AND (id >= ? OR state IN (0, 1, 2) OR (? AND state = 3)) GROUP BY {f}agents_id",
+            // Each part is a range of an index on job, the row's id being the last part of every index; the last one is answered agent by
+            // agent by the first run that says yes.
+            let well_before = if before {
+                "UNION ALL SELECT a.id, 3 FROM {p}agents a WHERE (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}agents_id = a.id \
+                 AND r.{f}taskjobs_id = ? AND r.id < ? AND r.state = 3 LIMIT 1) IS NOT NULL"
+            } else {
+                ""
+            };
+            let text = format!(
+                "/* tallies */ SELECT u.agent, CAST(SUM(u.state IN (0, 1, 2)) AS UNSIGNED), CAST(SUM(u.state = 3) AS UNSIGNED), \
+                 CAST(SUM(u.state IN (4, 5)) AS UNSIGNED) FROM (\
+                 SELECT {{f}}agents_id AS agent, state FROM {{p}}taskjobstates WHERE {{f}}taskjobs_id = ? AND id >= ? \
+                 UNION ALL SELECT {{f}}agents_id, state FROM {{p}}taskjobstates WHERE {{f}}taskjobs_id = ? AND id < ? AND state IN (0, 1, 2) \
+                 {well_before}) u GROUP BY u.agent"
             );
+            let part = [u64::from(job.0), first_run];
+            let parts = part.repeat(if before { 3 } else { 2 });
+            let parts = parts.into_iter().map(Value::from).collect();
             let rows: Vec<(u32, u32, u32, u32)> = self
                 .conn()
                 .await?
-                .exec(sql.as_ref(), (job.0, first_run, before))
+                .exec(self.names.replace(&text), Params::Positional(parts))
                 .await?;
             Ok(rows
                 .into_iter()
                 .map(|(agent, open, well, ill)| (AgentId(agent), Tally { open, well, ill }))
                 .collect())
-        })
-        .await
-    }
-
-    /// Deletes the sidecar's rows about tasks and jobs that are gone.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn forget_sequences(&self) -> Result<(), DbError> {
-        self.tx("forget_sequences", OnLock::TryAgain, (), |db, (), tx| {
-            Box::pin(async move {
-                for text in [
-                    "/* forget_sequences */ DELETE FROM {p}sidecar_occurrences WHERE NOT EXISTS (\
-                     SELECT 1 FROM {p}tasks t WHERE t.id = {p}sidecar_occurrences.{f}tasks_id)",
-                    "/* forget_sequences */ DELETE FROM {p}sidecar_tasks WHERE NOT EXISTS (\
-                     SELECT 1 FROM {p}tasks t WHERE t.id = {p}sidecar_tasks.{f}tasks_id)",
-                    "/* forget_sequences */ DELETE FROM {p}sidecar_sequence WHERE NOT EXISTS (\
-                     SELECT 1 FROM {p}taskjobs j WHERE j.id = {p}sidecar_sequence.{f}taskjobs_id)",
-                ] {
-                    tx.query_drop(db.sql(text).as_ref()).await?;
-                }
-                Ok(())
-            })
         })
         .await
     }

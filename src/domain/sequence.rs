@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta};
 use chrono_tz::Tz;
 
 use super::ids::{AgentId, JobId};
+use super::schedule::Dates;
 use super::timeslot::Week;
 
 /// Seconds that an occurrence lasts at the most, and from one to the next, where nothing else says it.
@@ -108,6 +109,75 @@ impl Sequence {
             Some(seconds) => after(t0, seconds),
             None => self.next(t0, slot).or_else(|| after(t0, DAY)),
         }
+    }
+}
+
+/// Why a row about a job's place does not do what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Futile {
+    /// It waits for the success of the job before it, and is the first.
+    First,
+    /// Its delay is not over before the task's maximum duration, in seconds, is.
+    AfterMaxDuration(u32),
+    /// Its delay is not over before the next occurrence may begin: after so many seconds at the latest.
+    AfterNext(u32),
+    /// Its delay is longer than the task's dates are apart, in seconds.
+    AfterDates(u32),
+}
+
+impl Sequence {
+    /// The places whose rows are of no use whenever an occurrence begins, with the preparation slot `week` and the task's `dates`; the week is
+    /// gone through from `now` on. Each job has one reason at the most.
+    #[must_use]
+    pub fn futile(
+        &self,
+        week: Option<&Week>,
+        dates: Dates,
+        now: DateTime<Tz>,
+    ) -> Vec<(Place, Futile)> {
+        let longest = match self.max_duration {
+            Some(_) => None,
+            None => self.longest(week, now),
+        };
+        let apart = dates.start.zip(dates.end).and_then(|(start, end)| {
+            let apart = (end - start).num_seconds();
+            u32::try_from(apart).ok()
+        });
+        let reason = |(at, place): (usize, &Place)| {
+            let delay = place.delay;
+            let late = |seconds: Option<u32>| seconds.filter(|seconds| *seconds <= delay);
+            let why = match (late(self.max_duration), late(longest), apart) {
+                (Some(seconds), ..) => Futile::AfterMaxDuration(seconds),
+                (_, Some(seconds), _) if delay > 0 => Futile::AfterNext(seconds),
+                (.., Some(seconds)) if seconds < delay => Futile::AfterDates(seconds),
+                _ if at == 0 && place.after_success => Futile::First,
+                _ => return None,
+            };
+            Some((*place, why))
+        };
+        self.places.iter().enumerate().filter_map(reason).collect()
+    }
+
+    /// Seconds, rounded up, that no occurrence without a maximum duration outlasts; none if there is no such bound.
+    fn longest(&self, week: Option<&Week>, now: DateTime<Tz>) -> Option<u32> {
+        let Some(week) = week else {
+            return Some(self.min_period.unwrap_or(DAY));
+        };
+        // Every opening comes again within a week, but for an hour that the clocks leave out.
+        let last = now.checked_add_signed(TimeDelta::weeks(2))?;
+        let mut opens = week.next_open(now)?;
+        let mut longest = TimeDelta::zero();
+        while opens < last {
+            let Some(closes) = week.next_close(opens) else {
+                return Some(self.min_period.unwrap_or(DAY));
+            };
+            let next = week.next_open(closes)?;
+            longest = longest.max(next - opens);
+            opens = next;
+        }
+        // Where the minimum period ends while the slot is closed, it is waited for once more.
+        let seconds = longest.num_seconds().checked_add(1)?;
+        u32::try_from(seconds + i64::from(self.min_period.unwrap_or(0))).ok()
     }
 }
 

@@ -239,7 +239,10 @@ impl Cleaning {
             self.delete(&window.seen, Lot::Remains, summary).await?;
         }
         look(&self.db).await?;
-        Ok(self.db.forget_sequences().await?)
+        while self.db.forget_sequences().await? {
+            look(&self.db).await?;
+        }
+        Ok(())
     }
 
     /// Runs with an old line, in whatever state.

@@ -10,6 +10,8 @@ mod maintenance;
 mod ops;
 #[path = "check/rights.rs"]
 mod rights;
+#[path = "check/sequence.rs"]
+mod sequence;
 #[path = "check/server.rs"]
 mod server_log;
 #[path = "check/wakeup.rs"]

@@ -245,7 +245,8 @@ async fn keep_says_where() {
     let line = demo.line("the data are kept in").await;
     let dir = line
         .rsplit_once(" --dir ")
-        .map(|(_, dir)| PathBuf::from(dir))
+        .and_then(|(_, rest)| rest.strip_suffix(" --listen 127.0.0.1:0"))
+        .map(PathBuf::from)
         .unwrap();
     assert!(dir.join("database").is_dir(), "{line}");
     assert!(dir.join("deployed/handbook.txt").is_file(), "{line}");

@@ -110,6 +110,44 @@ async fn only_what_was_sent_ends() {
     assert_eq!(lines, [11, 12]);
 }
 
+/// PHP deletes a job, or a task with its jobs, and leaves their runs.
+#[rstest]
+#[case::the_job("DELETE FROM {p}taskjobs")]
+#[case::the_task("DELETE FROM {p}tasks")]
+#[case::all_of_it("DELETE FROM {p}taskjobs; DELETE FROM {p}tasks")]
+#[tokio::test]
+async fn a_run_of_what_is_gone_ends_too(#[case] delete: &str) {
+    let app = site(|_| {}).await;
+    app.db.run(1, 1, 0).await;
+    app.db.run_of(2, 2, 2, 0).await;
+    assert_eq!(app.handed_out("wks-1").await, ["run-1"]);
+    assert_eq!(app.handed_out("wks-2").await, ["run-2"]);
+    app.report(2, 2, "").await;
+    app.db.set(delete).await;
+    app.pass_minutes(120);
+    assert_eq!(app.expire().await, 0);
+    assert_eq!(app.db.states().await, [1, 2]);
+    app.tick();
+    assert_eq!(app.expire().await, 2);
+    assert_eq!(app.db.states().await, [4, 4]);
+    assert_eq!(app.db.log(1).await.pop(), Some((4, TIMED_OUT.to_owned())));
+}
+
+#[tokio::test]
+async fn a_pass_says_how_many_runs_had_no_job() {
+    let app = site(|_| {}).await;
+    app.db.run(1, 1, 0).await;
+    app.db.run_of(2, 2, 1, 0).await;
+    assert_eq!(app.handed_out("wks-1").await, ["run-1", "run-2"]);
+    app.db.set("DELETE FROM {p}taskjobs WHERE id = 1").await;
+    app.pass_minutes(121);
+    let summary = app.expiry().pass(Mode::Write).await.unwrap();
+    assert_eq!(
+        summary.to_string(),
+        "2 runs timed out (deployinstall 1, gone 1)"
+    );
+}
+
 #[tokio::test]
 async fn under_policy_plugin_no_run_ends() {
     let app = site(|settings| settings.dispatch.policy = Policy::Plugin).await;

@@ -7,6 +7,8 @@
 mod expiry;
 #[path = "queries/seldom.rs"]
 mod seldom;
+#[path = "queries/sequence.rs"]
+mod sequence;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -40,13 +40,26 @@ async fn who_and_where_is_said_when_there_is_no_connection() {
             log,
             format!(
                 "fusion-sidecar: no connection to the database at {place} as {user}: the server refuses user and password \
-                 (1045 Access denied for user '{user}'@'localhost' (using password: YES))\n"
+                 (1045 Access denied for user '{user}'@'localhost' (using password: YES)); give the password of {user}, or one set anew with \
+                 ALTER USER, and write special characters percent-encoded in a database URL\n"
             )
+        );
+        let name = &account.database.name;
+        let log = refused(
+            command,
+            &url.replace(&format!("/{name}"), "/glpi_of_nobody"),
+        );
+        assert!(
+            log.ends_with(&format!(
+                "; name GLPI's database instead of glpi_of_nobody, and give {user} the rights that the README lists\n"
+            )),
+            "{log}"
         );
         let log = refused(command, "mysql://sidecar:secret@127.0.0.1:1/glpi");
         assert!(
             log.starts_with("fusion-sidecar: no connection to the database at 127.0.0.1:1 as sidecar: the server cannot be reached (")
-                && log.contains("refused"),
+                && log.contains("refused")
+                && log.ends_with("; see that the server runs and answers at 127.0.0.1:1\n"),
             "{log}"
         );
     }

@@ -34,6 +34,14 @@ fn tuesdays() -> Week {
     }])
 }
 
+fn always() -> Week {
+    Week::from_entries((1..=7).map(|day| Entry {
+        day,
+        begin: 0,
+        end: DAY,
+    }))
+}
+
 #[test]
 fn jobs_are_grouped_by_starting_time_and_in_order_inside_a_group() {
     let sequence = Sequence::new(
@@ -165,5 +173,103 @@ proptest! {
         jobs.sort_unstable();
         prop_assert_eq!(seats, jobs);
         prop_assert!(sequence.places().is_sorted_by_key(|place| (place.delay, place.rank, place.job)));
+    }
+}
+
+/// Slots: none, Tuesdays 10:00 to 14:00, always open.
+#[test]
+fn rows_that_never_come_about() {
+    let (tuesdays, always) = (tuesdays(), always());
+    let weeks = [None, Some(&tuesdays), Some(&always)];
+    let week = 7 * DAY;
+    let dates = |seconds: i64| Dates {
+        start: Some(noon().naive_local()),
+        end: Some(noon().naive_local() + TimeDelta::seconds(seconds)),
+    };
+    let open = Dates::default();
+    for (slot, delay, max_duration, min_period, dates, why) in [
+        (0, HOUR, None, None, open, None),
+        (0, DAY - 1, None, None, open, None),
+        (0, DAY, None, None, open, Some(Futile::AfterNext(DAY))),
+        (2, DAY, None, None, open, Some(Futile::AfterNext(DAY))),
+        (
+            0,
+            HOUR,
+            None,
+            Some(HOUR),
+            open,
+            Some(Futile::AfterNext(HOUR)),
+        ),
+        (0, DAY, None, Some(DAY + 1), open, None),
+        (1, week, None, None, open, None),
+        (
+            1,
+            week + 1,
+            None,
+            None,
+            open,
+            Some(Futile::AfterNext(week + 1)),
+        ),
+        (1, week + 1, None, Some(HOUR), open, None),
+        (0, 2 * DAY, Some(2 * DAY + 1), None, open, None),
+        (
+            0,
+            HOUR,
+            Some(HOUR),
+            None,
+            open,
+            Some(Futile::AfterMaxDuration(HOUR)),
+        ),
+        (
+            1,
+            HOUR,
+            Some(60),
+            None,
+            open,
+            Some(Futile::AfterMaxDuration(60)),
+        ),
+        (0, HOUR, None, None, dates(3_600), None),
+        (
+            0,
+            HOUR,
+            None,
+            None,
+            dates(3_599),
+            Some(Futile::AfterDates(3_599)),
+        ),
+        (0, 0, None, None, dates(0), None),
+    ] {
+        let places = vec![place(1, 0, 0, false), place(2, delay, 1, true)];
+        let sequence = Sequence::new(places, max_duration, min_period);
+        let found = sequence.futile(weeks[slot], dates, noon());
+        let expected: Vec<_> = why
+            .map(|why| (place(2, delay, 1, true), why))
+            .into_iter()
+            .collect();
+        assert_eq!(found, expected, "slot {slot}, delay {delay}");
+    }
+    let first = Sequence::new(vec![place(1, 0, 0, true), place(2, 0, 1, true)], None, None);
+    let found = first.futile(None, open, noon());
+    assert_eq!(found, [(place(1, 0, 0, true), Futile::First)]);
+}
+
+proptest! {
+    /// What is called futile was over before its delay, whenever an occurrence began.
+    #[test]
+    fn nothing_futile_ever_starts(
+        delay in 0..20 * DAY,
+        max_duration in proptest::option::of(1..20 * DAY),
+        min_period in proptest::option::of(1..20 * DAY),
+        slot in 0..3_usize,
+        begins in 0..14 * i64::from(DAY),
+    ) {
+        let (tuesdays, always) = (tuesdays(), always());
+        let week = [None, Some(&tuesdays), Some(&always)][slot];
+        let sequence = Sequence::new(vec![place(1, delay, 0, false)], max_duration, min_period);
+        let begins = noon() + TimeDelta::seconds(begins);
+        let t0 = week.map_or(Some(begins), |week| week.next_open(begins)).unwrap();
+        if !sequence.futile(week, Dates::default(), noon()).is_empty() {
+            prop_assert!(sequence.until(t0, week).unwrap() <= after(t0, delay).unwrap());
+        }
     }
 }

@@ -414,3 +414,35 @@ async fn rows_of_what_is_gone_are_cleaned() {
         .await;
     assert_eq!(left, [(2, 1, 1)]);
 }
+
+/// However many there are, no transaction deletes more than so many of a table.
+#[tokio::test]
+async fn rows_of_what_is_gone_are_deleted_in_pieces() {
+    let app = campaign("(1, 0, 0, 0)").await;
+    let piece = fusion_sidecar::db::leftovers::FORGOTTEN_AT_ONCE;
+    let last = 1_000 + 2 * piece;
+    app.db
+        .set(&format!(
+            "INSERT INTO {{p}}sidecar_sequence ({{f}}taskjobs_id) SELECT seq FROM seq_1000_to_{last};
+             INSERT INTO {{p}}sidecar_tasks ({{f}}tasks_id) SELECT seq FROM seq_1000_to_{last}"
+        ))
+        .await;
+    let mut left = Vec::new();
+    loop {
+        let may_be_more = app
+            .preparation(Policy::Redux)
+            .db()
+            .forget_sequences()
+            .await
+            .unwrap();
+        let counted: Vec<(u32, u32)> = app
+            .db
+            .ask("SELECT (SELECT COUNT(*) FROM {p}sidecar_sequence), (SELECT COUNT(*) FROM {p}sidecar_tasks)")
+            .await;
+        left.extend(counted);
+        if !may_be_more {
+            break;
+        }
+    }
+    assert_eq!(left, [(piece + 2, piece + 1), (2, 1), (1, 0)]);
+}

@@ -17,3 +17,13 @@ fn faults_of_waking_up() {
         ]
     );
 }
+
+/// Each question to an agent has a connection of its own.
+#[test]
+fn questions_at_once_take_descriptors() {
+    let mut settings = Settings::for_database(Database::new("h", "u", "d"));
+    settings.wakeup.at_once = 1;
+    let few = settings.descriptors();
+    settings.wakeup.at_once = 1001;
+    assert_eq!(settings.descriptors(), few + 1000);
+}
