@@ -9,6 +9,7 @@ mod glpi;
 mod hours;
 mod instances;
 mod local;
+mod modes;
 mod ops;
 mod probe;
 mod report;
@@ -60,6 +61,7 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     let catalogue = opened.as_ref().and_then(|opened| opened.catalogue.as_ref());
     if let Some(catalogue) = catalogue {
         hours::examine(catalogue, &mut report);
+        modes::examine(settings, catalogue, &mut report);
     }
     ops::examine(settings, &mut report).await;
     let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;

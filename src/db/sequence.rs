@@ -10,6 +10,7 @@ use super::bulk::{add_lines, list, marks};
 use super::preparation::{CANCELLED_AT_ONCE, Within, lock_job};
 use super::{Db, DbError, OnLock};
 use crate::domain::catalogue::Catalogue;
+use crate::domain::driven::TaskMode;
 use crate::domain::ids::{AgentId, JobId, TaskId};
 use crate::domain::run::LogState;
 use crate::domain::sequence::{Over, Place, Sequence, Tally};
@@ -87,16 +88,24 @@ impl Db {
             })
             .collect();
         let sql = self.sql(
-            "/* catalogue */ SELECT {f}tasks_id, max_duration, min_period FROM {p}sidecar_tasks",
+            "/* catalogue */ SELECT {f}tasks_id, mode, max_duration, min_period FROM {p}sidecar_tasks",
         );
-        let bounds: Vec<(u32, Option<u32>, Option<u32>)> = conn.query(sql.as_ref()).await?;
+        let bounds: Vec<(u32, Option<String>, Option<u32>, Option<u32>)> =
+            conn.query(sql.as_ref()).await?;
         let mut tasks: HashMap<TaskId, (Option<u32>, Option<u32>)> = catalogue
             .jobs
             .values()
             .filter(|job| rows.contains_key(&job.id))
             .map(|job| (job.task, (None, None)))
             .collect();
-        for (task, max_duration, min_period) in bounds {
+        for (task, mode, max_duration, min_period) in bounds {
+            match mode.map(|word| (word.parse::<TaskMode>(), word)) {
+                None => {}
+                Some((Ok(mode), _)) => {
+                    catalogue.modes.insert(TaskId(task), mode);
+                }
+                Some((Err(_), word)) => catalogue.odd_modes.push((TaskId(task), word)),
+            }
             // None of zero seconds is meant: it would begin and end at each pass.
             let bound = |seconds: Option<u32>| seconds.filter(|seconds| *seconds > 0);
             tasks.insert(TaskId(task), (bound(max_duration), bound(min_period)));
@@ -109,6 +118,7 @@ impl Db {
                 places.entry(job.task).or_default().push(place);
             }
         }
+        catalogue.odd_modes.sort_unstable();
         for (task, places) in places {
             let (max_duration, min_period) = tasks.get(&task).copied().unwrap_or_default();
             let sequence = Sequence::new(places, max_duration, min_period);
@@ -294,6 +304,9 @@ impl Db {
                 for text in [
                     "/* forget_sequences */ DELETE FROM {p}sidecar_occurrences WHERE NOT EXISTS (\
                      SELECT 1 FROM {p}tasks t WHERE t.id = {p}sidecar_occurrences.{f}tasks_id)",
+                    "/* forget_sequences */ DELETE FROM {p}sidecar_agent_occurrences WHERE NOT EXISTS (\
+                     SELECT 1 FROM {p}tasks t WHERE t.id = {p}sidecar_agent_occurrences.{f}tasks_id) OR NOT EXISTS (\
+                     SELECT 1 FROM {p}agents a WHERE a.id = {p}sidecar_agent_occurrences.{f}agents_id)",
                     "/* forget_sequences */ DELETE FROM {p}sidecar_tasks WHERE NOT EXISTS (\
                      SELECT 1 FROM {p}tasks t WHERE t.id = {p}sidecar_tasks.{f}tasks_id)",
                     "/* forget_sequences */ DELETE FROM {p}sidecar_sequence WHERE NOT EXISTS (\

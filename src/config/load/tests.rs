@@ -5,6 +5,7 @@ use crate::config::options::Source;
 use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
+mod modes;
 mod ranges;
 mod wakeup;
 
