@@ -189,6 +189,13 @@ pub fn open_jobs<'a>(
     methods: &[&str],
     now: DateTime<Tz>,
 ) -> Vec<(&'a Job, &'a Task)> {
+    let some = catalogue
+        .modes
+        .values()
+        .any(|mode| *mode == TaskMode::Agent);
+    if default == TaskMode::Server && !some {
+        return Vec::new();
+    }
     let local = now.naive_local();
     let open = |task: &Task| {
         catalogue.mode(task.id, default) == TaskMode::Agent
