@@ -1,12 +1,12 @@
 //! Tasks that agents drive: what is stored of the agents that ask.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Params, Row, Value};
+use mysql_async::{Params, Value};
 
-use super::bulk::{LIST_MAX, marks, pad};
-use super::row::Columns;
+use super::bulk::{LIST_MAX, list, marks, pad};
 use super::{Db, DbError};
 use crate::domain::actors::Target;
 use crate::domain::driven::{Last, Occurrence, Past, Stored};
@@ -14,8 +14,8 @@ use crate::domain::ids::{AgentId, JobId, RunId, TaskId};
 use crate::domain::run::RunState;
 
 impl Db {
-    /// The last occurrences of `tasks` for `agents`, and what the runs of each of them say of each of `pairs`: in two statements and one more for
-    /// each further class of targets, as long as these are no more than 256 of each.
+    /// The last occurrences of `tasks` for `agents`, and what the runs of each of them say of each of `pairs`: in two statements, one more where
+    /// there are runs, and one for each further class of targets, as long as these are no more than 256 of each.
     ///
     /// # Errors
     ///
@@ -30,6 +30,7 @@ impl Db {
             let mut conn = self.conn().await?;
             let occurrences = occurrences(self, &mut conn, agents, tasks).await?;
             let mut pasts = HashMap::new();
+            let mut lasts: BTreeMap<u64, (u32, u32, Target)> = BTreeMap::new();
             let mut by_type: HashMap<&str, Vec<(u32, u32)>> = HashMap::new();
             for (job, target) in pairs {
                 let same = by_type.entry(target.itemtype.as_str()).or_default();
@@ -39,15 +40,28 @@ impl Db {
                 for pairs in pairs.chunks(LIST_MAX) {
                     for agents in agents.chunks(LIST_MAX) {
                         let rows = past_rows(self, &mut conn, itemtype, pairs, agents).await?;
-                        for row in rows {
-                            let (agent, job, items_id, past) = past(row)?;
+                        for (agent, job, items_id, open, well, last) in rows {
                             let target = Target {
                                 itemtype: itemtype.to_owned(),
                                 items_id,
                             };
-                            pasts.insert((agent, job, target), past);
+                            let past = Past {
+                                open,
+                                well,
+                                last: None,
+                            };
+                            lasts.extend(last.map(|last| (last, (agent, job, target.clone()))));
+                            pasts.insert((AgentId(agent), JobId(job), target), past);
                         }
                     }
+                }
+            }
+            let runs: Vec<u64> = lasts.keys().copied().collect();
+            for last in last_runs(self, &mut conn, &runs).await? {
+                if let Some((agent, job, target)) = lasts.remove(&last.run.0)
+                    && let Some(past) = pasts.get_mut(&(AgentId(agent), JobId(job), target))
+                {
+                    past.last = Some(last);
                 }
             }
             Ok(Stored { occurrences, pasts })
@@ -90,6 +104,9 @@ pub(super) async fn occurrences(
     Ok(found)
 }
 
+/// Agent, job, target, whether a run is open, whether one ended well, the last run.
+type PastRow = (u32, u32, u32, bool, bool, Option<u64>);
+
 /// Each question is answered by the first run that says yes, from the index on agent, job and target: an agent's history is not read.
 async fn past_rows(
     db: &Db,
@@ -97,16 +114,13 @@ async fn past_rows(
     itemtype: &str,
     pairs: &[(u32, u32)],
     agents: &[AgentId],
-) -> Result<Vec<Row>, DbError> {
+) -> Result<Vec<PastRow>, DbError> {
     let more = "UNION SELECT ?, ? ".repeat(pad(pairs).count() - 1);
     let of_pair = "FROM {p}taskjobstates r WHERE r.{f}agents_id = a.id AND r.{f}taskjobs_id = t.job AND r.items_id = t.items_id AND r.itemtype = ?";
     let text = format!(
-        "/* pasts */ SELECT x.*, l.state, s.sent_at FROM (SELECT a.id AS agent, t.job, t.items_id, \
-         (SELECT 1 {of_pair} AND r.state IN (0, 1, 2) LIMIT 1) IS NOT NULL AS is_open, \
-         (SELECT 1 {of_pair} AND r.state = 3 LIMIT 1) IS NOT NULL AS is_well, \
-         (SELECT r.id {of_pair} ORDER BY r.id DESC LIMIT 1) AS last_run \
-         FROM (SELECT CAST(? AS UNSIGNED) AS job, CAST(? AS UNSIGNED) AS items_id {more}) t JOIN {{p}}agents a WHERE a.id IN ({})) x \
-         LEFT JOIN {{p}}taskjobstates l ON l.id = x.last_run LEFT JOIN {{p}}sidecar_runs s ON s.{{f}}taskjobstates_id = x.last_run",
+        "/* pasts */ SELECT a.id, t.job, t.items_id, (SELECT 1 {of_pair} AND r.state IN (0, 1, 2) LIMIT 1) IS NOT NULL, \
+         (SELECT 1 {of_pair} AND r.state = 3 LIMIT 1) IS NOT NULL, (SELECT r.id {of_pair} ORDER BY r.id DESC LIMIT 1) \
+         FROM (SELECT CAST(? AS UNSIGNED) AS job, CAST(? AS UNSIGNED) AS items_id {more}) t JOIN {{p}}agents a WHERE a.id IN ({})",
         marks(agents.len())
     );
     let pairs = pad(pairs).flat_map(|(job, items_id)| [Value::from(job), items_id.into()]);
@@ -118,23 +132,24 @@ async fn past_rows(
     Ok(conn.exec(db.names.replace(&text), values).await?)
 }
 
-fn past(row: Row) -> Result<(AgentId, JobId, u32, Past), DbError> {
-    let mut columns = Columns::new("taskjobstates", row);
-    let (agent, job, items_id) = (
-        AgentId(columns.take("agent")?),
-        JobId(columns.take("job")?),
-        columns.take("items_id")?,
-    );
-    let (open, well) = (columns.flag("is_open")?, columns.flag("is_well")?);
-    let last: Option<u64> = columns.take("last_run")?;
-    let code: Option<u32> = columns.take("state")?;
-    let sent_at = columns.take("sent_at")?;
-    // One in a state that nobody knows says nothing, as everywhere.
-    let last = last.zip(code.and_then(RunState::from_code));
-    let last = last.map(|(run, state)| Last {
-        run: RunId(run),
-        state,
-        sent_at,
-    });
-    Ok((agent, job, items_id, Past { open, well, last }))
+/// What these `runs` say; one in a state that nobody knows says nothing, as everywhere.
+async fn last_runs(db: &Db, conn: &mut impl Queryable, runs: &[u64]) -> Result<Vec<Last>, DbError> {
+    let mut found = Vec::with_capacity(runs.len());
+    for chunk in runs.chunks(LIST_MAX) {
+        let text = format!(
+            "/* last_runs */ SELECT r.id, r.state, s.sent_at FROM {{p}}taskjobstates r \
+             LEFT JOIN {{p}}sidecar_runs s ON s.{{f}}taskjobstates_id = r.id WHERE r.id IN ({})",
+            marks(chunk.len())
+        );
+        let rows: Vec<(u64, u32, Option<NaiveDateTime>)> =
+            conn.exec(db.names.replace(&text), list(chunk)).await?;
+        found.extend(rows.into_iter().filter_map(|(run, code, sent_at)| {
+            Some(Last {
+                run: RunId(run),
+                state: RunState::from_code(code)?,
+                sent_at,
+            })
+        }));
+    }
+    Ok(found)
 }

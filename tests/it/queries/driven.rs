@@ -57,7 +57,12 @@ async fn a_request_of_a_task_that_agents_drive_costs_the_same_however_many_there
         for (name, cost) in costs {
             let at_first = small[name];
             assert_eq!(cost.prepared, 0, "{name}: statements are known by then");
-            assert_eq!(cost.statements, at_first.statements, "{name}");
+            // Where there are runs, the last of each job and target is read.
+            let more = cost.statements - at_first.statements;
+            assert!(
+                more == 0 || more == 1 && costs == &old,
+                "{name}: {cost:?}, at first {at_first:?}"
+            );
             assert_eq!(
                 cost.scanned, at_first.scanned,
                 "{name}: no table is read through"
@@ -69,10 +74,10 @@ async fn a_request_of_a_task_that_agents_drive_costs_the_same_however_many_there
         }
     }
     for (name, most) in [
-        // Agent, runs, occurrence, past.
+        // Agent, runs, occurrence, past, and the last run where there is one.
         ("getConfig before", 4),
-        ("getConfig after", 4),
-        ("getJobs after", 4),
+        ("getConfig after", 5),
+        ("getJobs after", 5),
         ("getJobs that makes a run", 22),
         // No network job is driven by agents.
         ("PROLOG", 5),
