@@ -40,6 +40,9 @@ pub struct Occurrence {
 /// Task, number, beginning, first run, state, why.
 type OccurrenceRow = (u32, u32, i64, u64, u8, String);
 
+/// Task, mode, maximum duration, minimum period.
+type BoundsRow = (u32, Option<String>, Option<u32>, Option<u32>);
+
 fn occurrence((task, number, began_at, first_run, state, why): OccurrenceRow) -> Occurrence {
     let over = Over::from_word(&why);
     Occurrence {
@@ -90,8 +93,7 @@ impl Db {
         let sql = self.sql(
             "/* catalogue */ SELECT {f}tasks_id, mode, max_duration, min_period FROM {p}sidecar_tasks",
         );
-        let bounds: Vec<(u32, Option<String>, Option<u32>, Option<u32>)> =
-            conn.query(sql.as_ref()).await?;
+        let bounds: Vec<BoundsRow> = conn.query(sql.as_ref()).await?;
         let mut tasks: HashMap<TaskId, (Option<u32>, Option<u32>)> = catalogue
             .jobs
             .values()

@@ -1,6 +1,6 @@
 //! What an agent may run of the tasks that it drives itself: worked out from the catalogue when it asks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
@@ -10,8 +10,8 @@ use super::{DispatchError, Dispatcher};
 use crate::clock::moment;
 use crate::db::writer::{Beginning, Birth, Driven, alias};
 use crate::domain::actors::{Agent, Target};
-use crate::domain::driven::{Candidate, asked, awaited, does, offers, open_jobs};
-use crate::domain::ids::JobId;
+use crate::domain::catalogue::Job;
+use crate::domain::driven::{Candidate, Targets, asked, awaited, does, offers, open_jobs};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Run, RunState};
 
@@ -50,7 +50,7 @@ impl Dispatcher {
         if jobs.is_empty() {
             return Ok(offered);
         }
-        let mut before: HashMap<JobId, Vec<Target>> = HashMap::new();
+        let mut before = Targets::new();
         for job in awaited(catalogue, &jobs) {
             if does(catalogue, &members, agent, job) {
                 let targets = self.targets(snapshot, job).await?;
@@ -124,11 +124,7 @@ impl Dispatcher {
     }
 
     /// The targets of `job`, each once.
-    async fn targets(
-        &self,
-        snapshot: &Snapshot,
-        job: &crate::domain::catalogue::Job,
-    ) -> Result<Vec<Target>, DispatchError> {
+    async fn targets(&self, snapshot: &Snapshot, job: &Job) -> Result<Vec<Target>, DispatchError> {
         let entities = &snapshot.catalogue.entities;
         let targets = self.db.targets_of(job, entities, self.policy).await?;
         let mut once = HashSet::new();

@@ -4,7 +4,7 @@
 //! each of its targets. The bounds are those of [`Sequence`], with the execution slot or the task's own hours for a slot: the preparation
 //! slot does not count, as nothing is prepared.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -92,6 +92,9 @@ pub struct Last {
 
 /// Agent, job and target.
 pub type Pair = (AgentId, JobId, Target);
+
+/// What jobs run on.
+pub type Targets = BTreeMap<JobId, Vec<Target>>;
 
 /// What is stored of the agents that are looked at.
 #[derive(Debug, Clone, Default)]
@@ -246,7 +249,7 @@ pub fn awaited<'a>(catalogue: &'a Catalogue, jobs: &[(&Job, &Task)]) -> Vec<&'a 
 #[must_use]
 pub fn asked(
     candidates: &[Candidate<'_>],
-    before: &HashMap<JobId, Vec<Target>>,
+    before: &Targets,
 ) -> (Vec<TaskId>, Vec<(JobId, Target)>) {
     let tasks: BTreeSet<TaskId> = candidates.iter().map(|one| one.task.id).collect();
     let own = candidates
@@ -267,7 +270,7 @@ pub fn offers(
     catalogue: &Catalogue,
     agent: AgentId,
     candidates: &[Candidate<'_>],
-    before: &HashMap<JobId, Vec<Target>>,
+    before: &Targets,
     stored: &Stored,
     methods: &[&str],
     now: DateTime<Tz>,
@@ -287,7 +290,7 @@ pub fn offers(
         let stand = Stand::new(last, sequence, week, now);
         let (place, waits_for) = sequence
             .place(job.id)
-            .unwrap_or((Place::plain(job.id), None));
+            .unwrap_or_else(|| (Place::plain(job.id), None));
         // A job that the agent does not do is not waited for: nobody can say which of the others' occurrences would count.
         let awaits = waits_for.filter(|before_it| {
             before.get(before_it).is_some_and(|targets| {

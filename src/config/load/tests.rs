@@ -5,7 +5,6 @@ use crate::config::options::Source;
 use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
-mod modes;
 mod ranges;
 mod wakeup;
 
@@ -75,7 +74,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 33);
+    assert_eq!(count, 34);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }

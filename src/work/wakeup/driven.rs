@@ -1,11 +1,12 @@
 //! Agents that have work of a task that they drive themselves: no run is prepared for them, so they are looked for among the actors.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use super::{Pass, WINDOW, WakeUp};
 use crate::db::DbError;
-use crate::domain::actors::Target;
-use crate::domain::driven::{Candidate, TaskMode, asked, awaited, does, offers, open_jobs};
+use crate::domain::driven::{
+    Candidate, Targets, TaskMode, asked, awaited, does, offers, open_jobs,
+};
 use crate::domain::eligibility::Decision;
 use crate::domain::ids::{AgentId, JobId, TaskId};
 use crate::domain::modules::Module;
@@ -16,7 +17,7 @@ use crate::domain::policy::Policy;
 pub(super) struct Actors {
     left: VecDeque<AgentId>,
     /// What its jobs, and those that they wait for, run on.
-    targets: HashMap<JobId, Vec<Target>>,
+    targets: Targets,
 }
 
 impl WakeUp {
@@ -41,7 +42,7 @@ impl WakeUp {
                 .await?;
             left.extend(agents.into_iter().filter(|agent| once.insert(*agent)));
         }
-        let mut targets = HashMap::new();
+        let mut targets = Targets::new();
         let own = jobs.iter().map(|(job, _)| *job);
         for job in own.chain(awaited(catalogue, &jobs)) {
             let all = self
@@ -92,11 +93,12 @@ impl WakeUp {
         let (mut wants, mut dues) = (Vec::new(), Vec::new());
         for known in window.iter().filter_map(|agent| known.get(agent)) {
             let agent = &known.agent;
-            let does = |job| does(catalogue, &catalogue.members, agent, job);
-            let own: Vec<Candidate<'_>> = all.iter().filter(|one| does(one.job)).cloned().collect();
+            let is_done = |job| does(catalogue, &catalogue.members, agent, job);
+            let own: Vec<Candidate<'_>> =
+                all.iter().filter(|one| is_done(one.job)).cloned().collect();
             let before = awaited(catalogue, &jobs)
                 .into_iter()
-                .filter(|job| does(job));
+                .filter(|job| is_done(job));
             let before = before
                 .map(|job| (job.id, targets(job.id)))
                 .filter(|(_, targets)| !targets.is_empty())

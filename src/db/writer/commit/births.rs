@@ -209,14 +209,17 @@ async fn taken(
             let columns = ["at", "agent", "job", "items_id", "first_run", "again"];
             let first = columns.map(|column| format!("CAST(? AS UNSIGNED) AS `{column}`"));
             let more = "UNION SELECT ?, ?, ?, ?, ?, ? ".repeat(pad(chunk).count() - 1);
+            // Each question by itself, so that each is answered from an index and no history is read.
+            let of_birth = "FROM {p}taskjobstates r WHERE r.{f}agents_id = w.agent AND r.{f}taskjobs_id = w.job \
+                AND r.items_id = w.items_id AND r.itemtype = ?";
             let text = format!(
-                "/* taken_by_births */ SELECT w.at FROM (SELECT {} {more}) w WHERE (SELECT 1 FROM {{p}}taskjobstates r \
-                 WHERE r.{{f}}agents_id = w.agent AND r.{{f}}taskjobs_id = w.job AND r.items_id = w.items_id AND r.itemtype = ? \
-                 AND (r.state IN (0, 1, 2) OR r.state = 3 AND w.again = 0 OR r.id >= w.first_run) LIMIT 1) IS NOT NULL",
+                "/* taken_by_births */ SELECT w.at FROM (SELECT {} {more}) w WHERE (SELECT r.id {of_birth} ORDER BY r.id DESC LIMIT 1) >= w.first_run \
+                 OR (SELECT 1 {of_birth} AND r.state IN (0, 1, 2) LIMIT 1) IS NOT NULL \
+                 OR w.again = 0 AND (SELECT 1 {of_birth} AND r.state = 3 LIMIT 1) IS NOT NULL",
                 first.join(", ")
             );
             let values = pad(chunk).flatten().map(Value::from);
-            let values = values.chain([itemtype.into()]).collect();
+            let values = values.chain([itemtype; 3].map(Value::from)).collect();
             let found: Vec<u32> = tx
                 .exec(db.names.replace(&text), Params::Positional(values))
                 .await?;
