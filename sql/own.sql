@@ -46,8 +46,8 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_jobs` (
   PRIMARY KEY (`{f}taskjobs_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
 
--- How a task runs: `mode` is kept for what agents drive themselves, NULL and `server` are what there is; seconds after which an occurrence
--- ends, and from one to the next. A task with a row here, or a job with one in `sidecar_sequence`, runs in occurrences.
+-- How a task runs: `mode` is `server` (its runs are prepared), `agent` (they are made when agents ask) or NULL for the default; seconds after
+-- which an occurrence ends, and from one to the next. A task with a row here, or a job with one in `sidecar_sequence`, runs in occurrences.
 CREATE TABLE IF NOT EXISTS `{p}sidecar_tasks` (
   `{f}tasks_id` int(10) unsigned NOT NULL,
   `mode` varchar(8) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
@@ -77,6 +77,18 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_occurrences` (
   `why` varchar(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   `ended_at` bigint(20) DEFAULT NULL,
   PRIMARY KEY (`{f}tasks_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- The last occurrence of a task that agents drive, for each of them: the how manieth, when it began (Unix time), the lowest id that a run of it
+-- can have. Runs alone cannot tell: one begins before its first run where all jobs have a delay.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_agent_occurrences` (
+  `{f}agents_id` int(10) unsigned NOT NULL,
+  `{f}tasks_id` int(10) unsigned NOT NULL,
+  `number` int(10) unsigned NOT NULL,
+  `began_at` bigint(20) NOT NULL,
+  `first_run` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`{f}agents_id`, `{f}tasks_id`),
+  KEY `tasks_id` (`{f}tasks_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
 
 -- The week of one task, instead of its execution slot, which tasks share: the hours of a day (0 = Monday … 6) from hour_start up to, not

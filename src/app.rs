@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
@@ -157,6 +157,7 @@ pub async fn start(
         plugin_base,
         doc_dir: settings.dispatch.plugin_doc_dir.clone(),
         max_sends: settings.dispatch.max_sends,
+        task_mode: settings.dispatch.task_mode,
         signs: Arc::clone(&signs),
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
         complete: Arc::default(),
@@ -316,14 +317,16 @@ fn schedule(
     let wakeup = wakeup(settings, db.clone(), Arc::clone(clock));
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let waking = Arc::clone(&gate);
+    let nudge = Arc::<Notify>::default();
+    let nudged = Arc::clone(&nudge);
     lifecycle.spawn("wake-up", async move {
-        work::wakeup::regularly(wakeup, waking, period, soft).await;
+        work::wakeup::regularly(wakeup, waking, period, nudged, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let preparing = Arc::clone(&preparation);
     lifecycle.spawn("scheduler", async move {
-        work::prepare_regularly(preparing, gate, period, soft).await;
+        work::prepare_regularly(preparing, gate, period, nudge, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
     preparation
@@ -387,7 +390,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 }
 
 fn preparation(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Preparation {
-    Preparation::new(db, clock, settings.timezone, settings.dispatch.policy)
+    let (policy, mode) = (settings.dispatch.policy, settings.dispatch.task_mode);
+    Preparation::new(db, clock, settings.timezone, policy).with_task_mode(mode)
 }
 
 fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {
@@ -409,6 +413,7 @@ fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
         settings.dispatch.policy,
         knocker,
     )
+    .with_task_mode(settings.dispatch.task_mode)
 }
 
 /// What `migrate` does.

@@ -9,6 +9,7 @@ mod glpi;
 mod hours;
 mod instances;
 mod local;
+mod modes;
 mod ops;
 mod probe;
 mod report;
@@ -61,6 +62,7 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
     let catalogue = opened.as_ref().and_then(|opened| opened.catalogue.as_ref());
     if let Some(catalogue) = catalogue {
         hours::examine(catalogue, &mut report);
+        modes::examine(settings, catalogue, &mut report);
     }
     if let (Some(opened), Some(catalogue)) = (&opened, catalogue) {
         sequence::examine(settings, &clock, &opened.db, catalogue, &mut report).await;

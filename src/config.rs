@@ -24,6 +24,7 @@ pub use self::environment::Environment;
 pub use self::fault::{Fault, Faults};
 pub use self::load::load;
 pub use self::options::Options;
+use crate::domain::driven::TaskMode;
 use crate::domain::policy::Policy;
 
 /// Longest time that any option in seconds takes: 30 days. Longer is a slip of the keyboard, and sums of moments stay in range.
@@ -257,6 +258,8 @@ pub struct Dispatch {
     pub catalogue_refresh: Duration,
     /// How often a run is sent while its agent reports nothing (policy `redux`).
     pub max_sends: u32,
+    /// Who drives a task that does not say it (policy `redux`).
+    pub task_mode: TaskMode,
     /// Most unknown agents that may register in a minute (policy `redux`).
     pub max_new_agents: u32,
     /// Most requests that wait to be written.
@@ -271,6 +274,7 @@ impl Default for Dispatch {
             plugin_doc_dir: None,
             catalogue_refresh: Duration::from_secs(5),
             max_sends: 3,
+            task_mode: TaskMode::default(),
             max_new_agents: 600,
             write_queue: 4096,
         }

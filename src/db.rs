@@ -18,6 +18,7 @@ pub mod crons;
 pub mod demo;
 pub mod devices;
 pub mod diagnostics;
+pub mod driven;
 pub mod esx;
 pub mod expiry;
 pub mod grants;

@@ -19,6 +19,7 @@ pub mod signs;
 pub mod status;
 pub mod user_event;
 
+mod driven;
 mod hand_out;
 mod judge;
 mod members;
@@ -33,11 +34,12 @@ use chrono_tz::Tz;
 
 use crate::clock::{Clock, local};
 use crate::config::PluginBase;
-use crate::db::writer::{Change, Line, MAX_COMMENT, Request, Step, Writer};
+use crate::db::writer::{Change, Driven, Line, MAX_COMMENT, Request, Step, Writer};
 use crate::db::{Db, DbError};
 use crate::domain::actors::Agent;
 use crate::domain::admission::Admission;
 use crate::domain::catalogue::Catalogue;
+use crate::domain::driven::TaskMode;
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, StateSet};
@@ -72,6 +74,8 @@ pub struct Dispatcher {
     pub doc_dir: Option<PathBuf>,
     /// How often a run is sent while its agent says nothing.
     pub max_sends: u32,
+    /// Who drives a task that does not say it.
+    pub task_mode: TaskMode,
     /// What is heard of runs beside reports.
     pub signs: Arc<Signs>,
     /// How many unknown agents register.
@@ -236,6 +240,7 @@ impl Dispatcher {
         Request {
             at: self.now(),
             contact: None,
+            driven: Driven::default(),
             changes,
         }
     }

@@ -16,6 +16,7 @@ pub mod wakeup;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::crons::Chore;
@@ -23,10 +24,12 @@ use gate::Gate;
 use prepare::Preparation;
 
 /// Prepares every `period`, and when this sidecar begins to lead, as far as `gate` lets it, until `stop`, which also ends a pass under way.
+/// A pass that created runs is told by `nudge` to who wakes agents up.
 pub async fn prepare_regularly(
     preparation: Arc<Preparation>,
     gate: Arc<Gate>,
     period: Duration,
+    nudge: Arc<Notify>,
     stop: CancellationToken,
 ) {
     let mut leading = gate.leading();
@@ -35,7 +38,12 @@ pub async fn prepare_regularly(
             leading.look();
             match gate.pass(Chore::Prepare, period, preparation.pass()).await {
                 Ok(None) => {}
-                Ok(Some(pass)) => pass.log(),
+                Ok(Some(pass)) => {
+                    pass.log();
+                    if pass.total().created > 0 {
+                        nudge.notify_one();
+                    }
+                }
                 Err(error) => {
                     tracing::error!(error = %error, code = error.code(), "preparation failed, trying again");
                 }

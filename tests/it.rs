@@ -38,6 +38,8 @@ mod concurrency;
 mod conformance;
 #[path = "it/demo.rs"]
 mod demo;
+#[path = "it/driven.rs"]
+mod driven;
 #[path = "it/edge.rs"]
 mod edge;
 #[path = "it/esx.rs"]

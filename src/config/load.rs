@@ -129,6 +129,9 @@ impl<'a> Reader<'a> {
         self.set(&mut dispatch.policy, Key::Policy, |text| {
             text.parse().map_err(|error| format!("{error}"))
         });
+        self.set(&mut dispatch.task_mode, Key::TaskMode, |text| {
+            text.parse().map_err(|error| format!("{error}"))
+        });
         dispatch.public_url = self.read(Key::PublicUrl, value::web_address);
         dispatch.plugin_doc_dir = self.read(Key::PluginDocDir, value::path);
         self.duration(&mut dispatch.catalogue_refresh, Key::CatalogueRefresh);

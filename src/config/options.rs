@@ -60,6 +60,8 @@ pub enum Key {
     CatalogueRefresh,
     /// How often a run is sent while its agent reports nothing, with policy redux [default: 3]
     MaxSends,
+    /// Who drives a task that does not say it, with policy redux: server, which prepares its runs, or agent, for which they are made when it asks [default: server]
+    TaskMode,
     /// Most unknown agents that may register in a minute, with policy redux [default: 600]
     MaxNewAgents,
     /// Whether serve prepares runs, ends silent ones, cleans and wakes agents up itself [default: on]
@@ -237,6 +239,7 @@ impl Key {
             Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
+            Self::TaskMode => "server|agent",
             Self::Scheduler | Self::SchedulerBesideCron | Self::WakeupNames => "on|off",
             Self::Log => "FILTER",
             Self::LogFormat => "text|json",

@@ -1,5 +1,6 @@
 //! The devices that an IP range stands for in a network inventory.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::prelude::Queryable;
@@ -7,6 +8,7 @@ use mysql_async::prelude::Queryable;
 use super::bulk::{LIST_MAX, list, marks};
 use super::{Db, DbError};
 use crate::domain::actors::Target;
+use crate::domain::catalogue::Job;
 use crate::domain::entities::Entities;
 use crate::domain::ids::EntityId;
 use crate::domain::policy::Policy;
@@ -22,7 +24,40 @@ const KINDS: [(&str, &str, &str, &str); 2] = [
     ("Printer", "glpi_printers", "{p}printers", "printers_id"),
 ];
 
+/// Method whose jobs can have IP ranges as targets that stand for the devices in them.
+const INVENTORY: &str = "networkinventory";
+
+/// Kind of such a target.
+const IP_RANGE: &str = "PluginFusioninventoryIPRange";
+
 impl Db {
+    /// The targets of `job`; a network inventory's IP ranges give way to the devices in them, behind the other targets. Nothing is asked where
+    /// there are none.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn targets_of<'a>(
+        &self,
+        job: &'a Job,
+        entities: &Entities,
+        policy: Policy,
+    ) -> Result<Cow<'a, [Target]>, DbError> {
+        if job.method != INVENTORY {
+            return Ok(Cow::Borrowed(&job.targets));
+        }
+        let (ranges, mut targets): (Vec<Target>, Vec<Target>) = job
+            .targets
+            .iter()
+            .cloned()
+            .partition(|target| target.itemtype == IP_RANGE);
+        let ranges: Vec<u32> = ranges.iter().map(|range| range.items_id).collect();
+        if !ranges.is_empty() {
+            targets.extend(self.devices_of_ranges(&ranges, entities, policy).await?);
+        }
+        Ok(Cow::Owned(targets))
+    }
+
     /// The switches and then the printers in each of `ranges`: those with an SNMP credential that exists and an IPv4 address in the
     /// range, in the range's entity or one above it (plugin 10.0.6+1.1). None in the trash; templates only for the plugin.
     ///

@@ -9,8 +9,10 @@ use super::{Db, DbError, OnLock};
 pub const FORGOTTEN_AT_ONCE: u32 = 1000;
 
 /// The tables that cleaning keeps free of such rows, their keys, and what these stand for.
-const FORGOTTEN: [(&str, &str, &str); 3] = [
+const FORGOTTEN: [(&str, &str, &str); 5] = [
     ("{p}sidecar_occurrences", "{f}tasks_id", "{p}tasks"),
+    ("{p}sidecar_agent_occurrences", "{f}tasks_id", "{p}tasks"),
+    ("{p}sidecar_agent_occurrences", "{f}agents_id", "{p}agents"),
     ("{p}sidecar_tasks", "{f}tasks_id", "{p}tasks"),
     ("{p}sidecar_sequence", "{f}taskjobs_id", "{p}taskjobs"),
 ];

@@ -144,7 +144,7 @@ pub(super) const SEARCHED: [Need; 15] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 14] = [
+pub(super) const OWN: [Need; 15] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
@@ -157,7 +157,10 @@ pub(super) const OWN: [Need; 14] = [
     ),
     ("{p}sidecar_downloads", "address fetched_at"),
     ("{p}sidecar_jobs", "{f}taskjobs_id timeout"),
-    ("{p}sidecar_tasks", "{f}tasks_id max_duration min_period"),
+    (
+        "{p}sidecar_tasks",
+        "{f}tasks_id mode max_duration min_period",
+    ),
     (
         "{p}sidecar_sequence",
         "{f}taskjobs_id rank delay after_success",
@@ -165,6 +168,10 @@ pub(super) const OWN: [Need; 14] = [
     (
         "{p}sidecar_occurrences",
         "{f}tasks_id number began_at first_run state why ended_at",
+    ),
+    (
+        "{p}sidecar_agent_occurrences",
+        "{f}agents_id {f}tasks_id number began_at first_run",
     ),
     (
         "{p}sidecar_hours",

@@ -10,6 +10,7 @@ use super::bulk::{add_lines, list, marks};
 use super::preparation::{CANCELLED_AT_ONCE, Within, lock_job};
 use super::{Db, DbError, OnLock};
 use crate::domain::catalogue::Catalogue;
+use crate::domain::driven::TaskMode;
 use crate::domain::ids::{AgentId, JobId, TaskId};
 use crate::domain::run::LogState;
 use crate::domain::sequence::{Over, Place, Sequence, Tally};
@@ -38,6 +39,9 @@ pub struct Occurrence {
 
 /// Task, number, beginning, first run, state, why.
 type OccurrenceRow = (u32, u32, i64, u64, u8, String);
+
+/// Task, mode, maximum duration, minimum period.
+type BoundsRow = (u32, Option<String>, Option<u32>, Option<u32>);
 
 fn occurrence((task, number, began_at, first_run, state, why): OccurrenceRow) -> Occurrence {
     let over = Over::from_word(&why);
@@ -87,16 +91,23 @@ impl Db {
             })
             .collect();
         let sql = self.sql(
-            "/* catalogue */ SELECT {f}tasks_id, max_duration, min_period FROM {p}sidecar_tasks",
+            "/* catalogue */ SELECT {f}tasks_id, mode, max_duration, min_period FROM {p}sidecar_tasks",
         );
-        let bounds: Vec<(u32, Option<u32>, Option<u32>)> = conn.query(sql.as_ref()).await?;
+        let bounds: Vec<BoundsRow> = conn.query(sql.as_ref()).await?;
         let mut tasks: HashMap<TaskId, (Option<u32>, Option<u32>)> = catalogue
             .jobs
             .values()
             .filter(|job| rows.contains_key(&job.id))
             .map(|job| (job.task, (None, None)))
             .collect();
-        for (task, max_duration, min_period) in bounds {
+        for (task, mode, max_duration, min_period) in bounds {
+            match mode.map(|word| (word.parse::<TaskMode>(), word)) {
+                None => {}
+                Some((Ok(mode), _)) => {
+                    catalogue.modes.insert(TaskId(task), mode);
+                }
+                Some((Err(_), word)) => catalogue.odd_modes.push((TaskId(task), word)),
+            }
             // None of zero seconds is meant: it would begin and end at each pass.
             let bound = |seconds: Option<u32>| seconds.filter(|seconds| *seconds > 0);
             tasks.insert(TaskId(task), (bound(max_duration), bound(min_period)));
@@ -109,6 +120,7 @@ impl Db {
                 places.entry(job.task).or_default().push(place);
             }
         }
+        catalogue.odd_modes.sort_unstable();
         for (task, places) in places {
             let (max_duration, min_period) = tasks.get(&task).copied().unwrap_or_default();
             let sequence = Sequence::new(places, max_duration, min_period);

@@ -5,9 +5,12 @@
 //! next batch gathers: under load a batch is large, without load a request does not wait for others. A change never overwrites what it
 //! did not expect: it names the states it may start from, and says whether it was made.
 //!
-//! There are three queues of the same kind, so that nobody waits for what another one's request may take: most requests go through the
-//! first, those with a [`Finding`] through the second, as tables without an index are read through for them, and what finds a row locked
-//! by somebody else (an import by PHP, a forgotten console) through the third. Each refuses what is too much for it.
+//! A request may also name runs that are made as it is written, see [`Driven`].
+//!
+//! There are four queues of the same kind, so that nobody waits for what another one's request may take: most requests go through the
+//! first, those with a [`Finding`] through the second, as tables without an index are read through for them, those that make runs through the
+//! third, as they wait for a preparation of the same job, and what finds a row locked by somebody else (an import by PHP, a forgotten
+//! console) through the fourth. Each refuses what is too much for it.
 //!
 //! When a batch is refused for one request's sake, its requests are tried one by one, so that the others go through. When the
 //! connection breaks, every request of the batch hears that the database is not available: it may or may not have been committed,
@@ -23,7 +26,7 @@ use super::agents::Contact;
 use super::collect::Found;
 use super::network::Progress;
 use super::{Db, DbError};
-use crate::domain::ids::{AgentId, ComputerId, RunId};
+use crate::domain::ids::{AgentId, ComputerId, JobId, RunId, TaskId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Reported, RunState, StateSet};
 
@@ -135,6 +138,65 @@ pub enum Step {
     Note,
 }
 
+/// A run that is made in the transaction that sends it, unless one that stands in its way has been made meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Birth {
+    /// What the changes of its request call it, see [`alias`].
+    pub alias: RunId,
+    /// Its task.
+    pub task: TaskId,
+    /// The how manieth occurrence of the task for the agent it belongs to.
+    pub number: u32,
+    /// Its job.
+    pub job: JobId,
+    /// Its agent.
+    pub agent: AgentId,
+    /// Kind of its target.
+    pub itemtype: String,
+    /// Row of its target.
+    pub items_id: u32,
+    /// The name that the agent knows it by.
+    pub uniqid: String,
+    /// Whether one that ended well does not stand in its way.
+    pub reprepare: bool,
+}
+
+/// The id that changes of a request name its `nth` new run by: no row has it.
+#[must_use]
+pub const fn alias(nth: u64) -> RunId {
+    RunId(u64::MAX - nth)
+}
+
+/// An occurrence of a task that begins for an agent, unless somebody has begun it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beginning {
+    /// The task.
+    pub task: TaskId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The how manieth.
+    pub number: u32,
+    /// When, in Unix time.
+    pub at: i64,
+}
+
+/// What comes into being as an agent asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Driven {
+    /// Occurrences.
+    pub begins: Vec<Beginning>,
+    /// Runs.
+    pub births: Vec<Birth>,
+}
+
+impl Driven {
+    /// Whether it is nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.begins.is_empty() && self.births.is_empty()
+    }
+}
+
 /// What a request wants written, all of it or, for each change that comes too late, nothing of that change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -142,6 +204,8 @@ pub struct Request {
     pub at: NaiveDateTime,
     /// An agent's contact.
     pub contact: Option<(AgentId, Contact)>,
+    /// What comes into being before its changes.
+    pub driven: Driven,
     /// Changes to runs, in order.
     pub changes: Vec<Change>,
 }
@@ -151,6 +215,8 @@ pub struct Request {
 pub enum Outcome {
     /// Made.
     Done,
+    /// Made, of a run that came into being with it.
+    Created(RunId),
     /// Only the log lines were written: the run stays where it is.
     Logged,
     /// Nothing was written: the run was not, or no longer, where the change expected it.
@@ -164,6 +230,7 @@ type Answer = oneshot::Sender<Result<Vec<Outcome>, DbError>>;
 pub struct Writer {
     batches: mpsc::Sender<(Request, Answer)>,
     findings: mpsc::Sender<(Request, Answer)>,
+    births: mpsc::Sender<(Request, Answer)>,
 }
 
 impl Writer {
@@ -176,13 +243,21 @@ impl Writer {
     ) -> (Self, impl Future<Output = ()> + use<>) {
         let (batches, written) = mpsc::channel(queue.max(1));
         let (findings, found) = mpsc::channel(queue.max(1));
+        let (births, made) = mpsc::channel(queue.max(1));
         let task = async move {
             tokio::select! {
-                () = lanes::run(&db, written, found, queue.max(1)) => {}
+                () = lanes::run(&db, written, [found, made], queue.max(1)) => {}
                 () = hard.cancelled() => {}
             }
         };
-        (Self { batches, findings }, task)
+        (
+            Self {
+                batches,
+                findings,
+                births,
+            },
+            task,
+        )
     }
 
     /// Writes `request`; returns after the commit, with the outcome of each change.
@@ -191,11 +266,13 @@ impl Writer {
     ///
     /// When the queue is full or the database fails; then nothing was acknowledged.
     pub async fn write(&self, request: Request) -> Result<Vec<Outcome>, DbError> {
-        if request.contact.is_none() && request.changes.is_empty() {
+        if request.contact.is_none() && request.changes.is_empty() && request.driven.is_empty() {
             return Ok(Vec::new());
         }
         let mut changes = request.changes.iter();
-        let queue = if changes.any(|change| change.finding.is_some()) {
+        let queue = if !request.driven.is_empty() {
+            &self.births
+        } else if changes.any(|change| change.finding.is_some()) {
             &self.findings
         } else {
             &self.batches

@@ -107,7 +107,7 @@ impl Dispatcher {
             .claim(self, COLLECT.method, |changes| self.request(changes))
             .await?
             .into_iter()
-            .flatten()
+            .flat_map(|(_, orders)| orders)
             .collect();
         Ok(if jobs.is_empty() {
             json!({})

@@ -116,7 +116,7 @@ impl Dispatcher {
             }
         }
         let (mut jobs, mut files) = (Vec::new(), Map::new());
-        for order in hand_out
+        for (_, order) in hand_out
             .claim(self, DEPLOY.method, |changes| self.request(changes))
             .await?
         {

@@ -62,9 +62,10 @@ impl Dispatcher {
             };
             hand_out.send(self.sending(run, &agent, Vec::new()), order);
         }
-        let jobs = hand_out
+        let claimed = hand_out
             .claim(self, ESX.method, |changes| self.request(changes))
             .await?;
+        let jobs: Vec<Value> = claimed.into_iter().map(|(_, order)| order).collect();
         Ok(if jobs.is_empty() {
             json!({})
         } else {

@@ -60,7 +60,10 @@ impl Dispatcher {
                     let deliverable = judged
                         .into_iter()
                         .filter(|judged| judged.decision == Decision::Deliver);
-                    deliverable.map(|judged| judged.run.itemtype).collect()
+                    let judged = deliverable.map(|judged| judged.run.itemtype);
+                    let offered = self.offered(&snapshot, &agent, &methods).await?.runs;
+                    let offered = offered.into_iter().map(|(_, run)| run.itemtype);
+                    judged.chain(offered).collect()
                 }
             };
             for task in asked {

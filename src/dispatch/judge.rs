@@ -18,12 +18,14 @@ use crate::domain::sequence::Sequence;
 
 /// Most runs that one answer hands out or ends; the others follow when the agent asks next. All are written in one transaction, which has to
 /// be over in the time of an operation.
-const MOST_MOVED: usize = 5_000;
+pub(super) const MOST_MOVED: usize = 5_000;
 
 /// A run, its job, and what was decided.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub run: Run,
+    /// Its place in an answer.
+    pub position: u64,
     pub decision: Decision,
 }
 
@@ -62,9 +64,7 @@ impl Dispatcher {
                 };
                 let asked = stands && methods.contains(&job.method.as_str());
                 asked.then(|| {
-                    let mut seats = sequence(job).into_iter().flat_map(Sequence::seats);
-                    let seat = seats.find(|(id, _)| *id == job.id);
-                    let seat = seat.map_or(job.id, |(_, seat)| seat);
+                    let seat = seat(sequence(job), job);
                     let position = job.position(seat, &run.itemtype, run.items_id);
                     (position, run, job, task)
                 })
@@ -96,7 +96,7 @@ impl Dispatcher {
         });
         let now = moment(self.clock.as_ref(), self.zone);
         let mut seen = HashSet::new();
-        let judged = placed.into_iter().map(|(_, run, job, task)| {
+        let judged = placed.into_iter().map(|(position, run, job, task)| {
             // Runs on different parts of a target are no duplicates.
             let key = (
                 run.job,
@@ -122,6 +122,7 @@ impl Dispatcher {
                     Policy::Plugin => actor_of_any,
                     Policy::Redux => is_actor(job),
                 },
+                held: None,
                 awaits: sequence(job)
                     .and_then(|sequence| sequence.place(job.id)?.1)
                     .filter(|before| open_jobs.contains(before)),
@@ -131,7 +132,11 @@ impl Dispatcher {
             if !matches!(decision, Decision::End(_)) {
                 seen.insert(key);
             }
-            Judged { run, decision }
+            Judged {
+                run,
+                position,
+                decision,
+            }
         });
         let mut moved = 0;
         let within = judged.filter(|judged| {
@@ -143,6 +148,13 @@ impl Dispatcher {
         });
         Ok(within.collect())
     }
+}
+
+/// The seat of `job` in an answer: its own, or the one that it has in its task's `sequence`.
+pub(super) fn seat(sequence: Option<&Sequence>, job: &Job) -> JobId {
+    let mut seats = sequence.into_iter().flat_map(Sequence::seats);
+    let seat = seats.find(|(id, _)| *id == job.id);
+    seat.map_or(job.id, |(_, seat)| seat)
 }
 
 /// The change that ends `run` without its having run.

@@ -2,9 +2,10 @@
 
 use super::contact::Hello;
 use super::{DispatchError, Dispatcher};
-use crate::db::writer::Request;
+use crate::db::writer::{Driven, Request};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
+use crate::proto::network::numbered;
 use crate::proto::xml::Element;
 
 /// What it hears.
@@ -49,9 +50,15 @@ impl Dispatcher {
                     .claim(self, "network", |changes| Request {
                         at,
                         contact,
+                        driven: Driven::default(),
                         changes,
                     })
                     .await?;
+                // Of a run that has just been made the order does not say the id yet.
+                let orders = orders
+                    .into_iter()
+                    .map(|(run, order)| numbered(order, run.0))
+                    .collect();
                 (agent, orders)
             }
         };

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::actors::{Actor, Members, Target};
+use super::driven::TaskMode;
 use super::entities::Entities;
 use super::ids::{DeployGroupId, JobId, TaskId, TemplateId, TimeslotId};
 use super::mirrors::Mirror;
@@ -45,6 +46,10 @@ pub struct Catalogue {
     pub jobs: HashMap<JobId, Job>,
     /// The jobs in sequence of the tasks that run in occurrences.
     pub sequences: HashMap<TaskId, Sequence>,
+    /// Modes of the tasks that say one.
+    pub modes: HashMap<TaskId, TaskMode>,
+    /// Tasks whose mode is no mode, with the word; they have the default.
+    pub odd_modes: Vec<(TaskId, String)>,
     /// Timeslots by id.
     pub timeslots: HashMap<TimeslotId, Week>,
     /// Hour rows of tasks that make no sense, as they were read; they open nothing.
@@ -60,6 +65,12 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
+    /// Who drives `task`; `default` = where it does not say.
+    #[must_use]
+    pub fn mode(&self, task: TaskId, default: TaskMode) -> TaskMode {
+        self.modes.get(&task).copied().unwrap_or(default)
+    }
+
     /// When runs of `task` are prepared; none = any time.
     #[must_use]
     pub fn preparation_week(&self, task: &Task) -> Option<&Week> {

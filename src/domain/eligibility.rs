@@ -46,6 +46,8 @@ pub struct Question<'a> {
     pub exec_slot: Option<&'a Week>,
     /// The agent is among the actors.
     pub is_actor: bool,
+    /// What its place in its task keeps it back for, and until when: its delay, or that it has run.
+    pub held: Option<(Waiting, Option<NaiveDateTime>)>,
     /// The job whose success this one waits for, if the agent has an open run of it.
     pub awaits: Option<JobId>,
     /// An older open run of the same job, target and agent exists.
@@ -76,6 +78,10 @@ pub enum Waiting {
     UnderWay,
     /// The job before has not ended on this agent.
     JobBefore,
+    /// The job's delay is not over (agent-driven tasks).
+    Delayed,
+    /// The agent has run the job in this occurrence, in the minimum period, or for good (agent-driven tasks).
+    Done,
 }
 
 /// Why a run ends without having run.
@@ -206,6 +212,9 @@ fn decide_redux(q: &Question<'_>) -> Decision {
         let opens = week.next_open(q.now).map(|opens| opens.naive_local());
         return Decision::Wait(Waiting::SlotClosed, opens);
     }
+    if let Some((waiting, until)) = q.held {
+        return Decision::Wait(waiting, until);
+    }
     if q.awaits.is_some() {
         return Decision::Wait(Waiting::JobBefore, None);
     }
@@ -246,6 +255,7 @@ mod tests {
             dates: Dates::default(),
             exec_slot: None,
             is_actor: true,
+            held: None,
             awaits: None,
             is_duplicate: false,
         }
@@ -342,6 +352,20 @@ mod tests {
     fn a_job_in_sequence_waits_for_the_one_before() {
         let (plugin, redux) = both(|q| q.awaits = Some(JobId(1)));
         assert_eq!((plugin, redux), (Deliver, Wait(Waiting::JobBefore, None)));
+    }
+
+    #[test]
+    fn a_place_in_the_task_keeps_back_for_redux_alone() {
+        let due = Some(noon() + Duration::hours(1));
+        for waiting in [Waiting::Delayed, Waiting::Done] {
+            let (plugin, redux) = both(|q| q.held = Some((waiting, due)));
+            assert_eq!((plugin, redux), (Deliver, Wait(waiting, due)));
+        }
+        let (_, over) = both(|q| {
+            q.held = Some((Waiting::Done, None));
+            q.task_active = false;
+        });
+        assert_eq!(over, End(Ending::TaskInactive), "what ends it comes first");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum Reason {
     AwaitsSuccess(JobId),
     /// That job, whose success it waits for, ended badly.
     NoSuccess(JobId),
+    /// Agents drive its task: runs come into being when they ask.
+    AgentDriven,
     /// The task's occurrence is over for this reason; the next can begin then.
     OccurrenceOver(Over, NaiveDateTime),
     /// The actors are no agent at all.
@@ -88,6 +90,9 @@ impl fmt::Display for Reason {
                     f,
                     "the task's occurrence is over ({over}); the next begins at {next} at the earliest"
                 )
+            }
+            Self::AgentDriven => {
+                f.write_str("agents drive its task: a run is made when an agent asks for it")
             }
             Self::NoAgents => f.write_str("its actors are no agent"),
             Self::ModuleOff(module) => {

@@ -70,6 +70,12 @@ impl Sequence {
         &self.places
     }
 
+    /// Whether a job of it waits after the beginning.
+    #[must_use]
+    pub fn has_delays(&self) -> bool {
+        self.places.iter().any(|place| place.delay > 0)
+    }
+
     /// The place of `job`, and the job whose success it waits for.
     #[must_use]
     pub fn place(&self, job: JobId) -> Option<(Place, Option<JobId>)> {

@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::xml::Element;
+use super::xml::{Element, Node};
 
 mod report;
 
@@ -238,6 +238,22 @@ pub fn wake(macs: &[String]) -> Element {
     macs.iter().fold(option("WAKEONLAN"), |order, mac| {
         order.child(Element::new("PARAM").attribute("MAC", mac))
     })
+}
+
+/// `order` with the id of `run` where it names one.
+#[must_use]
+pub fn numbered(mut order: Element, run: u64) -> Element {
+    for node in &mut order.children {
+        let Node::Element(child) = node else {
+            continue;
+        };
+        for (name, value) in &mut child.attributes {
+            if name == "PID" {
+                *value = run.to_string();
+            }
+        }
+    }
+    order
 }
 
 fn option(name: &str) -> Element {

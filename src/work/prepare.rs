@@ -3,7 +3,6 @@
 mod report;
 mod rounds;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,9 +13,9 @@ use chrono_tz::Tz;
 use crate::clock::{Clock, moment};
 use crate::db::preparation::{Again, CANCELLED_AT_ONCE, PIECE, Prepared};
 use crate::db::{Db, DbError};
-use crate::domain::actors::Target;
 use crate::domain::catalogue::{Catalogue, Job};
-use crate::domain::ids::JobId;
+use crate::domain::driven::TaskMode;
+use crate::domain::ids::{JobId, TaskId};
 use crate::domain::opening::{Reason, opening, under_way};
 use crate::domain::policy::Policy;
 use crate::domain::prepare::{Step, Survey, count, pieces, without};
@@ -28,10 +27,7 @@ use rounds::{Round, Rounds, Stand};
 
 pub use report::{Outcome, Outlook, Pass};
 
-/// Method whose jobs can have IP ranges as targets that stand for the devices in them.
-const INVENTORY: &str = "networkinventory";
-
-/// Kind of such a target.
+/// Kind of a target that stands for the devices in it.
 pub(super) const IP_RANGE: &str = "PluginFusioninventoryIPRange";
 
 /// Prepares jobs.
@@ -41,6 +37,7 @@ pub struct Preparation {
     clock: Arc<dyn Clock>,
     zone: Tz,
     policy: Policy,
+    task_mode: TaskMode,
     last: Arc<Mutex<Option<Arc<Pass>>>>,
 }
 
@@ -70,8 +67,21 @@ impl Preparation {
             clock,
             zone,
             policy,
+            task_mode: TaskMode::default(),
             last: Arc::default(),
         }
+    }
+
+    /// `mode` is that of tasks that do not say one.
+    #[must_use]
+    pub fn with_task_mode(mut self, mode: TaskMode) -> Self {
+        self.task_mode = mode;
+        self
+    }
+
+    /// Whether agents drive `task`: not to the plugin.
+    fn is_agent_driven(&self, catalogue: &Catalogue, task: TaskId, policy: Policy) -> bool {
+        policy == Policy::Redux && catalogue.mode(task, self.task_mode) == TaskMode::Agent
     }
 
     /// The database that is prepared on.
@@ -216,6 +226,10 @@ impl Preparation {
     ) -> Result<Outcome, Halt> {
         let ended = *prepared;
         let outcome = match rounds.of(job.task) {
+            _ if self.is_agent_driven(catalogue, job.task, policy) => {
+                self.left_to_agents(catalogue, job, mode, policy, pass)
+                    .await?
+            }
             None => {
                 self.job(catalogue, job, None, mode, policy, pass, prepared)
                     .await?
@@ -249,6 +263,26 @@ impl Preparation {
             }
             outcome => outcome,
         })
+    }
+
+    /// A job that agents drive: what they are told by depends on the members of its dynamic groups, which are kept up to date here.
+    async fn left_to_agents(
+        &self,
+        catalogue: &mut Catalogue,
+        job: &Job,
+        mode: Mode,
+        policy: Policy,
+        pass: &mut Pass,
+    ) -> Result<Outcome, Halt> {
+        if let Err(reason) = under_way(catalogue, job, pass.at, policy) {
+            return Ok(Outcome::Passed(reason));
+        }
+        if mode == Mode::Write {
+            let at = pass.at.naive_local();
+            let kept = evaluate(&self.db, catalogue, &job.actors, at, Cache::Store).await?;
+            pass.kept.extend(kept);
+        }
+        Ok(Outcome::Passed(Reason::AgentDriven))
     }
 
     /// `prepared` is what was done, also when it ends in an error.
@@ -301,7 +335,7 @@ impl Preparation {
             }
             return Ok(Outcome::Passed(Reason::NoAgents));
         }
-        let targets = self.targets(catalogue, job, policy).await?;
+        let targets = self.db.targets_of(job, &catalogue.entities, policy).await?;
         if targets.is_empty() {
             if let Some(round) = &mut round {
                 round.rest(job.id, 0);
@@ -412,32 +446,6 @@ impl Preparation {
             prepared.created += self.db.create_runs(job.id, &piece, again, at).await?;
         }
         Ok(())
-    }
-
-    /// The targets of `job`; a network inventory's IP ranges give way to the devices in them, behind the other targets.
-    async fn targets<'a>(
-        &self,
-        catalogue: &Catalogue,
-        job: &'a Job,
-        policy: Policy,
-    ) -> Result<Cow<'a, [Target]>, DbError> {
-        if job.method != INVENTORY {
-            return Ok(Cow::Borrowed(&job.targets));
-        }
-        let (ranges, mut targets): (Vec<Target>, Vec<Target>) = job
-            .targets
-            .iter()
-            .cloned()
-            .partition(|target| target.itemtype == IP_RANGE);
-        let ranges: Vec<u32> = ranges.iter().map(|range| range.items_id).collect();
-        if !ranges.is_empty() {
-            targets.extend(
-                self.db
-                    .devices_of_ranges(&ranges, &catalogue.entities, policy)
-                    .await?,
-            );
-        }
-        Ok(Cow::Owned(targets))
     }
 
     /// `steps` without those in whose way a run stands.

@@ -1,5 +1,6 @@
 //! Waking agents up, as GLPI's cron task `wakeupAgents` does: agents with work are asked to come now.
 
+mod driven;
 mod summary;
 
 use std::collections::{HashMap, HashSet};
@@ -7,10 +8,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime, TimeZone as _};
 use chrono_tz::Tz;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +23,7 @@ use crate::db::{Db, DbError};
 use crate::domain::actors::is_actor;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::crons::Chore;
+use crate::domain::driven::TaskMode;
 use crate::domain::eligibility::{Decision, Occasion, Question, decide};
 use crate::domain::ids::{AgentId, ComputerId, JobId, RunId, TaskId};
 use crate::domain::modules::Module;
@@ -35,6 +38,9 @@ use crate::work::gate::Gate;
 /// Runs of a task that are looked at together.
 const WINDOW: usize = 512;
 
+/// Shortest wait for the end of a delay.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The plugin's default `agent_port`.
 const DEFAULT_PORT: u16 = 62354;
 
@@ -45,6 +51,7 @@ pub struct WakeUp {
     clock: Arc<dyn Clock>,
     zone: Tz,
     policy: Policy,
+    task_mode: TaskMode,
     knocker: Arc<Knocker>,
     memory: Arc<Mutex<Memory>>,
 }
@@ -64,6 +71,10 @@ struct Source {
     jobs: Vec<JobId>,
     /// The last run that was looked at.
     after: RunId,
+    /// All its prepared runs were.
+    runs_are_seen: bool,
+    /// Agents that are still to be looked at, if they drive the task and its runs were seen.
+    actors: Option<driven::Actors>,
     is_claimed: bool,
 }
 
@@ -95,9 +106,17 @@ impl WakeUp {
             clock,
             zone,
             policy,
+            task_mode: TaskMode::default(),
             knocker: Arc::new(knocker),
             memory: Arc::default(),
         }
+    }
+
+    /// `mode` is that of tasks that do not say one.
+    #[must_use]
+    pub fn with_task_mode(mut self, mode: TaskMode) -> Self {
+        self.task_mode = mode;
+        self
     }
 
     /// One pass over all tasks whose time has come. It can be dropped at any time: who was asked, was asked, and the tasks' next times are
@@ -185,6 +204,8 @@ impl WakeUp {
                     jobs: jobs.map(|job| job.id).collect(),
                     wish,
                     after: RunId(0),
+                    runs_are_seen: false,
+                    actors: None,
                     is_claimed: false,
                 };
                 sources.insert(wish.task, source);
@@ -221,13 +242,18 @@ impl WakeUp {
         if self.policy == Policy::Plugin && !self.claim(source, pass.at).await? {
             return Ok((Vec::new(), true));
         }
-        let runs = self
-            .db
-            .prepared_runs(&source.jobs, source.after, WINDOW)
-            .await?;
-        let is_whole = runs.len() < WINDOW;
-        source.after = runs.last().map_or(source.after, |last| last.run);
-        let agents = self.sift(pass, &runs).await?;
+        let (agents, is_whole) = if source.runs_are_seen {
+            self.look_at_actors(pass, task).await?
+        } else {
+            let runs = self
+                .db
+                .prepared_runs(&source.jobs, source.after, WINDOW)
+                .await?;
+            source.runs_are_seen = runs.len() < WINDOW;
+            source.after = runs.last().map_or(source.after, |last| last.run);
+            let is_whole = source.runs_are_seen && !self.is_agent_driven(pass, task);
+            (self.sift_runs(pass, &runs).await?, is_whole)
+        };
         if agents.is_empty() {
             return Ok((agents, is_whole));
         }
@@ -251,31 +277,48 @@ impl WakeUp {
     }
 
     /// The agents of `runs` that may be asked, in order; the plugin's once for each run.
-    async fn sift(&self, pass: &mut Pass, runs: &[Prepared]) -> Result<Vec<AgentId>, DbError> {
+    async fn sift_runs(&self, pass: &mut Pass, runs: &[Prepared]) -> Result<Vec<AgentId>, DbError> {
         let ids: HashSet<AgentId> = runs.iter().map(|run| run.agent).collect();
         let ids: Vec<AgentId> = ids.into_iter().collect();
         let known = self.db.agents_to_wake(&ids).await?;
+        let mut wants = Vec::with_capacity(runs.len());
+        for run in runs {
+            if let Some(known) = known.get(&run.agent)
+                && let Some((decision, module_on)) = self.decision(pass, run, known)
+            {
+                wants.push((run.agent, decision, module_on));
+            }
+        }
+        self.sift(pass, &known, wants).await
+    }
+
+    /// The agents that may be asked, in order, of those that work waits for: what was decided on it, and whether its module is on.
+    async fn sift(
+        &self,
+        pass: &mut Pass,
+        known: &HashMap<AgentId, Known>,
+        wants: Vec<(AgentId, Decision, bool)>,
+    ) -> Result<Vec<AgentId>, DbError> {
+        let ids: HashSet<AgentId> = wants.iter().map(|(agent, ..)| *agent).collect();
+        let ids: Vec<AgentId> = ids.into_iter().collect();
         let at_work = self.db.agents_at_work(&ids).await?;
         let now = pass.at.naive_local();
         let mut fit: Vec<&Known> = Vec::new();
-        for run in runs {
-            let Some(known) = known.get(&run.agent) else {
-                continue;
-            };
-            let Some((decision, module_on)) = self.decision(pass, run, known) else {
+        for (agent, decision, module_on) in wants {
+            let Some(known) = known.get(&agent) else {
                 continue;
             };
             let sleeper = Sleeper {
-                agent: run.agent,
+                agent,
                 locked: known.agent.locked,
                 module_on,
                 last_contact: known.last_contact,
-                under_way: at_work.get(&run.agent).copied(),
+                under_way: at_work.get(&agent).copied(),
             };
             match sleeper.skip(&decision, now, &self.memory(), self.policy) {
                 None => fit.push(known),
                 Some(skip) => {
-                    pass.skip(run.agent, skip);
+                    pass.skip(agent, skip);
                 }
             }
         }
@@ -318,6 +361,7 @@ impl WakeUp {
             dates: task.dates,
             exec_slot: catalogue.execution_week(task, self.policy),
             is_actor: is_actor(&known.agent, &job.actors, &catalogue.members, self.policy),
+            held: None,
             // The run that it would wait for wakes the agent itself.
             awaits: None,
             is_duplicate: false,
@@ -364,6 +408,14 @@ impl WakeUp {
         }
     }
 
+    /// How long it is until `due`, local time; a second at least.
+    fn until(&self, due: NaiveDateTime) -> Duration {
+        let now = moment(self.clock.as_ref(), self.zone);
+        let due = self.zone.from_local_datetime(&due).earliest();
+        let wait = due.and_then(|due| (due - now).to_std().ok());
+        wait.unwrap_or_default().max(SOON)
+    }
+
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -391,24 +443,39 @@ fn whereabouts(known: &Known, place: Option<&Place>, port: u16) -> Whereabouts {
     }
 }
 
-/// Wakes agents up every `period` until `stop`, which also ends a pass under way; keeps off while GLPI's cron does it, and rests while GLPI
-/// is closed.
-pub async fn regularly(wakeup: WakeUp, gate: Arc<Gate>, period: Duration, stop: CancellationToken) {
+/// Wakes agents up every `period` until `stop`, which also ends a pass under way, and before that on a `nudge` and when a job of a task that
+/// agents drive has waited for its delay; keeps off while GLPI's cron does it, and rests while GLPI is closed.
+pub async fn regularly(
+    wakeup: WakeUp,
+    gate: Arc<Gate>,
+    period: Duration,
+    nudge: Arc<Notify>,
+    stop: CancellationToken,
+) {
     let mut leading = gate.leading();
     let work = async {
         loop {
             leading.look();
+            let mut wait = period;
             match gate
                 .pass(Chore::WakeUp, period, Box::pin(wakeup.pass()))
                 .await
             {
                 Ok(None) => {}
-                Ok(Some(summary)) => summary.log(),
+                Ok(Some(summary)) => {
+                    summary.log();
+                    wait = summary
+                        .due
+                        .map_or(period, |due| wakeup.until(due).min(period));
+                }
                 Err(error) => {
                     tracing::error!(duty = CRON, error = %error, code = error.code(), "waking agents up failed, trying again");
                 }
             }
-            leading.or_in(period).await;
+            tokio::select! {
+                () = leading.or_in(wait) => {}
+                () = nudge.notified() => {}
+            }
         }
     };
     tokio::select! {

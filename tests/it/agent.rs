@@ -4,6 +4,7 @@ use std::path::Path;
 
 use fusion_sidecar::config::Settings;
 use fusion_sidecar::demo::files;
+use fusion_sidecar::domain::driven::TaskMode;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::proto::text;
 use mysql_async::prelude::Queryable as _;
@@ -56,6 +57,12 @@ impl World {
 
     /// A package and a job for each definition, prepared: run n is that of definition n.
     async fn prepare(&self, packages: &[Value]) {
+        self.publish(packages).await;
+        self.app.prepare().await.unwrap();
+    }
+
+    /// The same without a preparation.
+    async fn publish(&self, packages: &[Value]) {
         let mut conn = self.app.db.conn().await;
         for (id, package) in (1u32..).zip(packages) {
             conn.exec_drop(
@@ -74,7 +81,6 @@ impl World {
             .unwrap();
         }
         conn.disconnect().await.unwrap();
-        self.app.prepare().await.unwrap();
     }
 
     async fn run_agent(&self) -> String {
@@ -366,4 +372,29 @@ async fn behind_a_certificate_of_its_own(#[case] verified: bool, #[case] state: 
         .await;
 
     assert_eq!(world.states(1).await.last(), Some(&state), "{said}");
+}
+
+/// No run is prepared: it is made as the agent asks for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_of_a_task_that_agents_drive_is_installed_once() {
+    let world = World::new(Policy::Redux, |settings| {
+        settings.dispatch.task_mode = TaskMode::Agent;
+    })
+    .await;
+    let (content, sha512, entry) = world.file("setup.bin");
+    let (dir, copied) = (world.target("office"), world.target("office/setup.bin"));
+    let actions = json!([
+        {"mkdir": {"name": "make", "list": [dir]}},
+        {"copy": {"name": "copy", "from": "setup.bin", "to": dir}},
+    ]);
+    let package = with_file(package(&json!([]), &actions), &sha512, entry);
+    world.publish(&[package]).await;
+    world.app.prepare().await.unwrap();
+    assert_eq!(world.states(1).await, Vec::<u32>::new());
+
+    let said = world.run_agent().await;
+    assert_eq!(world.states(1).await, [0, 1, 2, 3], "{said}");
+    assert!(std::fs::read(&copied).unwrap() == content);
+    let said = world.run_agent().await;
+    assert_eq!(world.states(2).await, Vec::<u32>::new(), "{said}");
 }

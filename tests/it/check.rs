@@ -6,6 +6,8 @@ mod crons;
 mod hours;
 #[path = "check/maintenance.rs"]
 mod maintenance;
+#[path = "check/modes.rs"]
+mod modes;
 #[path = "check/ops.rs"]
 mod ops;
 #[path = "check/rights.rs"]

@@ -3,6 +3,8 @@
 //! Counters of a server are those of all its users, so these tests have a server of their own, and the sidecar one connection to it:
 //! whatever is counted between two looks is one request's.
 
+#[path = "queries/driven.rs"]
+mod driven;
 #[path = "queries/expiry.rs"]
 mod expiry;
 #[path = "queries/seldom.rs"]

@@ -12,6 +12,7 @@ use clap::Parser as _;
 use fusion_sidecar::cli::Cli;
 use fusion_sidecar::config::options::Key;
 use fusion_sidecar::config::{Environment, Options, load, options::Source};
+use fusion_sidecar::domain::driven::TaskMode;
 use fusion_sidecar::domain::ids::TaskId;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::domain::timeslot::Week;
@@ -403,6 +404,23 @@ async fn the_sequence_of_the_example_is_the_one_it_speaks_of() {
         .rows("SELECT plugin_fusioninventory_taskjobs_id, timeout FROM glpi_plugin_fusioninventory_sidecar_jobs ORDER BY 1")
         .await;
     assert_eq!(timeouts, [(32, 3600), (33, 3600)]);
+}
+
+#[tokio::test]
+async fn the_mode_of_the_example_is_the_one_it_speaks_of() {
+    let db = fresh().await;
+    db.exec(
+        "SET SESSION sql_mode = ''; INSERT INTO glpi_plugin_fusioninventory_tasks (id, is_active) VALUES (12, 1); \
+         INSERT INTO glpi_plugin_fusioninventory_taskjobs (id, plugin_fusioninventory_tasks_id) VALUES (31, 12)",
+    )
+    .await;
+    db.exec(&sql_with("mode, min_period)")).await;
+    let app = start_on(db, |_| {}).await;
+    let preparation = app.preparation(Policy::Redux);
+    let catalogue = preparation.db().catalogue().await.unwrap();
+    let task = TaskId(12);
+    assert_eq!(catalogue.mode(task, TaskMode::Server), TaskMode::Agent);
+    assert_eq!(catalogue.sequences[&task].min_period, Some(6 * 3600));
 }
 
 #[tokio::test]

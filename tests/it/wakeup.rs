@@ -1,5 +1,7 @@
 //! Waking agents up: fake ones by the hundred, and the real one.
 
+#[path = "wakeup/driven.rs"]
+mod driven;
 #[path = "wakeup/fleet.rs"]
 mod fleet;
 #[path = "wakeup/real.rs"]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{NaiveDate, NaiveDateTime};
 use fusion_sidecar::db::Db;
 use fusion_sidecar::db::agents::Contact;
-use fusion_sidecar::db::writer::{Change, Finding, Outcome, Request, Step, Writer};
+use fusion_sidecar::db::writer::{Change, Driven, Finding, Outcome, Request, Step, Writer};
 use fusion_sidecar::domain::ids::{AgentId, ComputerId, RunId};
 use fusion_sidecar::domain::run::{RunState, StateSet};
 use futures_util::future::join;
@@ -39,6 +39,7 @@ fn step(step: Step) -> Request {
     Request {
         at: noon(),
         contact: None,
+        driven: Driven::default(),
         changes: vec![Change {
             run: RunId(1),
             itemtype: "PluginFusioninventoryDeployPackage".into(),
@@ -61,6 +62,7 @@ fn contact(agent: u32, useragent: &str) -> Request {
     Request {
         at: noon(),
         contact: Some((AgentId(agent), contact)),
+        driven: Driven::default(),
         // About no run that there is; with a finding it goes where rows are waited for.
         changes: vec![Change {
             run: RunId(99),

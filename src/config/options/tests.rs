@@ -59,7 +59,7 @@ fn every_option_is_a_flag_a_variable_and_a_key() {
 fn names_are_the_words_of_the_manual() {
     let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
     let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen ops-listen tls-cert \
-        tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler \
+        tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends task-mode max-new-agents scheduler \
         scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs lease monitoring-period wakeup-networks wakeup-names \
         wakeup-at-once wakeup-rate wakeup-timeout \
         upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \

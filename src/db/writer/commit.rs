@@ -15,6 +15,7 @@ use crate::domain::ids::{AgentId, JobId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Effect, RunState, on_report, on_report_as_plugin};
 
+mod births;
 mod sends;
 
 /// An answer: its agent, and when it was given.
@@ -71,17 +72,24 @@ pub(super) async fn write(
         Elsewhere::default()
     };
     let all = requests;
-    let requests: Vec<&Request> = all.iter().filter(|request| !held.has(request)).collect();
+    let free: Vec<bool> = all.iter().map(|request| !held.has(request)).collect();
+    let (all, made) = births::create(db, tx, all, &free).await?;
+    let all = all.as_ref();
+    let requests: Vec<&Request> = all
+        .iter()
+        .zip(&free)
+        .filter_map(|(request, free)| free.then_some(request))
+        .collect();
     let mut locked = lock_runs(db, tx, &requests).await?;
     let mut gathered = Gathered::default();
     let mut outcomes = Vec::with_capacity(all.len());
-    for request in all {
-        if held.has(request) {
+    for (request, free) in all.iter().zip(&free) {
+        if !free {
             let reason = "a run or an agent is in use".to_owned();
             outcomes.push(Err(DbError::Locked(reason)));
             continue;
         }
-        let mut made = Vec::with_capacity(request.changes.len());
+        let mut become_of = Vec::with_capacity(request.changes.len());
         for change in &request.changes {
             let outcome = match locked.get_mut(&change.run) {
                 None if change.step == Step::Note => Outcome::Logged,
@@ -97,9 +105,12 @@ pub(super) async fn write(
                     stored.add(db, tx, request.at, change.run, finding).await?;
                 }
             }
-            made.push(outcome);
+            become_of.push(match outcome {
+                Outcome::Done if made.contains(&change.run) => Outcome::Created(change.run),
+                outcome => outcome,
+            });
         }
-        outcomes.push(Ok(made));
+        outcomes.push(Ok(become_of));
     }
     write_states(db, tx, &gathered).await?;
     sends::write(db, tx, &gathered).await?;

@@ -1,9 +1,10 @@
-//! The three queues of the writer.
+//! The four queues of the writer.
 //!
 //! - The first is written in a session that waits for no row. Where one is locked by somebody else, those that are not are found out
-//!   (`SKIP LOCKED`) and written, and what is about a locked one goes to the third queue.
+//!   (`SKIP LOCKED`) and written, and what is about a locked one goes to the last queue.
 //! - The second, of requests that found something, is written in smaller batches, in one of the pool's sessions.
-//! - The third tries again every now and then, for as long as [`PATIENCE`].
+//! - The third, of requests that make runs, is written in the same way: it waits for the lock rows of jobs.
+//! - The last tries again every now and then, for as long as [`PATIENCE`].
 //!
 //! A server without `SKIP LOCKED` (MariaDB before 10.6, MySQL before 8.0) has the requests of such a batch written one by one. One whose
 //! sessions always wait (MySQL) waits once before a lock is noticed.
@@ -64,7 +65,7 @@ struct Locks<'a> {
 pub(super) async fn run(
     db: &Db,
     batches: Receiver<Waiting>,
-    findings: Receiver<Waiting>,
+    [findings, births]: [Receiver<Waiting>; 2],
     queue: usize,
 ) {
     let locks = Locks {
@@ -82,6 +83,11 @@ pub(super) async fn run(
         on_lock: OnLock::GiveUp,
         most: FINDINGS,
     };
+    let made = Manner {
+        name: "write_made",
+        on_lock: OnLock::GiveUp,
+        most: FINDINGS,
+    };
     let late = Manner {
         name: "write_late",
         on_lock: OnLock::NoWait,
@@ -91,6 +97,7 @@ pub(super) async fn run(
     tokio::join!(
         locks.at_once(together, batches, aside),
         locks.patiently(found, findings),
+        locks.patiently(made, births),
         locks.patiently(late, locked),
     );
 }

@@ -50,9 +50,6 @@ impl Dispatcher {
         agent: &Agent,
     ) -> Result<HandOut<Element>, DispatchError> {
         let runs = self.db.open_runs(agent.id).await?;
-        if runs.is_empty() {
-            return Ok(HandOut::new(Vec::new()));
-        }
         // PHP judges the runs of every method that it knows here, also those that are not handed out.
         let methods: &[&str] = match self.policy {
             Policy::Plugin => &[
@@ -65,17 +62,26 @@ impl Dispatcher {
             ],
             Policy::Redux => &[DISCOVERY, INVENTORY, WAKE],
         };
-        let judged = self
-            .judge(snapshot, agent, runs, Occasion::GetJobs, methods)
-            .await?;
+        let judged = if runs.is_empty() {
+            Vec::new()
+        } else {
+            self.judge(snapshot, agent, runs, Occasion::GetJobs, methods)
+                .await?
+        };
+        let offered = self.offered(snapshot, agent, methods).await?;
         let catalogue = &snapshot.catalogue;
+        let method_of = |run: &Run| {
+            let job = catalogue.jobs.get(&run.job);
+            job.map(|job| job.method.as_str()).unwrap_or_default()
+        };
         let (mut deliver, mut ended) = (Vec::new(), Vec::new());
-        for Judged { run, decision } in judged {
-            let method = catalogue
-                .jobs
-                .get(&run.job)
-                .map(|job| job.method.as_str())
-                .unwrap_or_default();
+        for Judged {
+            run,
+            position,
+            decision,
+        } in judged
+        {
+            let method = method_of(&run);
             let module = match method {
                 DISCOVERY => Module::Discovery,
                 INVENTORY => Module::NetworkInventory,
@@ -94,11 +100,17 @@ impl Dispatcher {
             match decision {
                 Decision::End(ending) => ended.push(end(&run, ending)),
                 Decision::Deliver if !allowed => ended.push(end(&run, Ending::ModuleOff)),
-                Decision::Deliver => deliver.push((method.to_owned(), run)),
+                Decision::Deliver => deliver.push((position, run)),
                 Decision::Wait(..) => {}
             }
         }
-        let mut hand_out = HandOut::new(ended);
+        deliver.extend(offered.runs);
+        deliver.sort_by_key(|(position, _)| *position);
+        let deliver: Vec<(String, Run)> = deliver
+            .into_iter()
+            .map(|(_, run)| (method_of(&run).to_owned(), run))
+            .collect();
+        let mut hand_out = HandOut::new((ended, offered.driven));
         if !deliver.is_empty() {
             let material = self.material(agent, &catalogue.config, &deliver).await?;
             for (method, run) in &deliver {

@@ -2,7 +2,7 @@
 
 use crate::db::agents::with_version;
 use crate::db::network::Progress;
-use crate::db::writer::{Change, Finding, Line, MAX_COMMENT, Request, Step};
+use crate::db::writer::{Change, Driven, Finding, Line, MAX_COMMENT, Request, Step};
 use crate::dispatch::contact::Hello;
 use crate::dispatch::network::{DISCOVERY, INVENTORY};
 use crate::dispatch::{DispatchError, Dispatcher, cut, ignore_foreign, ignore_report, line};
@@ -139,6 +139,7 @@ impl Dispatcher {
                 .write(Request {
                     at,
                     contact,
+                    driven: Driven::default(),
                     changes,
                 })
                 .await?;
@@ -166,6 +167,7 @@ impl Dispatcher {
             .write(Request {
                 at,
                 contact,
+                driven: Driven::default(),
                 changes,
             })
             .await?;

@@ -145,6 +145,10 @@ impl Preparation {
             }
             over = Some((reason, sequence.next(t0, week)));
         }
+        // What an earlier mode began ends in its time.
+        if self.is_agent_driven(catalogue, task.id, Policy::Redux) {
+            return Ok(Stand::Between(None));
+        }
         let is_open = task.is_active
             && task.dates.prepares(local, Policy::Redux)
             && week.is_none_or(|week| week.is_open(local));

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
+use chrono::NaiveDateTime;
+
 use super::WAKEUPS;
 use crate::domain::site::Closed;
 use crate::domain::wakeup::{CRON, Skip};
@@ -31,6 +33,8 @@ pub struct Summary {
     pub skipped: BTreeMap<Skip, usize>,
     /// The addresses of this machine that were refused.
     pub here: BTreeSet<IpAddr>,
+    /// When the first delay is over of the jobs that nothing else keeps from agents that drive their task, local time.
+    pub due: Option<NaiveDateTime>,
 }
 
 impl Summary {

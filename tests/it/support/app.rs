@@ -123,6 +123,7 @@ impl TestApp {
     pub(crate) fn preparation(&self, policy: Policy) -> Preparation {
         let db = self.running.db.clone();
         Preparation::new(db, self.clock.clone(), self.settings.timezone, policy)
+            .with_task_mode(self.settings.dispatch.task_mode)
     }
 
     /// One preparation pass, as the scheduler or `once prepare` makes it.
@@ -140,7 +141,8 @@ impl TestApp {
             self.clock.clone(),
             *timezone,
             dispatch.policy,
-        );
+        )
+        .with_task_mode(dispatch.task_mode);
         preparation
             .pass()
             .await
@@ -158,6 +160,7 @@ impl TestApp {
         } = &self.settings;
         let (db, clock) = (self.running.db.clone(), self.clock.clone());
         WakeUp::new(db, clock, *timezone, dispatch.policy, Knocker::new(wakeup))
+            .with_task_mode(dispatch.task_mode)
     }
 
     /// What ends silent runs on its database.

@@ -94,3 +94,25 @@ fn the_ends_of_every_range_are_taken() {
         (1, 0)
     );
 }
+
+#[test]
+fn who_drives_a_task_that_does_not_say_it() {
+    let given = |word| {
+        load(
+            &flags([(Key::DatabaseUrl, URL), (Key::TaskMode, word)]),
+            &Environment::default(),
+        )
+    };
+    assert_eq!(
+        given("agent").unwrap().dispatch.task_mode,
+        crate::domain::driven::TaskMode::Agent
+    );
+    assert_eq!(
+        given("server").unwrap().dispatch.task_mode,
+        crate::domain::driven::TaskMode::Server
+    );
+    assert_eq!(
+        faults([(Key::DatabaseUrl, URL), (Key::TaskMode, "Agent")]),
+        ["task-mode: --task-mode: 'Agent' is no mode of a task: server or agent"]
+    );
+}
