@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -26,6 +26,7 @@ use crate::http::server;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
+use crate::web::routes::{Pages, router as pages_router};
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
 use crate::work::gate::Gate;
@@ -44,6 +45,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where it listens for who watches it, if not there.
     pub ops_address: Option<SocketAddr>,
+    /// Where the pages for people are, if there are any.
+    pub web_address: Option<SocketAddr>,
     /// Its database.
     pub db: Db,
     /// What prepares its jobs, and knows what became of each; none with the scheduler off.
@@ -114,6 +117,10 @@ pub async fn start(
         Some(address) => Some(bind(address).await?),
         None => None,
     };
+    let web_listener = match settings.web.listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let db = open_database(settings, &clock).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
@@ -169,6 +176,13 @@ pub async fn start(
         Ok::<(), std::convert::Infallible>(())
     });
     note_signs(signs, settings, &db, &clock, &lifecycle);
+    let web_address = match web_listener {
+        Some(listener) => {
+            let pages = (Arc::clone(&catalogues), Arc::clone(&clock));
+            Some(show_pages(settings, listener, &db, pages, &lifecycle).await?)
+        }
+        None => None,
+    };
     if let Some(ops) = ops {
         let plain = config::Server {
             tls: None,
@@ -196,10 +210,39 @@ pub async fn start(
     Ok(Running {
         address,
         ops_address,
+        web_address,
         db,
         preparation,
         lifecycle,
     })
+}
+
+/// Starts the pages for people on `listener`; where that is.
+async fn show_pages(
+    settings: &Settings,
+    listener: TcpListener,
+    db: &Db,
+    (catalogues, clock): (Arc<Catalogues>, Arc<dyn Clock>),
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<SocketAddr> {
+    let address = listener.local_addr().context("the address of web-listen")?;
+    ensure!(
+        Pages::may_listen(&settings.web, address),
+        "pages without a sign-in are for this machine alone, and {address} is not"
+    );
+    if let Some(lacks) = db.lacks_for_pages().await? {
+        bail!(
+            "the pages of web-listen cannot be shown: {lacks}; `fusion-sidecar check` says how to mend it"
+        );
+    }
+    let pages = Pages::new(settings, db.clone(), catalogues, clock);
+    let pages = pages.context("the client for GLPI's API")?;
+    let (server, stop) = (settings.server.clone(), lifecycle.stop());
+    let router = pages_router(pages, &server);
+    lifecycle.spawn("pages", async move {
+        server::serve(listener, router, &server, stop).await
+    });
+    Ok(address)
 }
 
 /// Starts noting what is heard of runs beside reports.
@@ -308,6 +351,17 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
     if let Some(address) = running.ops_address {
         tracing::info!(%address, "answering operators");
+    }
+    if let Some(address) = running.web_address {
+        tracing::info!(%address, "showing pages to people, below /sidecar/");
+        let is_private = settings.server.tls.is_some()
+            || address.ip().is_loopback()
+            || !settings.server.trusted_proxies.is_empty();
+        if !is_private {
+            tracing::warn!(
+                "passwords reach the pages in plain HTTP: set tls-cert and tls-key, or let web-listen be behind a proxy with TLS"
+            );
+        }
     }
     if let Some(zone) = running.db.zone_by_offset() {
         tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \

@@ -10,6 +10,7 @@ mod hours;
 mod instances;
 mod local;
 mod ops;
+mod pages;
 mod probe;
 mod report;
 mod time;
@@ -62,6 +63,7 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
         hours::examine(catalogue, &mut report);
     }
     ops::examine(settings, &mut report).await;
+    pages::listener(settings, &mut report).await;
     let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;
     if let (Some(nonce), Some(catalogue)) = (&nonce, catalogue) {
         addresses::examine(settings, nonce, &catalogue.entities, &mut report).await;

@@ -25,7 +25,7 @@ pub(super) const SHARED: [Need; 44] = [
     ("{p}entities", "id entities_id agent_base_url"),
     (
         "{p}tasks",
-        "id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
+        "id entities_id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
          reprepare_if_successful last_agent_wakeup wakeup_agent_counter wakeup_agent_time",
     ),
     ("{p}taskjobs", "id {f}tasks_id name method targets actors"),
@@ -141,6 +141,21 @@ pub(super) const SEARCHED: [Need; 15] = [
     ),
     ("glpi_softwareversions", "id name softwares_id"),
     ("glpi_softwares", "id name"),
+];
+
+/// What the pages for people need besides: who may sign in, what their profiles allow, and who is signed in.
+pub(super) const WEB: [Need; 5] = [
+    (
+        "glpi_users",
+        "id name password password_last_update realname firstname language authtype auths_id is_active is_deleted begin_date end_date",
+    ),
+    ("glpi_profiles", "id interface"),
+    (
+        "glpi_profiles_users",
+        "users_id profiles_id entities_id is_recursive",
+    ),
+    ("glpi_profilerights", "profiles_id name rights"),
+    ("{p}sidecar_sessions", "id users_id began_at seen_at"),
 ];
 
 /// The sidecar's own.

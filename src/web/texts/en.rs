@@ -1,0 +1,43 @@
+//! English.
+
+use super::Texts;
+
+/// Every text.
+pub static TEXTS: Texts = Texts {
+    product: "fusion-sidecar",
+    monitoring: "Monitoring",
+    to_content: "To the content",
+    sign_in: "Sign in",
+    name: "Login",
+    password: "Password",
+    sign_out: "Log out",
+    signed_in_as: "Signed in as {}",
+    sign_in_with: "Sign in with your GLPI account.",
+    sign_in_with_database: "Sign in with a GLPI account whose password GLPI keeps itself. Accounts of a directory (LDAP, mail, CAS and others) sign in here only if the option glpi-url is set.",
+    wrong: "Login or password is wrong, or the account cannot sign in here.",
+    throttled: "Too many sign-ins failed. Try again in {} min.",
+    account_closed: "This account is not active in GLPI, or not at this time.",
+    password_expired: "Your password has expired. Change it in GLPI, then sign in here.",
+    no_right: "None of your profiles has the right to read FusionInventory's tasks (Administration, Profiles).",
+    ended: "You are no longer signed in.",
+    glpi_silent: "GLPI's API cannot be asked about this account now. Try again later.",
+    read_only: "read only",
+    read_only_long: "Your profiles let you see tasks, and not change them.",
+    open_mode: "Demo: nobody has to sign in.",
+    language: "Language",
+    colours: "Colours",
+    light: "Light",
+    dark: "Dark",
+    automatic: "Automatic",
+    not_found: "Page not found",
+    not_found_long: "There is no such page.",
+    bad_form: "Nothing was done",
+    bad_form_long: "What was sent did not come from a page of this server, or the page was too old. Go back, load it again and repeat what you did.",
+    unavailable: "Not available now",
+    unavailable_long: "GLPI's database does not answer. Try again in a minute.",
+    failed: "Something went wrong",
+    failed_long: "The server's log says more, at the time of this answer.",
+    back_to_monitoring: "Back to monitoring",
+    no_tasks: "There is no task that you may see.",
+    open_glpi: "Open in GLPI",
+};

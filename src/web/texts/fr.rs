@@ -1,0 +1,43 @@
+//! French, in the words of GLPI's translation.
+
+use super::Texts;
+
+/// Every text.
+pub static TEXTS: Texts = Texts {
+    product: "fusion-sidecar",
+    monitoring: "Supervision",
+    to_content: "Aller au contenu",
+    sign_in: "Se connecter",
+    name: "Identifiant",
+    password: "Mot de passe",
+    sign_out: "Déconnexion",
+    signed_in_as: "Connecté en tant que {}",
+    sign_in_with: "Connectez-vous avec votre compte GLPI.",
+    sign_in_with_database: "Connectez-vous avec un compte GLPI dont GLPI garde lui-même le mot de passe. Les comptes d’un annuaire (LDAP, messagerie, CAS et autres) ne se connectent ici que si l’option glpi-url est définie.",
+    wrong: "L’identifiant ou le mot de passe est faux, ou ce compte ne peut pas se connecter ici.",
+    throttled: "Trop de tentatives de connexion ont échoué. Réessayez dans {} min.",
+    account_closed: "Ce compte n’est pas actif dans GLPI, ou pas en ce moment.",
+    password_expired: "Votre mot de passe a expiré. Changez-le dans GLPI, puis connectez-vous ici.",
+    no_right: "Aucun de vos profils n’a le droit de lire les tâches de FusionInventory (Administration, Profils).",
+    ended: "Vous n’êtes plus connecté.",
+    glpi_silent: "L’API de GLPI ne peut pas être interrogée sur ce compte pour le moment. Réessayez plus tard.",
+    read_only: "lecture seule",
+    read_only_long: "Vos profils vous permettent de voir les tâches, pas de les modifier.",
+    open_mode: "Démonstration : personne n’a besoin de se connecter.",
+    language: "Langue",
+    colours: "Couleurs",
+    light: "Clair",
+    dark: "Sombre",
+    automatic: "Automatique",
+    not_found: "Page introuvable",
+    not_found_long: "Cette page n’existe pas.",
+    bad_form: "Rien n’a été fait",
+    bad_form_long: "Ce qui a été envoyé ne venait pas d’une page de ce serveur, ou la page était trop ancienne. Revenez en arrière, rechargez-la et recommencez.",
+    unavailable: "Indisponible pour le moment",
+    unavailable_long: "La base de données de GLPI ne répond pas. Réessayez dans une minute.",
+    failed: "Une erreur est survenue",
+    failed_long: "Le journal du serveur en dit plus, à l’heure de cette réponse.",
+    back_to_monitoring: "Retour à la supervision",
+    no_tasks: "Il n’y a aucune tâche que vous puissiez voir.",
+    open_glpi: "Ouvrir dans GLPI",
+};
