@@ -1,13 +1,15 @@
 //! The composition root: the only file that knows every concrete type.
 
 mod once;
+mod pages;
+mod tasks;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -26,14 +28,16 @@ use crate::http::server;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
-use crate::web::routes::{Pages, router as pages_router};
+use crate::web::routes::Parts;
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
 use crate::work::gate::Gate;
+use crate::work::monitor::{Monitor, Source};
 use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
 use crate::{cli, telemetry, work};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
+pub use tasks::{Show, tasks};
 
 /// Longest wait for the connections to the database to be closed when the process ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -51,6 +55,8 @@ pub struct Running {
     pub db: Db,
     /// What prepares its jobs, and knows what became of each; none with the scheduler off.
     pub preparation: Option<Arc<Preparation>>,
+    /// What counts its tasks.
+    pub monitor: Arc<Monitor>,
     lifecycle: Lifecycle,
 }
 
@@ -117,11 +123,9 @@ pub async fn start(
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let web_listener = match settings.web.listen {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
+    let for_people = pages::listener(settings).await?;
     let db = open_database(settings, &clock).await?;
+    pages::verify(settings, &db).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
     let (writer, writing) =
@@ -176,13 +180,6 @@ pub async fn start(
         Ok::<(), std::convert::Infallible>(())
     });
     note_signs(signs, settings, &db, &clock, &lifecycle);
-    let web_address = match web_listener {
-        Some(listener) => {
-            let pages = (Arc::clone(&catalogues), Arc::clone(&clock));
-            Some(show_pages(settings, listener, &db, pages, &lifecycle).await?)
-        }
-        None => None,
-    };
     if let Some(ops) = ops {
         let plain = config::Server {
             tls: None,
@@ -198,51 +195,74 @@ pub async fn start(
     lifecycle.spawn("server", async move {
         server::serve(listener, router, &server_settings, server_stop).await
     });
-    let soft = stop.soft.clone();
-    lifecycle.spawn("catalogue", async move {
-        // With age zero there is nothing to read ahead; the task then only waits for its end.
-        catalogues.refresh_regularly(soft.clone()).await;
-        soft.cancelled().await;
-        Ok::<(), std::convert::Infallible>(())
-    });
+    read_ahead(Arc::clone(&catalogues), &lifecycle);
     let enabled = settings.scheduler.enabled;
     let preparation = enabled.then(|| schedule(settings, &db, &clock, &lifecycle));
+    let reasons = preparation.as_ref();
+    let of_watch = Arc::clone(&catalogues);
+    let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
+    let parts = Parts {
+        db: db.clone(),
+        catalogues,
+        monitor: Arc::clone(&monitor),
+        clock,
+    };
+    let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,
         ops_address,
         web_address,
         db,
         preparation,
+        monitor,
         lifecycle,
     })
 }
 
-/// Starts the pages for people on `listener`; where that is.
-async fn show_pages(
-    settings: &Settings,
-    listener: TcpListener,
-    db: &Db,
-    (catalogues, clock): (Arc<Catalogues>, Arc<dyn Clock>),
-    lifecycle: &Lifecycle,
-) -> anyhow::Result<SocketAddr> {
-    let address = listener.local_addr().context("the address of web-listen")?;
-    ensure!(
-        Pages::may_listen(&settings.web, address),
-        "pages without a sign-in are for this machine alone, and {address} is not"
-    );
-    if let Some(lacks) = db.lacks_for_pages().await? {
-        bail!(
-            "the pages of web-listen cannot be shown: {lacks}; `fusion-sidecar check` says how to mend it"
-        );
-    }
-    let pages = Pages::new(settings, db.clone(), catalogues, clock);
-    let pages = pages.context("the client for GLPI's API")?;
-    let (server, stop) = (settings.server.clone(), lifecycle.stop());
-    let router = pages_router(pages, &server);
-    lifecycle.spawn("pages", async move {
-        server::serve(listener, router, &server, stop).await
+/// Starts reading catalogues before requests need them.
+fn read_ahead(catalogues: Arc<Catalogues>, lifecycle: &Lifecycle) {
+    let soft = lifecycle.stop().soft;
+    lifecycle.spawn("catalogue", async move {
+        // With age zero there is nothing to read ahead; the task then only waits for its end.
+        catalogues.refresh_regularly(soft.clone()).await;
+        soft.cancelled().await;
+        Ok::<(), std::convert::Infallible>(())
     });
-    Ok(address)
+}
+
+/// Starts counting for who looks at tasks.
+fn watch(
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+    catalogues: Arc<Catalogues>,
+    preparation: Option<&Arc<Preparation>>,
+) -> Arc<Monitor> {
+    let source: Source = Arc::new(move || {
+        let catalogues = Arc::clone(&catalogues);
+        Box::pin(async move { Ok(Arc::clone(&catalogues.current().await?.catalogue)) })
+    });
+    let mut monitor = monitor(settings, db.clone(), Arc::clone(clock), source);
+    if let Some(preparation) = preparation {
+        let stands = settings.scheduler.period * 2 + settings.scheduler.lease;
+        monitor = monitor.with_reasons(Arc::clone(preparation), stands);
+    }
+    let monitor = Arc::new(monitor);
+    let (counting, soft) = (Arc::clone(&monitor), lifecycle.stop().soft);
+    lifecycle.spawn("monitoring", async move {
+        counting.regularly(soft).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    monitor
+}
+
+fn monitor(settings: &Settings, db: Db, clock: Arc<dyn Clock>, source: Source) -> Monitor {
+    let (policy, period) = (
+        settings.dispatch.policy,
+        settings.scheduler.monitoring_period,
+    );
+    Monitor::new(db, clock, settings.timezone, policy, period, source)
 }
 
 /// Starts noting what is heard of runs beside reports.
@@ -353,15 +373,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         tracing::info!(%address, "answering operators");
     }
     if let Some(address) = running.web_address {
-        tracing::info!(%address, "showing pages to people, below /sidecar/");
-        let is_private = settings.server.tls.is_some()
-            || address.ip().is_loopback()
-            || !settings.server.trusted_proxies.is_empty();
-        if !is_private {
-            tracing::warn!(
-                "passwords reach the pages in plain HTTP: set tls-cert and tls-key, or let web-listen be behind a proxy with TLS"
-            );
-        }
+        pages::tell(&settings, address);
     }
     if let Some(zone) = running.db.zone_by_offset() {
         tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \

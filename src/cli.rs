@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::Migration;
+use crate::app::{Migration, Show};
 use crate::config::{self, Environment, LogFormat, Options, Settings};
 use crate::domain::cleaning::Duty;
 use crate::domain::policy::Policy;
@@ -56,6 +56,17 @@ enum Command {
     },
     /// Say everything that is wrong with the configuration, the database and GLPI
     Check(Configured),
+    /// Show every task: what it does, how far it is and what became of its runs
+    Tasks {
+        /// Go on showing them as they change, until told to stop
+        #[arg(long)]
+        watch: bool,
+        /// As JSON, with --watch one document a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        configured: Configured,
+    },
     /// Show the whole thing on a private database
     Demo(DemoArgs),
     /// Play recorded exchanges against a server and show where it differs from the reference
@@ -192,6 +203,14 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         Command::Check(configured) => {
             check::run(start(&configured.options, environment, "warn")?).await
         }
+        Command::Tasks {
+            watch,
+            json,
+            configured,
+        } => {
+            let settings = start(&configured.options, environment, "warn")?;
+            app::tasks(settings, Show { watch, json }).await
+        }
         Command::Replay(arguments) => {
             telemetry::init("warn", LogFormat::Text).context("logging")?;
             replay::run(arguments).await
@@ -214,6 +233,13 @@ fn start(options: &Options, environment: &Environment, filter: &str) -> anyhow::
 /// Writes to standard output what a command was asked for. A reader who has gone away is no error.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// The same, and whether somebody still reads.
+#[must_use]
+pub fn tell(text: &str) -> bool {
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{text}").is_ok() && stdout.flush().is_ok()
 }
 
 /// An error with its causes, but for those that its text has already: many errors of libraries repeat theirs.
@@ -257,7 +283,14 @@ mod tests {
     #[test]
     fn the_help_of_every_configured_command_lists_every_option() {
         let mut command = Cli::command();
-        for name in ["serve", "once prepare", "once expire", "migrate", "check"] {
+        for name in [
+            "serve",
+            "once prepare",
+            "once expire",
+            "migrate",
+            "check",
+            "tasks",
+        ] {
             let mut named = &mut command;
             for word in name.split(' ') {
                 named = named.find_subcommand_mut(word).unwrap();

@@ -314,6 +314,8 @@ pub struct Scheduler {
     pub lease: Duration,
     /// Whether it prepares and cleans while GLPI's cron does it too.
     pub beside_cron: bool,
+    /// Time between two counts of all runs, also with the scheduler off; zero = none.
+    pub monitoring_period: Duration,
 }
 
 impl Default for Scheduler {
@@ -327,6 +329,7 @@ impl Default for Scheduler {
             keep_runs: 1,
             lease: Duration::from_secs(30),
             beside_cron: false,
+            monitoring_period: Duration::from_secs(10),
         }
     }
 }

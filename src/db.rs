@@ -25,6 +25,7 @@ pub mod grants;
 pub mod groups;
 pub mod heartbeats;
 pub mod leases;
+pub mod monitoring;
 pub mod names;
 pub mod network;
 pub mod nonces;
@@ -38,6 +39,7 @@ pub mod sequence;
 pub mod site;
 pub mod wakeup;
 pub mod writer;
+pub mod written;
 
 mod bulk;
 mod needs;
@@ -59,6 +61,7 @@ use crate::telemetry::metrics::{DB_DURATION, DB_ERRORS};
 use diagnostics::OpenError;
 use names::Names;
 use sessions::Sessions;
+use written::Written;
 
 /// More statements than this program has: a smaller cache would prepare some of them again and again.
 const STATEMENT_CACHE: usize = 256;
@@ -173,6 +176,7 @@ pub struct Db {
     names: &'static Names,
     name: Arc<str>,
     timeout: Duration,
+    written: Arc<Written>,
 }
 
 impl Db {
@@ -208,6 +212,7 @@ impl Db {
             names: Names::fusioninventory(),
             name: settings.name.as_str().into(),
             timeout: settings.timeout,
+            written: Arc::default(),
         })
     }
 
@@ -254,6 +259,12 @@ impl Db {
     #[must_use]
     pub fn zone_by_offset(&self) -> Option<Tz> {
         self.sessions.followed()
+    }
+
+    /// Which jobs were written through this value and its clones.
+    #[must_use]
+    pub fn written(&self) -> &Written {
+        &self.written
     }
 
     /// Name of the database.

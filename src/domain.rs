@@ -23,6 +23,7 @@ pub mod run;
 pub mod schedule;
 pub mod sequence;
 pub mod site;
+pub mod summary;
 pub mod throttle;
 pub mod timeslot;
 pub mod wakeup;

@@ -93,6 +93,8 @@ pub mod metrics {
     pub const DB_DURATION: &str = "fusion_sidecar_db_seconds";
     /// Work on the database that failed, by operation and code.
     pub const DB_ERRORS: &str = "fusion_sidecar_db_errors_total";
+    /// Time of a round of counting for the monitoring pages.
+    pub const MONITORING_DURATION: &str = "fusion_sidecar_monitoring_seconds";
     /// Requests written in one transaction.
     pub const WRITE_BATCH: &str = "fusion_sidecar_write_batch_requests";
     /// Reports that changed nothing, by reason.
@@ -148,7 +150,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 18] = [
+    pub const ALL: [Metric; 19] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -191,6 +193,12 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Work on the database that failed",
+        ),
+        metric(
+            MONITORING_DURATION,
+            Kind::Histogram,
+            Unit::Seconds,
+            "Time that a round of counting runs for the monitoring pages takes",
         ),
         metric(
             WRITE_BATCH,

@@ -8,6 +8,7 @@ pub mod doors;
 pub mod expire;
 pub mod gate;
 pub mod groups;
+pub mod monitor;
 pub mod prepare;
 pub mod turn;
 pub mod wakeup;

@@ -177,6 +177,7 @@ impl<'a> Reader<'a> {
         self.number(&mut scheduler.cleaning_batch, Key::CleaningBatch);
         self.number(&mut scheduler.keep_runs, Key::KeepRuns);
         self.duration(&mut scheduler.lease, Key::Lease);
+        self.duration(&mut scheduler.monitoring_period, Key::MonitoringPeriod);
         let wakeup = &mut settings.wakeup;
         self.set(&mut wakeup.networks, Key::WakeupNetworks, value::networks);
         self.set(&mut wakeup.names, Key::WakeupNames, value::switch);

@@ -78,6 +78,8 @@ pub enum Key {
     KeepRuns,
     /// How long the sidecar that does the periodic work is taken to be there without a word, until another one does it [default: 30]
     Lease,
+    /// Time between two counts of all runs for monitoring (up to five times it while they take more than a twentieth of it); 0 = none [default: 10]
+    MonitoringPeriod,
     /// Networks that agents may be woken up in; addresses of this machine (127.0.0.0/8), link-local and multicast ones only where a network of
     /// these alone is named [default: all others]
     WakeupNetworks,
@@ -176,7 +178,10 @@ impl Key {
     #[must_use]
     pub fn range(self) -> Option<RangeInclusive<u64>> {
         Some(match self {
-            Self::CatalogueRefresh | Self::RunTimeout | Self::ShutdownGrace => 0..=MAX_SECONDS,
+            Self::CatalogueRefresh
+            | Self::MonitoringPeriod
+            | Self::RunTimeout
+            | Self::ShutdownGrace => 0..=MAX_SECONDS,
             Self::Lease => 2..=MAX_SECONDS,
             Self::DatabaseTimeout
             | Self::SchedulerPeriod
@@ -248,6 +253,7 @@ impl Key {
             | Self::SchedulerPeriod
             | Self::RunTimeout
             | Self::CleaningPeriod
+            | Self::MonitoringPeriod
             | Self::WakeupTimeout
             | Self::Lease
             | Self::WebIdle

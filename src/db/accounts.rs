@@ -10,7 +10,7 @@ use mysql_async::{Conn, Row};
 use super::row::Columns;
 use super::{Db, DbError};
 use crate::domain::access::{Access, Place, Standing};
-use crate::domain::ids::{EntityId, TaskId, UserId};
+use crate::domain::ids::{EntityId, UserId};
 use crate::proto::text;
 
 /// `authtype` of accounts whose passwords GLPI keeps itself.
@@ -192,23 +192,6 @@ impl Db {
         self.timed("end_session", async {
             let sql = self.sql("/* end_session */ DELETE FROM {p}sidecar_sessions WHERE id = ?");
             Ok(self.conn().await?.exec_drop(sql.as_ref(), (id,)).await?)
-        })
-        .await
-    }
-
-    /// The entity of each task.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn task_entities(&self) -> Result<Vec<(TaskId, EntityId)>, DbError> {
-        self.timed("task_entities", async {
-            let sql = self.sql("/* task_entities */ SELECT id, entities_id FROM {p}tasks");
-            let rows: Vec<(u32, u32)> = self.conn().await?.query(sql.as_ref()).await?;
-            let places = rows.into_iter();
-            Ok(places
-                .map(|(task, entity)| (TaskId(task), EntityId(entity)))
-                .collect())
         })
         .await
     }

@@ -38,7 +38,7 @@ pub(super) const SHARED: [Need; 44] = [
         "id {f}taskjobstates_id date items_id itemtype state comment",
     ),
     ("{p}timeslotentries", "{f}timeslots_id day begin end"),
-    ("{p}deploypackages", "id json"),
+    ("{p}deploypackages", "id name json"),
     ("{p}deploygroups", "id name type"),
     (
         "{p}deploygroups_staticdatas",
@@ -53,7 +53,7 @@ pub(super) const SHARED: [Need; 44] = [
         "id entities_id is_active is_recursive url locations_id",
     ),
     ("{p}deployuserinteractiontemplates", "id json"),
-    ("{p}collects", "id type"),
+    ("{p}collects", "id name type"),
     ("{p}collects_registries", "id {f}collects_id hive path key"),
     (
         "{p}collects_registries_contents",
@@ -77,12 +77,12 @@ pub(super) const SHARED: [Need; 44] = [
         "id computers_id {f}collects_files_id pathfile size",
     ),
     ("{p}credentials", "id username password"),
-    ("{p}credentialips", "id {f}credentials_id ip"),
+    ("{p}credentialips", "id {f}credentials_id name ip"),
     (
         "{p}configsecurities",
         "id snmpversion community username authentication auth_passphrase encryption priv_passphrase",
     ),
-    ("{p}ipranges", "id entities_id ip_start ip_end"),
+    ("{p}ipranges", "id name entities_id ip_start ip_end"),
     (
         "{p}ipranges_configsecurities",
         "id {f}ipranges_id {f}configsecurities_id rank",

@@ -144,6 +144,7 @@ impl Db {
             |db, (job, piece, again, at), tx| Box::pin(create(db, tx, *job, piece, *again, *at)),
         )
         .await
+        .inspect(|_| self.written.note([job]))
     }
 
     /// Cancels `runs` of `job` on `target`, at most [`CANCELLED_AT_ONCE`], because their agents left, as far as they are still open; how many
@@ -166,6 +167,7 @@ impl Db {
             |db, (job, target, runs, at), tx| Box::pin(cancel(db, tx, *job, target, runs, *at)),
         )
         .await
+        .inspect(|_| self.written.note([job]))
     }
 
     /// State of the plugin's own preparation in GLPI's cron (`taskscheduler`): 0 off, 1 on, 2 running; none when it is not there.

@@ -250,6 +250,7 @@ impl Db {
             },
         )
         .await
+        .inspect(|_| self.written.note([job]))
     }
 
     /// How the runs of `job` stand, agent by agent: those from `first_run` on, those that are open, and with `before` those that ended well at

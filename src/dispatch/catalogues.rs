@@ -22,7 +22,7 @@ use crate::domain::policy::Policy;
 #[derive(Debug)]
 pub struct Snapshot {
     /// What was read.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     evaluated: Arc<Evaluated>,
     /// When it was read.
     read_at: Instant,
@@ -214,7 +214,7 @@ impl Catalogues {
 
     async fn read(&self) -> Result<Arc<Snapshot>, DbError> {
         let read_at = Instant::now();
-        let catalogue = self.db.catalogue().await?;
+        let catalogue = Arc::new(self.db.catalogue().await?);
         let snapshot = Arc::new(Snapshot {
             catalogue,
             evaluated: Arc::clone(&self.evaluated),

@@ -45,6 +45,26 @@ pub enum Reason {
     NoTargets,
 }
 
+impl Reason {
+    /// The moment before which nothing is prepared, if it is known.
+    #[must_use]
+    pub const fn until(&self) -> Option<NaiveDateTime> {
+        match self {
+            Self::NotYet(until)
+            | Self::SlotClosed(Some(until))
+            | Self::Delayed(until)
+            | Self::OccurrenceOver(_, until) => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// Whether it ends by itself: at that moment, or when another job has ended.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        self.until().is_some() || matches!(self, Self::AwaitsSuccess(_))
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,7 +19,9 @@ use crate::config::{self, Settings};
 use crate::db::Db;
 use crate::dispatch::catalogues::Catalogues;
 use crate::http::stack;
+use crate::upstream::UpstreamError;
 use crate::upstream::api::GlpiApi;
+use crate::work::monitor::Monitor;
 
 /// Below what all pages are: a proxy in front of GLPI can pass it on as it is.
 pub const BASE: &str = "/sidecar/";
@@ -31,6 +33,19 @@ const MOST_FORM: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Pages(Arc<Inner>);
 
+/// What pages show, and by which time.
+#[derive(Debug)]
+pub struct Parts {
+    /// The tables.
+    pub db: Db,
+    /// What changes seldom.
+    pub catalogues: Arc<Catalogues>,
+    /// What became of tasks.
+    pub monitor: Arc<Monitor>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// See [`Pages`].
 #[derive(Debug)]
 pub struct Inner {
@@ -38,6 +53,8 @@ pub struct Inner {
     pub db: Db,
     /// What changes seldom.
     pub catalogues: Arc<Catalogues>,
+    /// What became of tasks.
+    pub monitor: Arc<Monitor>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// GLPI's.
@@ -68,12 +85,7 @@ impl Pages {
     /// # Errors
     ///
     /// When the client for GLPI cannot be set up.
-    pub fn new(
-        settings: &Settings,
-        db: Db,
-        catalogues: Arc<Catalogues>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, crate::upstream::UpstreamError> {
+    pub fn new(settings: &Settings, parts: Parts) -> Result<Self, UpstreamError> {
         let web = settings.web.clone();
         let api = web.glpi_url.as_ref().map(GlpiApi::new).transpose()?;
         let base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
@@ -83,9 +95,10 @@ impl Pages {
             format!("{glpi}/{directory}/fusioninventory")
         });
         Ok(Self(Arc::new(Inner {
-            db,
-            catalogues,
-            clock,
+            db: parts.db,
+            catalogues: parts.catalogues,
+            monitor: parts.monitor,
+            clock: parts.clock,
             zone: settings.timezone,
             tries: Tries::new(&web),
             passwords: Passwords::new(web.verify_at_once),

@@ -96,6 +96,106 @@ catalogue! {
     no_tasks,
     /// Link to GLPI.
     open_glpi,
+    /// When the lines were counted; seconds `{}`.
+    counted,
+    /// Some tasks are not counted yet; how many `{}`.
+    counting,
+    /// The list, for screen readers.
+    tasks,
+    /// Share of runs that have ended.
+    completion,
+    /// No share.
+    not_measured,
+    /// A task without a job.
+    no_jobs,
+    /// `{}` deployments: ok, ko, unneeded.
+    deployments,
+    /// `{}` new and updated devices.
+    discoveries,
+    /// Devices that are to be inventoried.
+    inventories,
+    /// `{}` collects: ok, ko.
+    collects,
+    /// `{}` hypervisors: ok, ko.
+    hypervisors,
+    /// `{}` wake-ups: ok, ko.
+    wakeups,
+    /// Devices that a task is for.
+    total_devices,
+    /// Devices of a network inventory.
+    total_targets,
+    /// What became of a part: ok, ko.
+    part_ok_ko,
+    /// The same with unneeded.
+    part_all,
+    /// What was found of a class: new, updated.
+    part_found,
+    /// Names of ranges.
+    ip_ranges,
+    /// Runs that were cancelled.
+    cancelled,
+    /// What keeps a job from working.
+    error,
+    /// How a task stands.
+    status,
+    /// Under way.
+    running,
+    /// Switched off.
+    off,
+    /// Ended badly.
+    in_error,
+    /// Waits for agents.
+    prepared,
+    /// Ended well.
+    finished,
+    /// Will be prepared later.
+    waiting,
+    /// Nothing to do.
+    idle,
+    /// Why nothing happens.
+    reason,
+    /// Kind.
+    deploy,
+    /// Kind.
+    netdiscovery,
+    /// Kind.
+    netinventory,
+    /// Kind.
+    collect,
+    /// Kind.
+    esx,
+    /// Kind.
+    wakeonlan,
+    /// A task of no known kind.
+    task,
+    /// Class.
+    networking,
+    /// Class.
+    printers,
+    /// Class.
+    computers,
+    /// Class.
+    phones,
+    /// Class.
+    peripherals,
+    /// Class.
+    unknown,
+}
+
+/// `text` with `values` in place of each `{}`, in their order.
+#[must_use]
+pub fn fill_all(text: &str, values: &[u64]) -> String {
+    let mut filled = String::with_capacity(text.len() + 8);
+    let mut values = values.iter();
+    for (at, part) in text.split("{}").enumerate() {
+        if at > 0
+            && let Some(value) = values.next()
+        {
+            filled.push_str(&value.to_string());
+        }
+        filled.push_str(part);
+    }
+    filled
 }
 
 /// `text` with `value` in place of `{}`.
@@ -109,7 +209,7 @@ mod tests {
     use super::*;
 
     /// Words that are the same in both.
-    const SAME: [&str; 1] = ["product"];
+    const SAME: [&str; 2] = ["product", "off"];
 
     #[test]
     fn every_text_is_there_in_every_language() {
@@ -132,5 +232,6 @@ mod tests {
     fn a_value_is_put_in_once() {
         assert_eq!(fill("a {} b", "{}"), "a {} b");
         assert_eq!(fill("a {} b", 5), "a 5 b");
+        assert_eq!(fill_all("{} of {}", &[1, 2]), "1 of 2");
     }
 }

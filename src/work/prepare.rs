@@ -32,7 +32,7 @@ pub use report::{Outcome, Outlook, Pass};
 const INVENTORY: &str = "networkinventory";
 
 /// Kind of such a target.
-const IP_RANGE: &str = "PluginFusioninventoryIPRange";
+pub(super) const IP_RANGE: &str = "PluginFusioninventoryIPRange";
 
 /// Prepares jobs.
 #[derive(Clone)]

@@ -67,7 +67,7 @@ const ROOMS: [(&str, Option<&[&str]>); 20] = [
 
 /// Those below the pages.
 #[rustfmt::skip]
-const WEB: [&str; 9] = ["clock", "config", "db", "dispatch", "domain", "http", "proto", "telemetry", "upstream"];
+const WEB: [&str; 10] = ["clock", "config", "db", "dispatch", "domain", "http", "proto", "telemetry", "upstream", "work"];
 
 /// What a room must not name: crates, and parts of the standard library that do IO or know the time.
 const FOREIGN: [(&str, &[&str]); 7] = [

@@ -261,6 +261,7 @@ impl Site {
         settings.database.max_connections = 1;
         settings.server.listen = ([127, 0, 0, 1], 0).into();
         settings.scheduler.enabled = false;
+        settings.scheduler.monitoring_period = Duration::ZERO;
         settings.dispatch.catalogue_refresh = Duration::from_hours(1);
         configure(&mut settings);
         let clock = Arc::new(ManualClock::new("2026-03-04T12:00:00Z".parse().unwrap()));

@@ -1,7 +1,7 @@
 //! The pages for people, over real HTTP on a real database.
 
-
-
+#[path = "web/browser.rs"]
+mod browser;
 #[path = "web/forms.rs"]
 mod forms;
 #[path = "web/login.rs"]

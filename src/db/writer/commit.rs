@@ -11,7 +11,7 @@ use super::{Change, Line, Outcome, Request, Step, findings};
 use crate::db::agents::{Contact, with_version};
 use crate::db::bulk::{LIST_MAX, add_lines, list, marks, pad};
 use crate::db::{Db, DbError};
-use crate::domain::ids::{AgentId, RunId};
+use crate::domain::ids::{AgentId, JobId, RunId};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Effect, RunState, on_report, on_report_as_plugin};
 
@@ -23,6 +23,7 @@ type Answer = (AgentId, NaiveDateTime);
 /// State of a run inside the transaction.
 #[derive(Debug, Clone, Copy)]
 struct Locked {
+    job: JobId,
     state: RunState,
     sends: u32,
     /// The answer that handed it out last, if that was noted.
@@ -53,13 +54,16 @@ impl Gathered<'_> {
     }
 }
 
+/// The outcome of each request, and the jobs whose runs moved.
+type Made = (Vec<Result<Vec<Outcome>, DbError>>, BTreeSet<JobId>);
+
 /// Writes `requests`; with `skip` none of those whose run or agent somebody has locked, of which it returns that.
 pub(super) async fn write(
     db: &Db,
     tx: &mut Transaction<'static>,
     requests: &[Request],
     skip: bool,
-) -> Result<Vec<Result<Vec<Outcome>, DbError>>, DbError> {
+) -> Result<Made, DbError> {
     let mut stored = findings::read(db, tx, requests).await?;
     let held = if skip {
         held_elsewhere(db, tx, requests).await?
@@ -101,7 +105,9 @@ pub(super) async fn write(
     sends::write(db, tx, &gathered).await?;
     write_lines(db, tx, &gathered).await?;
     write_contacts(db, tx, &requests).await?;
-    Ok(outcomes)
+    let moved = gathered.states.keys().chain(gathered.deferred.keys());
+    let jobs = moved.filter_map(|run| locked.get(run)).map(|run| run.job);
+    Ok((outcomes, jobs.collect()))
 }
 
 /// Runs and agents that somebody else has locked.
@@ -167,7 +173,14 @@ async fn skipped(
 }
 
 /// Run, state, sends, and the agent and moment of the last one.
-type LockedRow = (u64, u32, Option<u32>, Option<u32>, Option<NaiveDateTime>);
+type LockedRow = (
+    u64,
+    u32,
+    u32,
+    Option<u32>,
+    Option<u32>,
+    Option<NaiveDateTime>,
+);
 
 /// Locks all runs of all requests, in ascending order: two instances never wait for each other crosswise.
 async fn lock_runs(
@@ -184,12 +197,12 @@ async fn lock_runs(
     let mut locked = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(LIST_MAX) {
         let text = format!(
-            "/* lock_runs */ SELECT r.id, r.state, s.sends, s.{{f}}agents_id, s.sent_at FROM {{p}}taskjobstates r \
+            "/* lock_runs */ SELECT r.id, r.{{f}}taskjobs_id, r.state, s.sends, s.{{f}}agents_id, s.sent_at FROM {{p}}taskjobstates r \
              LEFT JOIN {{p}}sidecar_runs s ON s.{{f}}taskjobstates_id = r.id WHERE r.id IN ({}) ORDER BY r.id FOR UPDATE",
             marks(chunk.len())
         );
         let rows: Vec<LockedRow> = tx.exec(db.names.replace(&text), list(chunk)).await?;
-        for (id, code, sends, agent, sent_at) in rows {
+        for (id, job, code, sends, agent, sent_at) in rows {
             let state = RunState::from_code(code).ok_or_else(|| DbError::CorruptRow {
                 table: "taskjobstates",
                 column: "state",
@@ -198,6 +211,7 @@ async fn lock_runs(
             locked.insert(
                 RunId(id),
                 Locked {
+                    job: JobId(job),
                     state,
                     sends: sends.unwrap_or_default(),
                     answer: agent.map(AgentId).zip(sent_at),

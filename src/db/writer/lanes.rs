@@ -211,14 +211,17 @@ impl Locks<'_> {
         requests: &[Request],
     ) -> Result<Vec<Result<Vec<Outcome>, DbError>>, DbError> {
         let skip = careful && self.server_skips().await;
-        self.db
+        let (outcomes, jobs) = self
+            .db
             .tx(
                 manner.name,
                 manner.on_lock,
                 (requests, skip),
                 |db, (requests, skip), tx| Box::pin(commit::write(db, tx, requests, *skip)),
             )
-            .await
+            .await?;
+        self.db.written().note(jobs);
+        Ok(outcomes)
     }
 
     /// Whether the server knows `SKIP LOCKED`; it is asked once.

@@ -48,6 +48,7 @@ pub(crate) async fn start_on(db: TestDb, configure: impl FnOnce(&mut Settings)) 
     let mut settings = Settings::for_database(db.database.clone());
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.scheduler.enabled = false;
+    settings.scheduler.monitoring_period = std::time::Duration::ZERO;
     settings.dispatch.catalogue_refresh = std::time::Duration::ZERO;
     settings.dispatch.plugin_doc_dir = Some(documents.path().to_owned());
     configure(&mut settings);
@@ -73,6 +74,11 @@ impl TestApp {
     /// Where its pages for people are.
     pub(crate) fn pages(&self) -> SocketAddr {
         self.running.web_address.expect("it shows pages")
+    }
+
+    /// What its tasks came to is counted once.
+    pub(crate) async fn count(&self) {
+        self.running.monitor.round().await.unwrap();
     }
 
     /// Another sidecar on the same database, with the same settings but for what `configure` changes.

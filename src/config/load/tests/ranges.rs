@@ -86,6 +86,8 @@ fn the_ends_of_every_range_are_taken() {
     assert_eq!(most.server.max_bodies, 64 << 30);
     assert_eq!(most.server.request_timeout, Duration::from_hours(30 * 24));
     assert_eq!(most.dispatch.max_new_agents, 1_000_000);
+    let longest = most.scheduler.monitoring_period;
+    assert_eq!(longest, Duration::from_hours(30 * 24));
     let least = load(&least, &Environment::default()).unwrap();
     assert_eq!(
         (least.server.max_bodies, least.dispatch.max_new_agents),
