@@ -8,6 +8,8 @@ mod hours;
 mod maintenance;
 #[path = "check/ops.rs"]
 mod ops;
+#[path = "check/pages.rs"]
+mod pages;
 #[path = "check/rights.rs"]
 mod rights;
 #[path = "check/server.rs"]

@@ -158,7 +158,8 @@ fn write_configuration(
     php: SocketAddr,
 ) {
     let snippets = blocks("nginx");
-    let [upstream, location, pages] = &snippets[..] else {
+    // The third is for the pages for people, which are not looked for here.
+    let [upstream, location, _] = &snippets[..] else {
         panic!(
             "the README has {} blocks for nginx, not three",
             snippets.len()
@@ -177,7 +178,7 @@ fn write_configuration(
         "daemon off;\nmaster_process off;\npid nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n\
          client_body_temp_path body;\nproxy_temp_path proxy;\nfastcgi_temp_path fastcgi;\nuwsgi_temp_path uwsgi;\nscgi_temp_path scgi;\n\
          {upstream}\nserver {{\nlisten {plain};\nlisten {tls} ssl;\nssl_certificate cert.pem;\nssl_certificate_key key.pem;\n\
-         {location}\n{pages}\nlocation ~ \\.php(/|$) {{ {to_php} }}\nlocation / {{ {to_php} }}\n}}\n}}\n"
+         {location}\nlocation ~ \\.php(/|$) {{ {to_php} }}\nlocation / {{ {to_php} }}\n}}\n}}\n"
     );
     std::fs::write(dir.join("nginx.conf"), configuration).unwrap();
 }

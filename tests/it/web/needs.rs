@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use fusion_sidecar::app as sidecar;
 use fusion_sidecar::config::Settings;
-use fusion_sidecar::db::{Db, grants};
+use fusion_sidecar::db::{Db, grants, schema};
 
 use super::pages;
 use crate::support::account::{self, revoke};
@@ -132,6 +132,19 @@ async fn without_the_table_of_sessions_only_the_pages_are_missed() {
         wire::get(app.address(), "/sidecar/health").await.status,
         200
     );
+}
+
+#[tokio::test]
+async fn migrating_from_before_the_pages_makes_the_table() {
+    let db = fresh().await;
+    db.set("DROP TABLE {p}sidecar_sessions; UPDATE {p}sidecar_schema SET version = 3")
+        .await;
+    let mut conn = db.conn().await;
+    let now = "2026-03-04T12:00:00Z".parse().unwrap();
+    let report = schema::migrate(&mut conn, false, now).await.unwrap();
+    assert_eq!((report.from, report.version), (Some(3), schema::VERSION));
+    let rows: Vec<u32> = db.ask("SELECT COUNT(*) FROM {p}sidecar_sessions").await;
+    assert_eq!(rows, [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
