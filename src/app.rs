@@ -28,7 +28,6 @@ use crate::http::server;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::upstream::{Upstream, install_crypto};
-use crate::web::routes::Parts;
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
 use crate::work::gate::Gate;
@@ -201,12 +200,7 @@ pub async fn start(
     let reasons = preparation.as_ref();
     let of_watch = Arc::clone(&catalogues);
     let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
-    let parts = Parts {
-        db: db.clone(),
-        catalogues,
-        monitor: Arc::clone(&monitor),
-        clock,
-    };
+    let parts = pages::parts(&db, catalogues, &monitor, clock);
     let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,

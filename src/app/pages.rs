@@ -1,15 +1,19 @@
 //! The pages for people, as a part of `serve` and of the demo.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::net::TcpListener;
 
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Db;
+use crate::dispatch::catalogues::Catalogues;
 use crate::http::server;
 use crate::lifecycle::Lifecycle;
 use crate::web::routes::{Pages, Parts, router};
+use crate::work::monitor::Monitor;
 
 /// A listener for them, if they are wanted.
 ///
@@ -41,6 +45,21 @@ pub(super) async fn verify(settings: &Settings, db: &Db) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// What they show.
+pub(super) fn parts(
+    db: &Db,
+    catalogues: Arc<Catalogues>,
+    monitor: &Arc<Monitor>,
+    clock: Arc<dyn Clock>,
+) -> Parts {
+    Parts {
+        db: db.clone(),
+        catalogues,
+        monitor: Arc::clone(monitor),
+        clock,
+    }
 }
 
 /// Starts showing them; where.
