@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn tries_end_and_come_back_one_by_one() {
-        let mut throttle = Throttle::new(3, Duration::from_secs(300), 10);
+        let mut throttle = Throttle::new(3, Duration::from_mins(5), 10);
         for _ in 0..3 {
             assert_eq!(throttle.take(&"a", at(0)), Ok(()));
         }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_keys_does_not_free_one_that_is_held() {
-        let mut throttle = Throttle::new(3, Duration::from_secs(300), 4);
+        let mut throttle = Throttle::new(3, Duration::from_mins(5), 4);
         for _ in 0..3 {
             throttle.take(&0, at(0)).unwrap();
         }
@@ -132,7 +132,7 @@ mod tests {
         /// In no window are there more than twice the tries, and memory stays bounded.
         #[test]
         fn bounds_hold(steps in proptest::collection::vec((0_u8..6, 0_i64..40), 1..200), tries in 1_u32..5, most in 1_usize..5) {
-            let mut throttle = Throttle::new(tries, Duration::from_secs(60), most.max(6));
+            let mut throttle = Throttle::new(tries, Duration::from_mins(1), most.max(6));
             let mut now = 0;
             let mut taken: Vec<(u8, i64)> = Vec::new();
             for (key, pause) in steps {

@@ -242,10 +242,10 @@ mod tests {
 
     fn counts(ok: u64, ko: u64, unneeded: u64, prepared: u64) -> Counts {
         Counts {
-            ok,
-            ko,
-            unneeded,
             prepared,
+            ok,
+            unneeded,
+            ko,
             ..Counts::default()
         }
     }

@@ -5,11 +5,11 @@ use super::*;
 /// `ok`, `ko`, `unneeded`, `prepared`, `running`.
 fn counts([ok, ko, unneeded, prepared, running]: [u64; 5]) -> Counts {
     Counts {
-        ok,
-        ko,
-        unneeded,
         prepared,
         running,
+        ok,
+        unneeded,
+        ko,
         ..Counts::default()
     }
 }
