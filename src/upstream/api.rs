@@ -96,7 +96,7 @@ impl GlpiApi {
         }
         let length = asked.content_length().unwrap_or_default();
         let bytes = if length > MOST_ANSWER as u64 {
-            Default::default()
+            bytes::Bytes::new()
         } else {
             asked.bytes().await.map_err(UpstreamError::from)?
         };

@@ -110,6 +110,10 @@ impl Visitor {
 
     /// The page that says what went wrong, which the log tells in full.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "its callers have no more use for it"
+    )]
     pub fn refuse(&self, error: PageError) -> Response {
         self.line.error(error.code());
         match &error {
