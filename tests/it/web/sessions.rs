@@ -41,24 +41,24 @@ async fn a_secret_that_somebody_was_given_is_never_taken() {
         .insert("sidecar_session".to_owned(), given.clone());
     assert_eq!(browser.sign_in("admin", PASSWORD).await.status, 303);
     assert_ne!(browser.cookies["sidecar_session"], given);
-    let mut giver = Browser::at(app.pages());
-    giver.cookies.insert("sidecar_session".to_owned(), given);
-    assert!(!giver.is_inside().await);
+    let mut attacker = Browser::at(app.pages());
+    attacker.cookies.insert("sidecar_session".to_owned(), given);
+    assert!(!attacker.is_inside().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logging_out_ends_it_for_whoever_has_the_secret() {
     let app = pages(|_| {}).await;
     let mut browser = Browser::of(app.pages(), "admin").await;
-    let mut copy = browser.clone();
-    assert!(copy.is_inside().await);
+    let mut twin = browser.clone();
+    assert!(twin.is_inside().await);
     let answer = browser.sign_out().await;
     assert_eq!(
         (answer.status, answer.header("location")),
         (303, Some("/sidecar/login"))
     );
     assert!(!browser.cookies.contains_key("sidecar_session"));
-    assert!(!browser.is_inside().await && !copy.is_inside().await);
+    assert!(!browser.is_inside().await && !twin.is_inside().await);
     let left: Vec<u32> = app.db.ask("SELECT COUNT(*) FROM {p}sidecar_sessions").await;
     assert_eq!(left, [0]);
 }
@@ -66,17 +66,17 @@ async fn logging_out_ends_it_for_whoever_has_the_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn idleness_and_age_end_it() {
     let app = pages(|settings| {
-        settings.web.idle = Duration::from_secs(600);
-        settings.web.lifetime = Duration::from_secs(3600);
+        settings.web.idle = Duration::from_mins(10);
+        settings.web.lifetime = Duration::from_hours(1);
     })
     .await;
     let mut browser = Browser::of(app.pages(), "admin").await;
     // Asked for every nine minutes, until an hour is over.
     for _ in 0..6 {
-        app.clock.advance(Duration::from_secs(540));
+        app.clock.advance(Duration::from_mins(9));
         assert!(browser.is_inside().await);
     }
-    app.clock.advance(Duration::from_secs(540));
+    app.clock.advance(Duration::from_mins(9));
     let answer = browser.get("/sidecar/").await;
     assert_eq!(answer.header("location"), Some("/sidecar/login?ended=1"));
     let answer = browser.get("/sidecar/login?ended=1").await;
@@ -86,7 +86,7 @@ async fn idleness_and_age_end_it() {
     );
 
     let mut browser = Browser::of(app.pages(), "admin").await;
-    app.clock.advance(Duration::from_secs(600));
+    app.clock.advance(Duration::from_mins(10));
     assert!(!browser.is_inside().await);
 }
 
