@@ -152,3 +152,15 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_crontasks` (
   `taken_at` datetime(6) NOT NULL,
   PRIMARY KEY (`itemtype`, `name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- Who is signed in to the pages, on any sidecar: SHA-256 of the secret that the browser keeps, account, and Unix times of the beginning and of
+-- the last page.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_sessions` (
+  `id` char(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `users_id` int(10) unsigned NOT NULL,
+  `began_at` bigint(20) NOT NULL,
+  `seen_at` bigint(20) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `users_id` (`users_id`),
+  KEY `seen_at` (`seen_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;

@@ -1,6 +1,7 @@
 //! The composition root: the only file that knows every concrete type.
 
 mod once;
+mod pages;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -48,6 +49,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where it listens for who watches it, if not there.
     pub ops_address: Option<SocketAddr>,
+    /// Where the pages for people are, if there are any.
+    pub web_address: Option<SocketAddr>,
     /// Its database.
     pub db: Db,
     /// What prepares its jobs, and knows what became of each; none with the scheduler off.
@@ -132,7 +135,9 @@ pub async fn start(
         Some(address) => Some(bind(address).await?),
         None => None,
     };
+    let for_people = pages::listener(settings).await?;
     let db = open_database(settings, &clock).await?;
+    pages::verify(settings, &db).await?;
     let lifecycle = Lifecycle::new(settings.server.shutdown_grace);
     let stop = lifecycle.stop();
     let (writer, writing) =
@@ -207,10 +212,14 @@ pub async fn start(
     let enabled = settings.scheduler.enabled;
     let preparation = enabled.then(|| schedule(settings, &db, &clock, &lifecycle));
     let reasons = preparation.as_ref();
-    let monitor = watch(settings, &db, &clock, &lifecycle, catalogues, reasons);
+    let of_watch = Arc::clone(&catalogues);
+    let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
+    let parts = pages::parts(&db, catalogues, &monitor, clock);
+    let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,
         ops_address,
+        web_address,
         db,
         preparation,
         monitor,
@@ -372,6 +381,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let running = start(&settings, listener, Arc::new(SystemClock), Some(metrics)).await?;
     if let Some(address) = running.ops_address {
         tracing::info!(%address, "answering operators");
+    }
+    if let Some(address) = running.web_address {
+        pages::tell(&settings, address);
     }
     if let Some(zone) = running.db.zone_by_offset() {
         tracing::warn!(zone = %zone, "the database server does not know the zone by name: sessions have its offset, and dates beyond the next \

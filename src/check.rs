@@ -11,6 +11,7 @@ mod instances;
 mod local;
 mod modes;
 mod ops;
+mod pages;
 mod probe;
 mod report;
 mod sequence;
@@ -68,6 +69,7 @@ pub async fn examine(settings: &Settings, clock: Arc<dyn Clock>) -> Report {
         sequence::examine(settings, &clock, &opened.db, catalogue, &mut report).await;
     }
     ops::examine(settings, &mut report).await;
+    pages::listener(settings, &mut report).await;
     let listener = addresses::listen(settings, &clock, nonce.as_ref(), &mut report).await;
     if let (Some(nonce), Some(catalogue)) = (&nonce, catalogue) {
         addresses::examine(settings, nonce, &catalogue.entities, &mut report).await;

@@ -53,6 +53,8 @@ pub struct Settings {
     pub scheduler: Scheduler,
     /// How agents are woken up.
     pub wakeup: Wakeup,
+    /// The pages for people.
+    pub web: Web,
     /// GLPI's own directory, where the admin named it.
     pub glpi: Option<GlpiPlace>,
     /// GLPI's address for what only PHP can do.
@@ -75,6 +77,7 @@ impl Settings {
             dispatch: Dispatch::default(),
             scheduler: Scheduler::default(),
             wakeup: Wakeup::default(),
+            web: Web::default(),
             glpi: None,
             upstream_url: None,
             spool_dir: None,
@@ -221,6 +224,22 @@ impl Server {
     }
 }
 
+impl Settings {
+    /// The listener that the one of the pages is in the way of: its option and address.
+    #[must_use]
+    pub fn web_collides(&self) -> Option<(&'static str, SocketAddr)> {
+        let web = self.web.listen?;
+        let others = [
+            ("listen", Some(self.server.listen)),
+            ("ops-listen", self.server.ops_listen),
+        ];
+        others
+            .into_iter()
+            .filter_map(|(name, other)| Some((name, other?)))
+            .find(|(_, other)| value::collide(web, *other))
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -344,6 +363,48 @@ impl Default for Wakeup {
             at_once: 200,
             rate: 100,
             timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The pages for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// Address and port of their listener; without it there are none.
+    pub listen: Option<SocketAddr>,
+    /// GLPI's own address, for links to its pages and for accounts whose passwords it does not keep itself.
+    pub glpi_url: Option<url::Url>,
+    /// How long somebody stays signed in who asks for nothing.
+    pub idle: Duration,
+    /// How long somebody stays signed in at all.
+    pub lifetime: Duration,
+    /// Sign-ins that may fail for one account within [`Self::window`].
+    pub tries_per_name: u32,
+    /// The same from one address.
+    pub tries_per_address: u32,
+    /// How long a sign-in that failed counts.
+    pub window: Duration,
+    /// Most accounts, and most addresses, whose failures are remembered.
+    pub most_remembered: usize,
+    /// Most passwords that are worked on at once.
+    pub verify_at_once: usize,
+    /// Nobody is asked who they are. Not an option: for the demo, on the loopback network alone.
+    pub open: bool,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            glpi_url: None,
+            idle: Duration::from_mins(30),
+            lifetime: Duration::from_hours(12),
+            tries_per_name: 10,
+            tries_per_address: 30,
+            window: Duration::from_mins(10),
+            most_remembered: 10_000,
+            verify_at_once: 2,
+            open: false,
         }
     }
 }

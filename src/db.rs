@@ -9,6 +9,7 @@
 //!
 //! Texts are written with `{p}` and `{f}` for the plugin's table prefix and foreign-key stem, see [`names`].
 
+pub mod accounts;
 pub mod actors;
 pub mod agents;
 pub mod catalogue;

@@ -170,6 +170,9 @@ async fn serve(
     let url = format!("http://{address}");
     settings.server.listen = address;
     settings.dispatch.policy = arguments.policy;
+    // Nobody but who sits here: the pages ask for no password.
+    settings.web.listen = Some((Ipv4Addr::LOCALHOST, 0).into());
+    settings.web.open = true;
     settings.dispatch.public_url = Some(Url::parse(&url).context("the address as a URL")?);
     settings.dispatch.plugin_doc_dir = Some(home.documents());
     let clock = Arc::new(SystemClock);
@@ -180,12 +183,14 @@ async fn serve(
     };
     let run = run?;
     let running = app::start(&settings, listener, clock, None).await?;
+    let pages = running.web_address.context("the pages have no address")?;
     let (db, stop) = (running.db.clone(), running.stop_handle());
     let agents_url = format!("{url}{PREFIX}");
     let policy = arguments.policy;
     say(&format!(
         "demo: serving {agents_url}, policy {policy}; Ctrl-C ends it"
     ));
+    say(&format!("demo: monitoring: http://{pages}/sidecar/"));
 
     let shown = async {
         let ended = tokio::select! {
@@ -206,7 +211,9 @@ async fn serve(
             say(&format!(
                 "demo: an agent of yours comes here with: fusioninventory-agent --server {agents_url} --force --tasks=deploy"
             ));
-            say(&format!("demo: still serving {agents_url}; Ctrl-C ends it"));
+            say(&format!(
+                "demo: still serving {agents_url}, monitoring at http://{pages}/sidecar/; Ctrl-C ends it"
+            ));
         }
         finished
     };

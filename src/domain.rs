@@ -1,5 +1,6 @@
 //! The rules, as pure functions: no IO, no clock, no SQL, no HTTP.
 
+pub mod access;
 pub mod actors;
 pub mod admission;
 pub mod catalogue;
@@ -24,5 +25,6 @@ pub mod schedule;
 pub mod sequence;
 pub mod site;
 pub mod summary;
+pub mod throttle;
 pub mod timeslot;
 pub mod wakeup;

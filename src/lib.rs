@@ -14,7 +14,9 @@
 //! What happens without a request (preparation of runs, cleaning, waking agents up by [`knock`]) is in [`work`]; it asks the same rules in
 //! [`domain`].
 //!
-//! Each room depends only on rooms below it: `main cli app` · `http` · `dispatch work` · `db` · `proto` · `domain`. `domain` and `proto`
+//! People read [`web`]'s pages, on a listener of their own, over the same tables.
+//!
+//! Each room depends only on rooms below it: `main cli app` · `web` · `http` · `dispatch work` · `db` · `proto` · `domain`. `domain` and `proto`
 //! know neither IO nor a clock. A test reads the `use` lines and holds this.
 
 pub mod app;
@@ -34,4 +36,5 @@ pub mod proto;
 pub mod replay;
 pub mod telemetry;
 pub mod upstream;
+pub mod web;
 pub mod work;

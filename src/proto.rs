@@ -2,7 +2,7 @@
 //!
 //! An XML message passes [`envelope`], [`charset`] and [`xml`] in this order; an address or a form passes [`query`]. [`relayed`] tells whether PHP
 //! reads a message in the same way. [`php`], [`phpjson`]
-//! and [`text`] read what GLPI stores and agents get to see. [`week`] draws for people.
+//! and [`text`] read what GLPI stores and agents get to see, [`password`] what people sign in with. [`week`] draws for people.
 
 pub mod charset;
 pub mod collect;
@@ -10,6 +10,7 @@ pub mod criteria;
 pub mod deploy;
 pub mod envelope;
 pub mod network;
+pub mod password;
 pub mod php;
 pub mod phpjson;
 pub mod query;

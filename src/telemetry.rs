@@ -113,6 +113,8 @@ pub mod metrics {
     pub const LEADER: &str = "fusion_sidecar_leader";
     /// When a pass of a duty last ended at this sidecar, by duty.
     pub const DUTY_LAST_END: &str = "fusion_sidecar_duty_last_end_timestamp_seconds";
+    /// Sign-ins to the pages, by result.
+    pub const SIGN_INS: &str = "fusion_sidecar_sign_ins_total";
 
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +150,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 18] = [
+    pub const ALL: [Metric; 19] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -251,6 +253,12 @@ pub mod metrics {
             Kind::Gauge,
             Unit::Seconds,
             "When this sidecar last ended a pass of a duty, in seconds since 1970",
+        ),
+        metric(
+            SIGN_INS,
+            Kind::Counter,
+            Unit::Count,
+            "Sign-ins to the pages for people",
         ),
     ];
 

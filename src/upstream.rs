@@ -1,5 +1,7 @@
 //! Requests passed to PHP while the client waits.
 
+pub mod api;
+
 use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;

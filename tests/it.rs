@@ -106,5 +106,7 @@ mod starting;
 mod support;
 #[path = "it/wakeup.rs"]
 mod wakeup;
+#[path = "it/web.rs"]
+mod web;
 #[path = "it/writer.rs"]
 mod writer;

@@ -47,6 +47,7 @@ pub(super) async fn listen(
             settings.scheduler.enabled = false;
             // It has its own finding.
             settings.server.ops_listen = None;
+            settings.web.listen = None;
             settings.server.shutdown_grace = GRACE;
             match app::start(&settings, listener, Arc::clone(clock), None).await {
                 Ok(running) => Some(running),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Report, time};
+use super::{Report, pages, time};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::diagnostics::{OpenError, ServerFacts, SiteFacts};
@@ -53,6 +53,7 @@ pub(super) async fn examine(
         time::clocks(server, now, report);
     }
     let refused = rights(&db, &account, report).await;
+    pages::rights(settings, &db, &account, report).await;
     let whole = tables(&db, refused.as_deref().unwrap_or_default(), report).await;
     let writable = server
         .as_ref()

@@ -63,6 +63,7 @@ impl<'a> Reader<'a> {
         let mut settings = Settings::for_database(Database::new("", "", ""));
         self.server(&mut settings);
         self.dispatch(&mut settings);
+        self.web(&mut settings);
         settings.timezone = timezone.unwrap_or_else(system_timezone);
         settings.log.filter = self.read(Key::Log, value::log_filter);
         self.set(&mut settings.log.format, Key::LogFormat, value::log_format);
@@ -122,6 +123,30 @@ impl<'a> Reader<'a> {
         self.duration(&mut server.body_timeout, Key::BodyTimeout);
         self.duration(&mut server.request_timeout, Key::RequestTimeout);
         self.duration(&mut server.shutdown_grace, Key::ShutdownGrace);
+    }
+
+    fn web(&mut self, settings: &mut Settings) {
+        settings.web.listen = self.read(Key::WebListen, value::listen);
+        let web = &mut settings.web;
+        web.glpi_url = self.read(Key::GlpiUrl, value::web_address);
+        self.duration(&mut web.idle, Key::WebIdle);
+        self.duration(&mut web.lifetime, Key::WebLifetime);
+        self.number(&mut web.tries_per_name, Key::WebTriesPerName);
+        self.number(&mut web.tries_per_address, Key::WebTriesPerAddress);
+        self.duration(&mut web.window, Key::WebLoginWindow);
+        self.number(&mut web.most_remembered, Key::WebRemembered);
+        self.number(&mut web.verify_at_once, Key::WebVerifyAtOnce);
+        let others = [Key::Listen.name(), Key::OpsListen.name()];
+        if let Some((name, other)) = settings.web_collides()
+            && !self.faults.iter().any(|fault| others.contains(&fault.key))
+            && let Some(given) = self.options.get(Key::WebListen)
+        {
+            let reason = format!(
+                "'{}' is taken by {name} ({other}): name another address or port",
+                given.text
+            );
+            self.fault(Key::WebListen, given, &reason);
+        }
     }
 
     fn dispatch(&mut self, settings: &mut Settings) {

@@ -93,6 +93,24 @@ pub enum Key {
     WakeupRate,
     /// Longest wait for an agent's answer [default: 5]
     WakeupTimeout,
+    /// Address for the pages for people, which are below /sidecar/ there; without it there are none
+    WebListen,
+    /// GLPI's own address, for links to its pages and for signing in with accounts of a directory
+    GlpiUrl,
+    /// How long somebody stays signed in to the pages without asking for one [default: 1800]
+    WebIdle,
+    /// How long somebody stays signed in to the pages at all [default: 43200]
+    WebLifetime,
+    /// Sign-ins to the pages that may fail for one account within web-login-window [default: 10]
+    WebTriesPerName,
+    /// Sign-ins to the pages that may fail from one address within web-login-window [default: 30]
+    WebTriesPerAddress,
+    /// How long a sign-in that failed counts [default: 600]
+    WebLoginWindow,
+    /// Most accounts, and most addresses, whose failed sign-ins are remembered [default: 10000]
+    WebRemembered,
+    /// Most passwords that are worked on at once; the others wait [default: 2]
+    WebVerifyAtOnce,
     /// GLPI's own address, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
@@ -171,18 +189,25 @@ impl Key {
             | Self::SchedulerPeriod
             | Self::CleaningPeriod
             | Self::WakeupTimeout
+            | Self::WebIdle
+            | Self::WebLifetime
+            | Self::WebLoginWindow
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout => 1..=MAX_SECONDS,
-            Self::MaxSends | Self::MaxUnpacking => 1..=1000,
+            Self::MaxSends | Self::MaxUnpacking | Self::WebVerifyAtOnce => 1..=1000,
             Self::DatabaseMaxConnections
             | Self::KeepRuns
             | Self::WakeupAtOnce
             | Self::WakeupRate
+            | Self::WebTriesPerName
+            | Self::WebTriesPerAddress
             | Self::MaxXmlDepth => 1..=10_000,
             Self::CleaningBatch => 1..=100_000,
             Self::MaxNewAgents => 0..=1_000_000,
-            Self::MaxParameters | Self::WriteQueue | Self::MaxConnections => 1..=1_000_000,
+            Self::MaxParameters | Self::WriteQueue | Self::WebRemembered | Self::MaxConnections => {
+                1..=1_000_000
+            }
             Self::MaxXmlElements => 1..=100_000_000,
             Self::MaxBody | Self::MaxInflated => 1..=GIBIBYTE,
             Self::MaxBodies => 1..=64 * GIBIBYTE,
@@ -206,7 +231,7 @@ impl Key {
     fn value_name(self) -> &'static str {
         match self {
             Self::Config | Self::DatabaseUrlFile | Self::TlsCert | Self::TlsKey => "FILE",
-            Self::DatabaseUrl | Self::PublicUrl | Self::UpstreamUrl => "URL",
+            Self::DatabaseUrl | Self::PublicUrl | Self::UpstreamUrl | Self::GlpiUrl => "URL",
             Self::GlpiDir | Self::PluginDocDir | Self::SpoolDir => "DIR",
             Self::DatabaseMaxConnections
             | Self::MaxConnections
@@ -220,6 +245,10 @@ impl Key {
             | Self::MaxParameters
             | Self::MaxXmlElements
             | Self::MaxXmlDepth
+            | Self::WebTriesPerName
+            | Self::WebTriesPerAddress
+            | Self::WebRemembered
+            | Self::WebVerifyAtOnce
             | Self::WriteQueue => "NUMBER",
             Self::DatabaseTimeout
             | Self::CatalogueRefresh
@@ -229,13 +258,16 @@ impl Key {
             | Self::MonitoringPeriod
             | Self::WakeupTimeout
             | Self::Lease
+            | Self::WebIdle
+            | Self::WebLifetime
+            | Self::WebLoginWindow
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
             | Self::ShutdownGrace => "SECONDS",
             Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
             Self::Timezone => "ZONE",
-            Self::Listen | Self::OpsListen => "ADDRESS:PORT",
+            Self::Listen | Self::OpsListen | Self::WebListen => "ADDRESS:PORT",
             Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",

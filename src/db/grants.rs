@@ -9,7 +9,7 @@ use std::fmt;
 use mysql_async::prelude::Queryable;
 
 use super::names::{Names, quoted};
-use super::needs::{Need, OWN, SEARCHED, SHARED};
+use super::needs::{Need, OWN, SEARCHED, SHARED, WEB};
 use super::schema::{self, Missing};
 use super::{Db, DbError};
 
@@ -51,6 +51,7 @@ const WRITTEN: [(&str, &[Privilege]); 21] = [
     ("{p}sidecar_agent_occurrences", &[Insert, Update, Delete]),
     ("{p}sidecar_leases", &[Insert, Update]),
     ("{p}sidecar_heartbeats", &[Insert, Update, Delete]),
+    ("{p}sidecar_sessions", &[Insert, Update, Delete]),
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
@@ -135,6 +136,12 @@ pub fn for_groups() -> Vec<Grant> {
     SEARCHED.iter().map(grant).collect()
 }
 
+/// The rights that `serve` needs besides for the pages for people.
+#[must_use]
+pub fn for_pages() -> Vec<Grant> {
+    WEB.iter().map(grant).collect()
+}
+
 /// The rights that `migrate --take-over` and `migrate --hand-back` need besides, and nothing else does.
 #[must_use]
 pub fn for_take_over() -> Vec<Grant> {
@@ -180,10 +187,19 @@ impl Db {
     ///
     /// When the database fails in another way.
     pub async fn refused(&self) -> Result<Vec<Grant>, DbError> {
+        self.refused_of(needed()).await
+    }
+
+    /// The same of any `grants`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails in another way.
+    pub async fn refused_of(&self, grants: Vec<Grant>) -> Result<Vec<Grant>, DbError> {
         self.timed("refused", async {
             let mut conn = self.conn().await?;
             let mut refused = Vec::new();
-            for mut grant in needed() {
+            for mut grant in grants {
                 let mut lacking = Vec::new();
                 for privilege in &grant.privileges {
                     match conn.query_drop(grant.probe(*privilege)).await {
@@ -230,6 +246,24 @@ impl Db {
     }
 }
 
+impl Db {
+    /// What is missing of rights, tables and columns that the pages for people need besides, in a line; none if nothing is.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn lacks_for_pages(&self) -> Result<Option<String>, DbError> {
+        let refused = self.refused_of(for_pages()).await?;
+        let absent = self
+            .timed("lacks_for_pages", async {
+                let mut conn = self.conn().await?;
+                Ok(schema::missing_for_pages(&mut conn, self.name()).await?)
+            })
+            .await?;
+        Ok(lacking(&refused, &absent))
+    }
+}
+
 /// How many things a line names.
 const MOST_NAMED: usize = 3;
 
@@ -268,7 +302,10 @@ mod tests {
         assert_eq!(needed.len(), SHARED.len() + OWN.len());
         assert!(needed.iter().all(|grant| grant.privileges[0] == Select));
         let written = needed.iter().filter(|grant| grant.privileges.len() > 1);
-        assert_eq!(written.count(), WRITTEN.len());
+        // Those that only the pages need are the rest.
+        let pages = for_pages();
+        let more = pages.iter().filter(|grant| grant.privileges.len() > 1);
+        assert_eq!(written.count() + more.count(), WRITTEN.len());
     }
 
     #[test]

@@ -143,6 +143,21 @@ pub(super) const SEARCHED: [Need; 15] = [
     ("glpi_softwares", "id name"),
 ];
 
+/// What the pages for people need besides: who may sign in, what their profiles allow, and who is signed in.
+pub(super) const WEB: [Need; 5] = [
+    (
+        "glpi_users",
+        "id name password password_last_update realname firstname language authtype auths_id is_active is_deleted begin_date end_date",
+    ),
+    ("glpi_profiles", "id interface"),
+    (
+        "glpi_profiles_users",
+        "users_id profiles_id entities_id is_recursive",
+    ),
+    ("glpi_profilerights", "profiles_id name rights"),
+    ("{p}sidecar_sessions", "id users_id began_at seen_at"),
+];
+
 /// The sidecar's own.
 pub(super) const OWN: [Need; 15] = [
     ("{p}sidecar_nonces", "id secret made_at"),

@@ -19,7 +19,7 @@ use super::names::Names;
 use super::scratch::claim;
 use super::script::statements;
 
-pub use self::missing::{Lack, Missing, missing};
+pub use self::missing::{Lack, Missing, missing, missing_for_pages};
 
 /// The version of `sql/own.sql`; raised with each change of it.
 pub const VERSION: u32 = 4;

@@ -10,7 +10,7 @@ use fusion_sidecar::telemetry::metrics;
 const MAX_LINES: usize = 500;
 
 /// The rooms of `src`, each with the rooms that it may use beside itself. Those without a list put everything together.
-const ROOMS: [(&str, Option<&[&str]>); 19] = [
+const ROOMS: [(&str, Option<&[&str]>); 20] = [
     ("domain", Some(&[])),
     ("proto", Some(&["domain"])),
     ("clock", Some(&[])),
@@ -53,6 +53,7 @@ const ROOMS: [(&str, Option<&[&str]>); 19] = [
             "upstream",
         ]),
     ),
+    ("web", Some(&WEB)),
     (
         "replay",
         Some(&["clock", "config", "db", "domain", "proto"]),
@@ -64,14 +65,19 @@ const ROOMS: [(&str, Option<&[&str]>); 19] = [
     ("main", None),
 ];
 
+/// Those below the pages.
+#[rustfmt::skip]
+const WEB: [&str; 10] = ["clock", "config", "db", "dispatch", "domain", "http", "proto", "telemetry", "upstream", "work"];
+
 /// What a room must not name: crates, and parts of the standard library that do IO or know the time.
-const FOREIGN: [(&str, &[&str]); 6] = [
+const FOREIGN: [(&str, &[&str]); 7] = [
     ("domain", &PURE),
     ("proto", &PURE),
     ("db", &["axum", "hyper", "reqwest", "tower"]),
     ("dispatch", &INNER),
     ("work", &INNER),
     ("http", &["mysql_async", "reqwest"]),
+    ("web", &["mysql_async", "reqwest", "std::fs"]),
 ];
 
 const INNER: [&str; 5] = ["axum", "hyper", "mysql_async", "reqwest", "tower"];
@@ -447,18 +453,8 @@ fn no_file_is_too_long() {
 
 #[test]
 fn only_what_belongs_there_lies_at_the_top() {
-    let allowed = [
-        ".ci",
-        ".gitignore",
-        "Cargo.lock",
-        "Cargo.toml",
-        "LICENSE",
-        "README.md",
-        "fixtures",
-        "sql",
-        "src",
-        "tests",
-    ];
+    let allowed = ".ci .gitignore Cargo.lock Cargo.toml LICENSE README.md fixtures sql src tests";
+    let allowed: Vec<&str> = allowed.split(' ').collect();
     let tracked = tracked();
     let top: BTreeSet<&str> = tracked
         .iter()

@@ -10,6 +10,8 @@ mod maintenance;
 mod modes;
 #[path = "check/ops.rs"]
 mod ops;
+#[path = "check/pages.rs"]
+mod pages;
 #[path = "check/rights.rs"]
 mod rights;
 #[path = "check/sequence.rs"]

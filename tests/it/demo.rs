@@ -151,6 +151,7 @@ async fn a_run_goes_from_prepared_to_finished() {
         "demo: a sample fleet is loaded: 20 computers",
         "demo: prepared once: 8 new runs",
         "demo: serving http://127.0.0.1:",
+        "demo: monitoring: http://127.0.0.1:",
         "  state  prepared",
         "  log    prepared",
         "  state  sent",

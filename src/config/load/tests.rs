@@ -5,8 +5,10 @@ use crate::config::options::Source;
 use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
+mod listeners;
 mod ranges;
 mod wakeup;
+mod web;
 
 const URL: &str = "mysql://u:geheim@h/d";
 
@@ -41,8 +43,7 @@ fn defaults() {
     );
     assert_eq!(settings.dispatch.policy, Policy::Redux);
     assert_eq!(settings.dispatch.catalogue_refresh, Duration::from_secs(5));
-    assert_eq!(settings.dispatch.max_sends, 3);
-    assert!(settings.scheduler.enabled);
+    assert!(settings.dispatch.max_sends == 3 && settings.scheduler.enabled);
     assert_eq!(settings.scheduler.period, Duration::from_mins(1));
     assert_eq!(settings.database.session_zone, SessionZone::Server);
     assert_eq!(
@@ -54,8 +55,8 @@ fn defaults() {
             && settings.server.tls.is_none()
             && settings.server.ops_listen.is_none()
             && settings.dispatch.public_url.is_none()
+            && !format!("{settings:?}").contains("geheim")
     );
-    assert!(!format!("{settings:?}").contains("geheim"));
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 34);
+    assert_eq!(count, 42);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -140,6 +141,7 @@ fn every_option_reaches_its_setting() {
         dispatch,
         scheduler,
         wakeup,
+        web: _,
         glpi,
         upstream_url,
         spool_dir,
@@ -154,8 +156,11 @@ fn every_option_reaches_its_setting() {
         (database.session_zone, timezone),
         (SessionZone::Timezone, chrono_tz::Europe::Berlin)
     );
-    assert_eq!(server.listen.to_string(), "127.0.0.2:1");
-    assert_eq!(server.ops_listen.unwrap().to_string(), "127.0.0.3:2");
+    let listeners = [server.listen, server.ops_listen.unwrap()];
+    assert_eq!(
+        listeners.map(|at| at.to_string()),
+        ["127.0.0.2:1", "127.0.0.3:2"]
+    );
     assert_eq!(server.tls, Some(("/c".into(), "/k".into())));
     assert_eq!(
         (server.trusted_proxies.len(), server.prefixes),
@@ -450,51 +455,4 @@ fn a_directory_without_glpi_is_a_fault() {
         shown.len() == 1 && shown[0].starts_with("glpi-dir: --glpi-dir: "),
         "{shown:?}"
     );
-}
-
-#[test]
-fn two_listeners_are_not_at_one_address() {
-    for (listen, ops, taken) in [
-        ("127.0.0.1:1", "127.0.0.1:1", true),
-        ("127.0.0.1:1", "127.0.0.1:2", false),
-        ("127.0.0.1:1", "127.0.0.2:1", false),
-        ("0.0.0.0:1", "127.0.0.1:1", true),
-        ("127.0.0.1:1", "0.0.0.0:1", true),
-        ("0.0.0.0:1", "[::1]:1", false),
-        ("[::]:1", "127.0.0.1:1", true),
-        ("[::1]:1", "[::]:1", true),
-        ("[::]:1", "0.0.0.0:1", true),
-        ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", true),
-        ("127.0.0.1:0", "127.0.0.1:0", false),
-    ] {
-        let given = flags([
-            (Key::DatabaseUrl, URL),
-            (Key::Listen, listen),
-            (Key::OpsListen, ops),
-        ]);
-        let told = load(&given, &Environment::default()).map(drop);
-        let fault = format!(
-            "ops-listen: --ops-listen: '{ops}' is taken by listen ({listen}): name another address or port"
-        );
-        let told = told.map_err(|faults| faults.to_string());
-        assert_eq!(
-            told,
-            if taken { Err(fault) } else { Ok(()) },
-            "{listen} {ops}"
-        );
-    }
-    // The default of listen counts too; a listen that is none is one fault.
-    assert_eq!(
-        faults([(Key::DatabaseUrl, URL), (Key::OpsListen, "0.0.0.0:8086")]),
-        [
-            "ops-listen: --ops-listen: '0.0.0.0:8086' is taken by listen (127.0.0.1:8086): name another address or port"
-        ]
-    );
-    let both = faults([
-        (Key::DatabaseUrl, URL),
-        (Key::Listen, "x"),
-        (Key::OpsListen, "127.0.0.1:8086"),
-    ]);
-    assert_eq!(both.len(), 1, "{both:?}");
-    assert!(both[0].starts_with("listen: "), "{both:?}");
 }

@@ -60,8 +60,9 @@ fn names_are_the_words_of_the_manual() {
     let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
     let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen ops-listen tls-cert \
         tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends task-mode max-new-agents scheduler \
-        scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs lease monitoring-period wakeup-networks wakeup-names \
-        wakeup-at-once wakeup-rate wakeup-timeout \
+        scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs lease monitoring-period wakeup-networks \
+        wakeup-names wakeup-at-once wakeup-rate wakeup-timeout web-listen glpi-url web-idle web-lifetime web-tries-per-name web-tries-per-address \
+        web-login-window web-remembered web-verify-at-once \
         upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
         log log-format";
     assert_eq!(

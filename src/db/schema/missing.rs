@@ -9,7 +9,7 @@ use mysql_async::prelude::Queryable as _;
 use super::list;
 use crate::db::grants::REFUSALS;
 use crate::db::names::{Names, quoted};
-use crate::db::needs::{OWN, SHARED};
+use crate::db::needs::{Need, OWN, SHARED, WEB};
 
 /// A table or column that the sidecar needs and the database lacks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,25 +90,50 @@ impl fmt::Display for Lack {
 /// Which tables and columns that the sidecar needs are absent from `database`, the shared ones first. Columns it does not know are
 /// fine: later versions of GLPI and of the plugin add some.
 pub async fn missing(conn: &mut Conn, database: &str) -> Result<Vec<Missing>, mysql_async::Error> {
-    let present: Vec<(String, String)> = conn
-        .exec(
-            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?",
-            (database,),
-        )
-        .await?;
-    Ok(absent(&present))
+    Ok(absent(&present(conn, database).await?))
+}
+
+/// The same of what the pages for people need besides.
+pub async fn missing_for_pages(
+    conn: &mut Conn,
+    database: &str,
+) -> Result<Vec<Missing>, mysql_async::Error> {
+    let present = present(conn, database).await?;
+    let needed = WEB
+        .iter()
+        .map(|need| (need, need.0.starts_with("{p}sidecar_")));
+    Ok(absent_of(needed, &present))
+}
+
+/// Tables and columns.
+async fn present(
+    conn: &mut Conn,
+    database: &str,
+) -> Result<Vec<(String, String)>, mysql_async::Error> {
+    conn.exec(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?",
+        (database,),
+    )
+    .await
 }
 
 fn absent(present: &[(String, String)]) -> Vec<Missing> {
+    let needed = SHARED
+        .iter()
+        .map(|need| (need, false))
+        .chain(OWN.iter().map(|need| (need, true)));
+    absent_of(needed, present)
+}
+
+fn absent_of<'a>(
+    needed: impl Iterator<Item = (&'a Need, bool)>,
+    present: &[(String, String)],
+) -> Vec<Missing> {
     let names = Names::fusioninventory();
     let mut tables: HashMap<&str, HashSet<&str>> = HashMap::new();
     for (table, column) in present {
         tables.entry(table).or_default().insert(column);
     }
-    let needed = SHARED
-        .iter()
-        .map(|need| (need, false))
-        .chain(OWN.iter().map(|need| (need, true)));
     let mut found = Vec::new();
     for (&(table, columns), own) in needed {
         let table = names.replace(table);

@@ -72,6 +72,7 @@ fn the_readme_has_the_statements_for_these_rights() {
     let rendered: Vec<String> = [
         grants::needed(),
         grants::for_groups(),
+        grants::for_pages(),
         grants::for_take_over(),
     ]
     .iter()

@@ -72,6 +72,16 @@ impl TestApp {
         self.running.address
     }
 
+    /// Where its pages for people are.
+    pub(crate) fn pages(&self) -> SocketAddr {
+        self.running.web_address.expect("it shows pages")
+    }
+
+    /// What its tasks came to is counted once.
+    pub(crate) async fn count(&self) {
+        self.running.monitor.round().await.unwrap();
+    }
+
     /// Another sidecar on the same database, with the same settings but for what `configure` changes.
     pub(crate) async fn another(&self, configure: impl FnOnce(&mut Settings)) -> Running {
         let mut settings = self.settings.clone();

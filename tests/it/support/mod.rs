@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod app;
+pub(crate) mod browser;
 pub(crate) mod campaign;
 pub(crate) mod chance;
 pub(crate) mod cut;
@@ -13,6 +14,7 @@ pub(crate) mod heard;
 pub(crate) mod listen;
 pub(crate) mod network;
 pub(crate) mod nginx;
+pub(crate) mod people;
 pub(crate) mod php;
 pub(crate) mod process;
 pub(crate) mod readme;

@@ -158,9 +158,10 @@ fn write_configuration(
     php: SocketAddr,
 ) {
     let snippets = blocks("nginx");
-    let [upstream, location] = &snippets[..] else {
+    // The third is for the pages for people, which are not looked for here.
+    let [upstream, location, _] = &snippets[..] else {
         panic!(
-            "the README has {} blocks for nginx, not two",
+            "the README has {} blocks for nginx, not three",
             snippets.len()
         )
     };

@@ -1,0 +1,20 @@
+//! The pages for people.
+//!
+//! [`routes`] is the table, [`guard`] what stands around every page, [`visitor`] finds out who asks and what they may, [`forms`] takes only
+//! what this program's own pages send, [`login`] lets people in. Pages are rendered on the server from `templates`; every text is one of
+//! [`texts`]. What GLPI stores is decoded where it is read and escaped by the templates.
+
+pub mod assets;
+mod cookies;
+pub mod error;
+pub mod forms;
+pub mod guard;
+pub mod language;
+pub mod login;
+pub mod monitoring;
+pub mod page;
+pub mod passwords;
+pub mod preferences;
+pub mod routes;
+pub mod texts;
+pub mod visitor;

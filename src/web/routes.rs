@@ -1,0 +1,142 @@
+//! The table of pages.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use chrono_tz::Tz;
+
+use super::login::Tries;
+use super::passwords::Passwords;
+use super::{assets, guard, login, monitoring, preferences, visitor};
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::db::Db;
+use crate::dispatch::catalogues::Catalogues;
+use crate::http::stack;
+use crate::upstream::UpstreamError;
+use crate::upstream::api::GlpiApi;
+use crate::work::monitor::Monitor;
+
+/// Below what all pages are: a proxy in front of GLPI can pass it on as it is.
+pub const BASE: &str = "/sidecar/";
+
+/// Most bytes of a form: pages have a few fields.
+const MOST_FORM: usize = 64 * 1024;
+
+/// What pages work with.
+#[derive(Debug, Clone)]
+pub struct Pages(Arc<Inner>);
+
+/// What pages show, and by which time.
+#[derive(Debug)]
+pub struct Parts {
+    /// The tables.
+    pub db: Db,
+    /// What changes seldom.
+    pub catalogues: Arc<Catalogues>,
+    /// What became of tasks.
+    pub monitor: Arc<Monitor>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// See [`Pages`].
+#[derive(Debug)]
+pub struct Inner {
+    /// The tables.
+    pub db: Db,
+    /// What changes seldom.
+    pub catalogues: Arc<Catalogues>,
+    /// What became of tasks.
+    pub monitor: Arc<Monitor>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// GLPI's.
+    pub zone: Tz,
+    /// What an admin set.
+    pub settings: config::Web,
+    /// Where the plugin's own pages are; none if it is not known where GLPI's are.
+    pub plugin_url: Option<String>,
+    /// Sign-ins that failed.
+    pub tries: Tries,
+    /// What works on passwords.
+    pub passwords: Arc<Passwords>,
+    /// GLPI, for accounts whose passwords it does not keep.
+    pub api: Option<GlpiApi>,
+}
+
+impl Deref for Pages {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Pages {
+    /// As configured.
+    ///
+    /// # Errors
+    ///
+    /// When the client for GLPI cannot be set up.
+    pub fn new(settings: &Settings, parts: Parts) -> Result<Self, UpstreamError> {
+        let web = settings.web.clone();
+        let api = web.glpi_url.as_ref().map(GlpiApi::new).transpose()?;
+        let base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
+        let directory = base.unwrap_or_default().directory();
+        let plugin_url = web.glpi_url.as_ref().map(|url| {
+            let glpi = url.as_str().trim_end_matches('/');
+            format!("{glpi}/{directory}/fusioninventory")
+        });
+        Ok(Self(Arc::new(Inner {
+            db: parts.db,
+            catalogues: parts.catalogues,
+            monitor: parts.monitor,
+            clock: parts.clock,
+            zone: settings.timezone,
+            tries: Tries::new(&web),
+            passwords: Passwords::new(web.verify_at_once),
+            settings: web,
+            plugin_url,
+            api,
+        })))
+    }
+
+    /// Whether nobody is asked who they are.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.settings.open
+    }
+
+    /// Whether they may be shown at `address`: without a sign-in to this machine alone.
+    #[must_use]
+    pub fn may_listen(settings: &config::Web, address: SocketAddr) -> bool {
+        !settings.open || address.ip().is_loopback()
+    }
+}
+
+/// All pages, with the stack around them.
+pub fn router(pages: Pages, settings: &config::Server) -> Router {
+    let at = |path: &str| format!("{BASE}{path}");
+    let routes = Router::new()
+        .route("/", get(|| async { Redirect::to(BASE) }))
+        .route("/sidecar", get(|| async { Redirect::to(BASE) }))
+        // Anybody.
+        .route(&at("login"), get(login::form).post(login::sign_in))
+        .route(&at("logout"), post(login::sign_out))
+        .route(&at("preferences"), post(preferences::choose))
+        .route(&at("assets/{name}"), get(assets::asset))
+        // Who may see tasks.
+        .route(BASE, get(monitoring::page))
+        .fallback(visitor::nothing)
+        .layer(DefaultBodyLimit::max(MOST_FORM))
+        .layer(from_fn_with_state(pages.clone(), guard::protect))
+        .with_state(pages);
+    stack::apply(routes, settings)
+}

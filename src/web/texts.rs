@@ -1,0 +1,237 @@
+//! Every text of the pages, in every language: a language that lacked one would not compile.
+
+pub mod en;
+pub mod fr;
+
+/// Declares the catalogue.
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// The texts of one language.
+        #[derive(Debug)]
+        pub struct Texts {$(
+            $(#[$doc])*
+            pub $name: &'static str,
+        )+}
+
+        impl Texts {
+            /// All with their names.
+            #[must_use]
+            pub fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name),)+]
+            }
+        }
+    };
+}
+
+catalogue! {
+    /// Name of the product, in titles.
+    product,
+    /// The page of tasks.
+    monitoring,
+    /// Link past the head, for the keyboard.
+    to_content,
+    /// Heading and button of the form.
+    sign_in,
+    /// Field.
+    name,
+    /// Field.
+    password,
+    /// Button.
+    sign_out,
+    /// Who is signed in, `{}`.
+    signed_in_as,
+    /// With which accounts to sign in.
+    sign_in_with,
+    /// The same where accounts of a directory cannot.
+    sign_in_with_database,
+    /// Name or password is wrong, or something else that is not told.
+    wrong,
+    /// Too many failures; minutes `{}`.
+    throttled,
+    /// The account is switched off, deleted or out of its dates.
+    account_closed,
+    /// The password has expired.
+    password_expired,
+    /// The account lacks the right.
+    no_right,
+    /// The session has ended.
+    ended,
+    /// GLPI's API did not answer.
+    glpi_silent,
+    /// The account may see and not change.
+    read_only,
+    /// The same, at length.
+    read_only_long,
+    /// The demo.
+    open_mode,
+    /// Choice.
+    language,
+    /// Choice.
+    colours,
+    /// Colours.
+    light,
+    /// Colours.
+    dark,
+    /// As the machine has it.
+    automatic,
+    /// Page not there.
+    not_found,
+    /// The same, at length.
+    not_found_long,
+    /// What was sent is not of one of our pages.
+    bad_form,
+    /// The same, at length.
+    bad_form_long,
+    /// The database fails.
+    unavailable,
+    /// The same, at length.
+    unavailable_long,
+    /// Something broke.
+    failed,
+    /// The same, at length.
+    failed_long,
+    /// Link.
+    back_to_monitoring,
+    /// Heading of a list without a task.
+    no_tasks,
+    /// Link to GLPI.
+    open_glpi,
+    /// When the lines were counted; seconds `{}`.
+    counted,
+    /// Some tasks are not counted yet; how many `{}`.
+    counting,
+    /// The list, for screen readers.
+    tasks,
+    /// Share of runs that have ended.
+    completion,
+    /// No share.
+    not_measured,
+    /// A task without a job.
+    no_jobs,
+    /// `{}` deployments: ok, ko, unneeded.
+    deployments,
+    /// `{}` new and updated devices.
+    discoveries,
+    /// Devices that are to be inventoried.
+    inventories,
+    /// `{}` collects: ok, ko.
+    collects,
+    /// `{}` hypervisors: ok, ko.
+    hypervisors,
+    /// `{}` wake-ups: ok, ko.
+    wakeups,
+    /// Devices that a task is for.
+    total_devices,
+    /// Devices of a network inventory.
+    total_targets,
+    /// What became of a part: ok, ko.
+    part_ok_ko,
+    /// The same with unneeded.
+    part_all,
+    /// What was found of a class: new, updated.
+    part_found,
+    /// Names of ranges.
+    ip_ranges,
+    /// Runs that were cancelled.
+    cancelled,
+    /// What keeps a job from working.
+    error,
+    /// How a task stands.
+    status,
+    /// Under way.
+    running,
+    /// Switched off.
+    off,
+    /// Ended badly.
+    in_error,
+    /// Waits for agents.
+    prepared,
+    /// Ended well.
+    finished,
+    /// Will be prepared later.
+    waiting,
+    /// Nothing to do.
+    idle,
+    /// Why nothing happens.
+    reason,
+    /// Kind.
+    deploy,
+    /// Kind.
+    netdiscovery,
+    /// Kind.
+    netinventory,
+    /// Kind.
+    collect,
+    /// Kind.
+    esx,
+    /// Kind.
+    wakeonlan,
+    /// A task of no known kind.
+    task,
+    /// Class.
+    networking,
+    /// Class.
+    printers,
+    /// Class.
+    computers,
+    /// Class.
+    phones,
+    /// Class.
+    peripherals,
+    /// Class.
+    unknown,
+}
+
+/// `text` with `values` in place of each `{}`, in their order.
+#[must_use]
+pub fn fill_all(text: &str, values: &[u64]) -> String {
+    let mut filled = String::with_capacity(text.len() + 8);
+    let mut values = values.iter();
+    for (at, part) in text.split("{}").enumerate() {
+        if at > 0
+            && let Some(value) = values.next()
+        {
+            filled.push_str(&value.to_string());
+        }
+        filled.push_str(part);
+    }
+    filled
+}
+
+/// `text` with `value` in place of `{}`.
+#[must_use]
+pub fn fill(text: &str, value: impl std::fmt::Display) -> String {
+    text.replacen("{}", &value.to_string(), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words that are the same in both.
+    const SAME: [&str; 2] = ["product", "off"];
+
+    #[test]
+    fn every_text_is_there_in_every_language() {
+        let (english, french) = (en::TEXTS.all(), fr::TEXTS.all());
+        assert_eq!(english.len(), french.len());
+        assert!(english.len() > 20);
+        for ((name, english), (other, french)) in english.into_iter().zip(french) {
+            assert_eq!(name, other);
+            for text in [english, french] {
+                assert!(!text.is_empty() && text.trim() == text, "{name}: {text:?}");
+            }
+            let same = english == french;
+            assert_eq!(same, SAME.contains(&name), "{name}: {english:?}");
+            let places = |text: &str| text.matches("{}").count();
+            assert_eq!(places(english), places(french), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_put_in_once() {
+        assert_eq!(fill("a {} b", "{}"), "a {} b");
+        assert_eq!(fill("a {} b", 5), "a 5 b");
+        assert_eq!(fill_all("{} of {}", &[1, 2]), "1 of 2");
+    }
+}

@@ -1,0 +1,130 @@
+//! A real browser: Debian's chromium without a screen, driven over chromedriver.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::json;
+
+use super::process::LIMIT;
+
+/// A window of a browser with a profile of its own, which ends with it.
+pub(crate) struct Chromium {
+    pub(crate) client: Client,
+    driver: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Chromium {
+    /// Opens a window of so many pixels.
+    pub(crate) async fn open(width: u32, height: u32) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("tests/setup all installs chromedriver");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            let line = line.unwrap();
+            let (_, port) = line.split_once("successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let port = port.expect("chromedriver names its port");
+        // What else it says is read away, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        let arguments = json!([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--lang=en",
+            format!("--window-size={width},{height}"),
+            format!("--user-data-dir={}", profile.path().display()),
+        ]);
+        let wanted = json!({"browserName": "chrome", "goog:chromeOptions": {"args": arguments}});
+        let mut builder =
+            ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        builder.capabilities(wanted.as_object().unwrap().clone());
+        let client = builder
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        Self {
+            client,
+            driver,
+            _profile: profile,
+        }
+    }
+
+    pub(crate) async fn goto(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    /// The text of the first element that `css` finds, waited for.
+    pub(crate) async fn text(&self, css: &str) -> String {
+        let wait = self.client.wait().at_most(LIMIT);
+        let element = wait.for_element(Locator::Css(css)).await;
+        let element = element.unwrap_or_else(|error| panic!("{css}: {error}"));
+        element.text().await.unwrap()
+    }
+
+    /// How many elements `css` finds now.
+    pub(crate) async fn count(&self, css: &str) -> usize {
+        self.client.find_all(Locator::Css(css)).await.unwrap().len()
+    }
+
+    pub(crate) async fn click(&self, css: &str) {
+        let found = self.client.find(Locator::Css(css)).await;
+        let element = found.unwrap_or_else(|error| panic!("{css}: {error}"));
+        element.click().await.unwrap();
+    }
+
+    /// Fills the form to sign in, and sends it by the Enter key.
+    pub(crate) async fn sign_in(&self, name: &str, password: &str) {
+        let wait = self.client.wait().at_most(LIMIT);
+        let field = wait.for_element(Locator::Css("#name")).await.unwrap();
+        field.clear().await.unwrap();
+        field.send_keys(name).await.unwrap();
+        let field = self.client.find(Locator::Css("#password")).await.unwrap();
+        field
+            .send_keys(&format!("{password}\u{e007}"))
+            .await
+            .unwrap();
+    }
+
+    /// What a script of the test finds out; the pages themselves may run none.
+    pub(crate) async fn value(&self, script: &str) -> serde_json::Value {
+        self.client.execute(script, vec![]).await.unwrap()
+    }
+
+    /// Keeps what is seen now, below `target`.
+    pub(crate) async fn keep(&self, name: &str) -> PathBuf {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../screenshots");
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join(format!("{name}.png"));
+        std::fs::write(&path, self.client.screenshot().await.unwrap()).unwrap();
+        path
+    }
+
+    /// Closes it.
+    pub(crate) async fn close(self) {
+        self.client.clone().close().await.unwrap();
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // Its browser ends with it.
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}

@@ -1,0 +1,28 @@
+//! The pages for people, over real HTTP on a real database.
+
+#[path = "web/browser.rs"]
+mod browser;
+#[path = "web/forms.rs"]
+mod forms;
+#[path = "web/login.rs"]
+mod login;
+#[path = "web/needs.rs"]
+mod needs;
+#[path = "web/sessions.rs"]
+mod sessions;
+
+use fusion_sidecar::config::Settings;
+
+use crate::support::app::{self, TestApp};
+use crate::support::people::accounts;
+
+/// A sidecar that shows pages to the accounts of [`accounts`].
+async fn pages(configure: impl FnOnce(&mut Settings)) -> TestApp {
+    let app = app::start(|settings| {
+        settings.web.listen = Some(([127, 0, 0, 1], 0).into());
+        configure(settings);
+    })
+    .await;
+    accounts(&app.db).await;
+    app
+}
