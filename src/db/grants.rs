@@ -29,7 +29,7 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 21] = [
+const WRITTEN: [(&str, &[Privilege]); 22] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}tasks", &[Update, Delete]),
     ("{p}taskjobs", &[Delete]),
