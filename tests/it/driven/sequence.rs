@@ -1,6 +1,7 @@
 //! Each agent is in an occurrence of its own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{BY_AGENT, HOUR, SECOND};
 use crate::support::app::TestApp;
@@ -59,7 +60,7 @@ async fn delays_begin_with_an_agents_own_first_contact() {
         .await;
     let noon = app.now().timestamp() - 1800;
     assert_eq!(began, [(1, noon), (2, noon + 1800)]);
-    app.clock.advance(HOUR + HOUR / 2 - SECOND);
+    app.clock.advance(Duration::from_secs(5399));
     app.gives_nothing("wks-1").await;
     app.clock.advance(SECOND);
     assert_eq!(app.given("wks-1").await, [3]);
@@ -142,7 +143,7 @@ async fn the_maximum_duration_ends_an_agents_occurrence() {
     app.clock.advance(HOUR / 8);
     assert_eq!(app.given("wks-2").await, [3]);
     app.gives_nothing("wks-1").await;
-    app.clock.advance(HOUR * 2 - HOUR * 5 / 8);
+    app.clock.advance(HOUR * 11 / 8);
     assert_eq!(app.given("wks-1").await, [1, 2]);
     let numbers: Vec<(u32, u32)> = app
         .db
