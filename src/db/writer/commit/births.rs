@@ -185,6 +185,9 @@ async fn occurrences(
         .collect())
 }
 
+/// Place, first run of the occurrence, whether one that ended well is no matter; the last run, whether one is open, whether one ended well.
+type StandingRow = (u32, u64, bool, Option<u64>, bool, bool);
+
 /// Those of `wanted`, by their place, in whose way a run stands: an open one, one that ended well, one of the same occurrence.
 async fn taken(
     db: &Db,
@@ -209,21 +212,23 @@ async fn taken(
             let columns = ["at", "agent", "job", "items_id", "first_run", "again"];
             let first = columns.map(|column| format!("CAST(? AS UNSIGNED) AS `{column}`"));
             let more = "UNION SELECT ?, ?, ?, ?, ?, ? ".repeat(pad(chunk).count() - 1);
-            // Each question by itself, so that each is answered from an index and no history is read.
-            let of_birth = "FROM {p}taskjobstates r WHERE r.{f}agents_id = w.agent AND r.{f}taskjobs_id = w.job \
+            let of_birth = "FROM {p}taskjobstates r WHERE r.{f}agents_id = a.id AND r.{f}taskjobs_id = w.job \
                 AND r.items_id = w.items_id AND r.itemtype = ?";
             let text = format!(
-                "/* taken_by_births */ SELECT w.at FROM (SELECT {} {more}) w WHERE (SELECT r.id {of_birth} ORDER BY r.id DESC LIMIT 1) >= w.first_run \
-                 OR (SELECT 1 {of_birth} AND r.state IN (0, 1, 2) LIMIT 1) IS NOT NULL \
-                 OR w.again = 0 AND (SELECT 1 {of_birth} AND r.state = 3 LIMIT 1) IS NOT NULL",
+                "/* taken_by_births */ SELECT w.at, w.first_run, w.again, (SELECT r.id {of_birth} ORDER BY r.id DESC LIMIT 1), \
+                 (SELECT 1 {of_birth} AND r.state IN (0, 1, 2) LIMIT 1) IS NOT NULL, \
+                 (SELECT 1 {of_birth} AND r.state = 3 LIMIT 1) IS NOT NULL \
+                 FROM (SELECT {} {more}) w JOIN {{p}}agents a ON a.id = w.agent",
                 first.join(", ")
             );
-            let values = pad(chunk).flatten().map(Value::from);
-            let values = values.chain([itemtype; 3].map(Value::from)).collect();
-            let found: Vec<u32> = tx
-                .exec(db.names.replace(&text), Params::Positional(values))
-                .await?;
-            taken.extend(found);
+            let types = [itemtype; 3].map(Value::from).into_iter();
+            let values = types.chain(pad(chunk).flatten().map(Value::from));
+            let values = Params::Positional(values.collect());
+            let rows: Vec<StandingRow> = tx.exec(db.names.replace(&text), values).await?;
+            let stands = |(_, first_run, again, last, open, well): &StandingRow| {
+                *open || *well && !again || last.is_some_and(|last| last >= *first_run)
+            };
+            taken.extend(rows.iter().filter(|row| stands(row)).map(|row| row.0));
         }
     }
     Ok(taken)
