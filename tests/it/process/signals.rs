@@ -177,10 +177,10 @@ async fn the_service_manager_is_told() {
 async fn as_many_files_as_may_be_are_open_and_too_few_are_told() {
     let db = fresh().await;
     let warning = |log: &[String]| log.iter().any(|line| line.contains("limit of open files"));
-    let enough = Sidecar::within((300, 2000), &db, &["--max-connections", "1728"]);
+    let enough = Sidecar::within((300, 2000), &db, &["--max-connections", "1528"]);
     assert_eq!(enough.files(), 2000);
     assert!(!warning(&enough.log()), "{:?}", enough.log());
-    let mut few = Sidecar::within((300, 2000), &db, &["--max-connections", "1729"]);
+    let mut few = Sidecar::within((300, 2000), &db, &["--max-connections", "1529"]);
     assert_eq!(few.files(), 2000);
     let line = few.line("limit of open files");
     assert!(line.contains("limit=2000 needed=2001"), "{line}");
