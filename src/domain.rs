@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod cleaning;
 pub mod criteria;
 pub mod crons;
+pub mod delivery;
 pub mod eligibility;
 pub mod entities;
 pub mod expiry;
