@@ -32,6 +32,7 @@ pub mod lifecycle;
 pub mod mariadb;
 pub mod proto;
 pub mod replay;
+pub mod spool;
 pub mod telemetry;
 pub mod upstream;
 pub mod work;

@@ -10,7 +10,7 @@ use fusion_sidecar::telemetry::metrics;
 const MAX_LINES: usize = 500;
 
 /// The rooms of `src`, each with the rooms that it may use beside itself. Those without a list put everything together.
-const ROOMS: [(&str, Option<&[&str]>); 19] = [
+const ROOMS: [(&str, Option<&[&str]>); 20] = [
     ("domain", Some(&[])),
     ("proto", Some(&["domain"])),
     ("clock", Some(&[])),
@@ -20,6 +20,7 @@ const ROOMS: [(&str, Option<&[&str]>); 19] = [
     ("mariadb", Some(&["config"])),
     ("upstream", Some(&["config"])),
     ("knock", Some(&["config"])),
+    ("spool", Some(&["clock", "telemetry"])),
     (
         "db",
         Some(&["clock", "config", "domain", "proto", "telemetry"]),
@@ -65,13 +66,14 @@ const ROOMS: [(&str, Option<&[&str]>); 19] = [
 ];
 
 /// What a room must not name: crates, and parts of the standard library that do IO or know the time.
-const FOREIGN: [(&str, &[&str]); 6] = [
+const FOREIGN: [(&str, &[&str]); 7] = [
     ("domain", &PURE),
     ("proto", &PURE),
     ("db", &["axum", "hyper", "reqwest", "tower"]),
     ("dispatch", &INNER),
     ("work", &INNER),
     ("http", &["mysql_async", "reqwest"]),
+    ("spool", &INNER),
 ];
 
 const INNER: [&str; 5] = ["axum", "hyper", "mysql_async", "reqwest", "tower"];
