@@ -58,6 +58,8 @@ pub struct Settings {
     pub upstream_url: Option<url::Url>,
     /// Directory of the durable queue for messages to PHP.
     pub spool_dir: Option<PathBuf>,
+    /// How messages are handed to PHP.
+    pub delivery: Delivery,
     /// The zone that PHP compares timeslots and schedules in.
     pub timezone: Tz,
     /// What is logged, and how.
@@ -77,6 +79,7 @@ impl Settings {
             glpi: None,
             upstream_url: None,
             spool_dir: None,
+            delivery: Delivery::default(),
             timezone: Tz::UTC,
             log: Log::default(),
         }
@@ -336,6 +339,33 @@ impl Default for Wakeup {
             at_once: 200,
             rate: 100,
             timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How messages are handed to PHP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Most messages at once.
+    pub at_once: usize,
+    /// How often a message is tried before it is parked.
+    pub attempts: u32,
+    /// Longest wait for PHP's answer to one.
+    pub timeout: Duration,
+    /// Whether a full inventory takes the place of older ones of its device that wait.
+    pub supersede: bool,
+    /// How long the end of a run waits for messages that other sidecars have.
+    pub run_wait: Duration,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            at_once: 2,
+            attempts: 10,
+            timeout: Duration::from_mins(5),
+            supersede: true,
+            run_wait: Duration::from_mins(10),
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod scratch;
 pub mod script;
 pub mod sequence;
 pub mod site;
+pub mod spooled;
 pub mod wakeup;
 pub mod writer;
 

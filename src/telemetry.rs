@@ -112,6 +112,13 @@ pub mod metrics {
     /// When a pass of a duty last ended at this sidecar, by duty.
     pub const DUTY_LAST_END: &str = "fusion_sidecar_duty_last_end_timestamp_seconds";
 
+    /// Messages handed to PHP, by outcome and what was heard.
+    pub const DELIVERIES: &str = "fusion_sidecar_deliveries_total";
+    /// Time in which PHP took a message.
+    pub const DELIVERY_DURATION: &str = "fusion_sidecar_delivery_duration_seconds";
+    /// Whether PHP takes no messages: 0 or 1.
+    pub const PHP_DOWN: &str = "fusion_sidecar_php_down";
+
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Kind {
@@ -146,7 +153,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 17] = [
+    pub const ALL: [Metric; 20] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -243,6 +250,24 @@ pub mod metrics {
             Kind::Gauge,
             Unit::Seconds,
             "When this sidecar last ended a pass of a duty, in seconds since 1970",
+        ),
+        metric(
+            DELIVERIES,
+            Kind::Counter,
+            Unit::Count,
+            "Messages of the spool handed to PHP, by what became of them",
+        ),
+        metric(
+            DELIVERY_DURATION,
+            Kind::Histogram,
+            Unit::Seconds,
+            "Time in which PHP took a message of the spool",
+        ),
+        metric(
+            PHP_DOWN,
+            Kind::Gauge,
+            Unit::Count,
+            "1 while PHP takes no messages of the spool, else 0",
         ),
     ];
 

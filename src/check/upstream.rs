@@ -4,14 +4,7 @@ use super::Report;
 use super::probe::{Answer, Nonce, ask, causes, fetch};
 use crate::config::Settings;
 use crate::domain::catalogue::Catalogue;
-use crate::upstream::Upstream;
-
-/// Header and value by which the plugin signs what comes from its main address.
-const SIGNATURE: (&str, &str) = ("server-type", "glpi/fusioninventory");
-
-/// A question to the main address that changes nothing: the configuration of an agent that is none. Where the query is missing the plugin
-/// sends people to its pages, without a signature.
-const QUESTION: &str = "/?action=getConfig&machineid=fusion-sidecar-check";
+use crate::upstream::{QUESTION, SIGNATURE, Upstream};
 
 pub(super) async fn examine(
     settings: &Settings,
@@ -60,7 +53,7 @@ pub(super) async fn examine(
         }
         Answer::Redirect { .. } | Answer::Other { .. } | Answer::Nobody(_) => {}
     }
-    match fetch(&format!("{address}{QUESTION}"), false).await {
+    match fetch(&format!("{address}/?{QUESTION}"), false).await {
         Err(error) => report.error(
             "upstream",
             format!("{address} cannot be reached: {}", causes(&error)),

@@ -160,6 +160,16 @@ impl<'a> Reader<'a> {
         self.duration(&mut wakeup.timeout, Key::WakeupTimeout);
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
+        let delivery = &mut settings.delivery;
+        self.number(&mut delivery.at_once, Key::DeliverAtOnce);
+        self.number(&mut delivery.attempts, Key::DeliverAttempts);
+        self.duration(&mut delivery.timeout, Key::DeliverTimeout);
+        self.set(
+            &mut delivery.supersede,
+            Key::DeliverSupersede,
+            value::switch,
+        );
+        self.duration(&mut delivery.run_wait, Key::DeliverRunWait);
     }
 
     /// The database, with GLPI's directory and the plugin's document directory if the former was given.

@@ -89,10 +89,20 @@ pub enum Key {
     WakeupRate,
     /// Longest wait for an agent's answer [default: 5]
     WakeupTimeout,
-    /// GLPI's own address, for what only PHP can do
+    /// GLPI's own address, the plugin's, or that of GLPI's front/inventory.php, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
     SpoolDir,
+    /// Most messages handed to PHP at once [default: 2]
+    DeliverAtOnce,
+    /// How often a message is handed to PHP before it is parked; while PHP is away no attempt counts [default: 10]
+    DeliverAttempts,
+    /// Longest wait for PHP to import a message [default: 300]
+    DeliverTimeout,
+    /// Whether a full inventory takes the place of an older one of the same device that still waits [default: on]
+    DeliverSupersede,
+    /// Longest wait of the end of a network run for messages about it that other sidecars still have [default: 600]
+    DeliverRunWait,
     /// Largest body of a request [default: 16777216]
     MaxBody,
     /// Most bytes of bodies above 16 KiB in memory at once; more are refused with 503 [default: 268435456]
@@ -158,16 +168,22 @@ impl Key {
     #[must_use]
     pub fn range(self) -> Option<RangeInclusive<u64>> {
         Some(match self {
-            Self::CatalogueRefresh | Self::RunTimeout | Self::ShutdownGrace => 0..=MAX_SECONDS,
+            Self::CatalogueRefresh
+            | Self::RunTimeout
+            | Self::DeliverRunWait
+            | Self::ShutdownGrace => 0..=MAX_SECONDS,
             Self::Lease => 2..=MAX_SECONDS,
             Self::DatabaseTimeout
             | Self::SchedulerPeriod
             | Self::CleaningPeriod
             | Self::WakeupTimeout
+            | Self::DeliverTimeout
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout => 1..=MAX_SECONDS,
-            Self::MaxSends | Self::MaxUnpacking => 1..=1000,
+            Self::MaxSends | Self::MaxUnpacking | Self::DeliverAtOnce | Self::DeliverAttempts => {
+                1..=1000
+            }
             Self::DatabaseMaxConnections
             | Self::KeepRuns
             | Self::WakeupAtOnce
@@ -208,6 +224,8 @@ impl Key {
             | Self::KeepRuns
             | Self::WakeupAtOnce
             | Self::WakeupRate
+            | Self::DeliverAtOnce
+            | Self::DeliverAttempts
             | Self::MaxNewAgents
             | Self::MaxUnpacking
             | Self::MaxParameters
@@ -220,6 +238,8 @@ impl Key {
             | Self::RunTimeout
             | Self::CleaningPeriod
             | Self::WakeupTimeout
+            | Self::DeliverTimeout
+            | Self::DeliverRunWait
             | Self::Lease
             | Self::HeaderTimeout
             | Self::BodyTimeout
@@ -231,7 +251,10 @@ impl Key {
             Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
-            Self::Scheduler | Self::SchedulerBesideCron | Self::WakeupNames => "on|off",
+            Self::Scheduler
+            | Self::SchedulerBesideCron
+            | Self::WakeupNames
+            | Self::DeliverSupersede => "on|off",
             Self::Log => "FILTER",
             Self::LogFormat => "text|json",
         }

@@ -10,7 +10,7 @@ use fusion_sidecar::telemetry::metrics;
 const MAX_LINES: usize = 500;
 
 /// The rooms of `src`, each with the rooms that it may use beside itself. Those without a list put everything together.
-const ROOMS: [(&str, Option<&[&str]>); 20] = [
+const ROOMS: [(&str, Option<&[&str]>); 21] = [
     ("domain", Some(&[])),
     ("proto", Some(&["domain"])),
     ("clock", Some(&[])),
@@ -42,14 +42,30 @@ const ROOMS: [(&str, Option<&[&str]>); 20] = [
         ]),
     ),
     (
+        "delivery",
+        Some(&[
+            "clock",
+            "config",
+            "db",
+            "domain",
+            "lifecycle",
+            "proto",
+            "spool",
+            "telemetry",
+            "upstream",
+        ]),
+    ),
+    (
         "http",
         Some(&[
             "config",
             "db",
+            "delivery",
             "dispatch",
             "domain",
             "lifecycle",
             "proto",
+            "spool",
             "telemetry",
             "upstream",
         ]),
@@ -66,7 +82,7 @@ const ROOMS: [(&str, Option<&[&str]>); 20] = [
 ];
 
 /// What a room must not name: crates, and parts of the standard library that do IO or know the time.
-const FOREIGN: [(&str, &[&str]); 7] = [
+const FOREIGN: [(&str, &[&str]); 8] = [
     ("domain", &PURE),
     ("proto", &PURE),
     ("db", &["axum", "hyper", "reqwest", "tower"]),
@@ -74,6 +90,7 @@ const FOREIGN: [(&str, &[&str]); 7] = [
     ("work", &INNER),
     ("http", &["mysql_async", "reqwest"]),
     ("spool", &INNER),
+    ("delivery", &INNER),
 ];
 
 const INNER: [&str; 5] = ["axum", "hyper", "mysql_async", "reqwest", "tower"];

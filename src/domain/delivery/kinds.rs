@@ -37,6 +37,8 @@ pub enum Way {
     SpoolAndHere,
     /// It is passed on while its sender waits for PHP's answer.
     Forward,
+    /// The same, and its run is moved and logged here.
+    ForwardAndHere,
     /// There is nobody who could take it.
     Refuse,
 }
@@ -70,7 +72,8 @@ pub const TABLE: [Row; 15] = {
 const ORDERS: &str = "the answer holds orders, and runs are handed out here";
 const IMPORT: &str =
     "PHP says the same empty REPLY whatever it makes of it, after an import of up to seconds";
-const COLLECTS: &str = "the spool collects until there is an upstream, whose PHP imports, moves and logs then";
+const COLLECTS: &str =
+    "the spool collects until there is an upstream, whose PHP imports, moves and logs then";
 const NO_RUNS: &str = "who takes the devices knows no runs: the run is moved and logged here";
 const IN_LINE: &str = "PHP moves and logs the run, and ignores devices of one that has ended: the end stands in line behind them";
 const PEOPLE: &str = "who asks waits for the page";
@@ -82,6 +85,18 @@ pub fn way(kind: Kind, target: Target) -> Way {
         .iter()
         .find(|row| row.0 == kind && row.1 == target)
         .map_or(Way::Refuse, |row| row.2)
+}
+
+/// The same where there is no spool: what would be kept is passed on at once, and without an upstream a run is moved here.
+#[must_use]
+pub fn way_without_spool(kind: Kind, target: Target) -> Way {
+    match (way(kind, target), kind, target) {
+        (Way::Spool, Kind::Inventory, Target::Nobody) => Way::Refuse,
+        (Way::Spool, _, Target::Nobody) => Way::Here,
+        (Way::Spool, ..) => Way::Forward,
+        (Way::SpoolAndHere, ..) => Way::ForwardAndHere,
+        (way, ..) => way,
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +124,29 @@ mod tests {
             }
         }
         assert_eq!(TABLE.len(), kinds.len() * 3);
+    }
+
+    #[test]
+    fn without_a_spool_nothing_is_kept() {
+        for (kind, target, expected) in [
+            (Kind::Hello, Target::Plugin, Way::Here),
+            (Kind::Inventory, Target::Plugin, Way::Forward),
+            (Kind::Inventory, Target::Native, Way::Forward),
+            (Kind::Inventory, Target::Nobody, Way::Refuse),
+            (Kind::Devices, Target::Plugin, Way::Forward),
+            (Kind::Devices, Target::Native, Way::ForwardAndHere),
+            (Kind::Devices, Target::Nobody, Way::Here),
+            (Kind::Bounds, Target::Plugin, Way::Forward),
+            (Kind::Bounds, Target::Native, Way::Here),
+            (Kind::Bounds, Target::Nobody, Way::Here),
+            (Kind::Page, Target::Nobody, Way::Refuse),
+        ] {
+            assert_eq!(
+                way_without_spool(kind, target),
+                expected,
+                "{kind:?} {target:?}"
+            );
+        }
     }
 
     /// Who moves a run gets all of it, or its end would overtake its devices or be logged twice.

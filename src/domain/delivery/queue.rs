@@ -167,10 +167,23 @@ impl Queue {
         }
     }
 
+    /// The same for one that is not on its way.
+    pub fn drop_waiting(&mut self, id: u64) {
+        if self.items.get(&id).is_some_and(|item| !item.flying) {
+            self.remove(id);
+        }
+    }
+
     /// How often it was tried.
     #[must_use]
     pub fn attempts(&self, id: u64) -> u32 {
         self.items.get(&id).map_or(0, |item| item.attempts)
+    }
+
+    /// The run that it is about.
+    #[must_use]
+    pub fn run(&self, id: u64) -> Option<i64> {
+        self.items.get(&id)?.run
     }
 
     /// How many messages about `run` are here.
