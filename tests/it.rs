@@ -36,6 +36,8 @@ mod collect;
 mod concurrency;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/delivery.rs"]
+mod delivery;
 #[path = "it/demo.rs"]
 mod demo;
 #[path = "it/edge.rs"]

@@ -127,6 +127,11 @@ fn every_option_reaches_its_setting() {
             (Key::BodyTimeout, "9"),
             (Key::RequestTimeout, "10"),
             (Key::MaxConnections, "11"),
+            (Key::DeliverAtOnce, "5"),
+            (Key::DeliverAttempts, "6"),
+            (Key::DeliverTimeout, "7"),
+            (Key::DeliverSupersede, "off"),
+            (Key::DeliverRunWait, "0"),
             (Key::ShutdownGrace, "0"),
             (Key::Log, "warn"),
             (Key::LogFormat, "json"),
@@ -143,9 +148,20 @@ fn every_option_reaches_its_setting() {
         glpi,
         upstream_url,
         spool_dir,
+        delivery,
         timezone,
         log,
     } = settings;
+    assert_eq!(
+        (
+            delivery.at_once,
+            delivery.attempts,
+            delivery.timeout.as_secs(),
+            delivery.supersede,
+            delivery.run_wait.as_secs()
+        ),
+        (5, 6, 7, false, 0)
+    );
     assert_eq!(
         (database.max_connections, database.timeout.as_secs()),
         (2, 3)
