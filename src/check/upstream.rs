@@ -13,11 +13,13 @@ pub(super) async fn examine(
     report: &mut Report,
 ) {
     let Some(url) = &settings.upstream_url else {
-        report.warning(
-            "upstream",
-            "no address of GLPI is given: inventories are refused",
-            "name GLPI's own address with --upstream-url",
-        );
+        let what = if settings.spool_dir.is_some() {
+            "no address of GLPI is given: the spool only collects, and inventories are not imported"
+        } else {
+            "no address of GLPI is given: inventories are refused"
+        };
+        let mend = "name GLPI's own address with --upstream-url";
+        report.warning("upstream", what, mend);
         return;
     };
     let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
@@ -75,7 +77,9 @@ pub(super) async fn examine(
             }
         }
     }
-    if catalogue.is_some_and(|catalogue| catalogue.config.ssl_only) && url.scheme() == "http" {
+    let ssl_only = catalogue.is_some_and(|catalogue| catalogue.config.ssl_only);
+    // GLPI's own reader has no such setting.
+    if ssl_only && url.scheme() == "http" && !upstream.place().is_native() {
         report.error(
             "upstream",
             "the plugin demands HTTPS (ssl_only): PHP would refuse every message that comes by plain HTTP",

@@ -130,7 +130,7 @@ async fn what_php_would_refuse_or_the_limits_do_is_not_kept() {
         (inventory("wks-1", "x").replace("</CONTENT>", ""), 200),
         (inventory("", "x"), 400),
         (
-            inventory("wks-1", "x").replace("<QUERY>", "<query>PROLOG</query><QUERY>"),
+            inventory("wks-1", "x").replace("<QUERY>", "<QUERY>INVENTORY</QUERY><QUERY>"),
             400,
         ),
         (many, 200),

@@ -75,8 +75,13 @@ async fn all_messages_of_a_run_reach_php_in_their_order() {
     .await;
     // PHP moves and logs it, nobody else.
     assert_eq!((app.db.state(11).await, app.db.log(11).await), (1, before));
-    app.clock.advance(Duration::from_hours(24));
-    assert_eq!(app.expiry().pass(Mode::Write).await.unwrap().total(), 1);
+    // From now on silence counts.
+    let mut expired = 0;
+    for _ in 0..2 {
+        app.clock.advance(Duration::from_hours(24));
+        expired += app.expiry().pass(Mode::Write).await.unwrap().total();
+    }
+    assert_eq!(expired, 1);
 }
 
 #[tokio::test]
