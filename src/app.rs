@@ -156,15 +156,7 @@ pub async fn start(
         .transpose()
         .context("the client for GLPI")?;
     let intake = open_spool(settings, &db, &clock)?;
-    if let (Some(intake), Some(upstream)) = (&intake, &upstream) {
-        let deliverer = Deliverer::new(
-            intake.clone(),
-            upstream.clone(),
-            settings.delivery.clone(),
-            settings.server.max_inflated,
-        );
-        lifecycle.spawn("delivery", deliverer.run(stop.clone()));
-    }
+    deliver(intake.as_ref(), upstream.as_ref(), settings, &lifecycle);
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
@@ -214,6 +206,24 @@ pub async fn start(
         preparation,
         lifecycle,
     })
+}
+
+/// Starts handing what is kept to PHP, if both are there.
+fn deliver(
+    intake: Option<&Intake>,
+    upstream: Option<&Upstream>,
+    settings: &Settings,
+    lifecycle: &Lifecycle,
+) {
+    if let (Some(intake), Some(upstream)) = (intake, upstream) {
+        let deliverer = Deliverer::new(
+            intake.clone(),
+            upstream.clone(),
+            settings.delivery.clone(),
+            settings.server.max_inflated,
+        );
+        lifecycle.spawn("delivery", deliverer.run(lifecycle.stop()));
+    }
 }
 
 /// Opens the spool, if there is to be one.

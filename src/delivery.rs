@@ -136,7 +136,7 @@ impl Intake {
         let kept = inner.spool.append(message).await;
         if let Ok(id) = &kept {
             ticket.id = id.0;
-            self.push(ticket);
+            self.push(&ticket);
             inner.nudge.notify_one();
         }
         if let Some(run) = run {
@@ -159,7 +159,7 @@ impl Intake {
         self.queue().of_run(run) as u64
     }
 
-    fn push(&self, ticket: Ticket) {
+    fn push(&self, ticket: &Ticket) {
         let by = ticket.id;
         let superseded = self.queue().push(ticket);
         if !superseded.is_empty() {
@@ -194,7 +194,7 @@ impl Intake {
         }
         for entry in waiting {
             if !known.contains(&entry.id.0) {
-                self.push(Ticket {
+                self.push(&Ticket {
                     id: entry.id.0,
                     device: entry.device.clone(),
                     run: entry.run,

@@ -74,8 +74,9 @@ impl Airline {
     pub(super) async fn fly(&self, id: u64, waited: bool) -> Landed {
         let message = match self.intake.spool().read(MessageId(id)).await {
             Ok(message) => message,
-            Err(SpoolError::Unreadable { reason, .. }) => return Landed::Unreadable(reason),
-            Err(SpoolError::Unwritable(reason)) => return Landed::Unreadable(reason),
+            Err(SpoolError::Unreadable { reason, .. } | SpoolError::Unwritable(reason)) => {
+                return Landed::Unreadable(reason);
+            }
             Err(_) => return Landed::Gone,
         };
         if let Some(run) = message.run {

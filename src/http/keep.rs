@@ -68,9 +68,8 @@ pub(super) async fn keep(
         },
         body,
     };
-    let failed = match intake.accept(message).await {
-        Ok(_) => return Ok(()),
-        Err(failed) => failed,
+    let Err(failed) = intake.accept(message).await else {
+        return Ok(());
     };
     line.error(failed.code());
     line.reason(failed.to_string());

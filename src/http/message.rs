@@ -113,6 +113,47 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
             Err(failed) => error::xml(&failed, coding, line),
         };
     }
+    let bound = Bound {
+        hello,
+        request: &request,
+        about,
+        report,
+        full,
+        clear,
+        coding,
+    };
+    for_glpi(web, head, body, bound, line).await
+}
+
+/// A message that GLPI is to have a part in.
+struct Bound<'a> {
+    hello: Hello<'a>,
+    request: &'a Request,
+    /// The task that it reports of; none is an inventory.
+    about: Option<NetworkQuery>,
+    report: Report,
+    full: bool,
+    clear: Option<&'static str>,
+    coding: Coding,
+}
+
+/// Sends a message the way that it has to go.
+async fn for_glpi(
+    web: &Web,
+    mut head: Head,
+    body: Bytes,
+    bound: Bound<'_>,
+    line: &LineFields,
+) -> Response {
+    let Bound {
+        hello,
+        request,
+        about,
+        report,
+        full,
+        clear,
+        coding,
+    } = bound;
     let kind = match about {
         None => Kind::Inventory,
         Some(_) if report.has_devices() => Kind::Devices,
@@ -133,7 +174,7 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         hello,
         query,
         process_number: request.process_number.as_deref(),
-        version: version(&request),
+        version: version(request),
         report,
     });
     if relayed {
@@ -152,7 +193,6 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         }
     }
     // The agent's own bytes, in its own coding; PHP compares the type to the letter, and a coding would be undone on the way.
-    let mut head = head;
     if let Some(kind) = clear {
         head.headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -167,7 +207,7 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
                 .flatten();
             let kept = Kept {
                 query: about,
-                device: device_id,
+                device: hello.device_id,
                 run: run.and_then(|number| number.trim().parse().ok()),
                 full,
             };
@@ -193,7 +233,7 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
             web.dispatcher.network_result(message).await.map(drop)
         }
         (None, _) if target == Target::Native => {
-            let told = version(&request);
+            let told = version(request);
             web.dispatcher.heard_inventory(&hello, told).await
         }
         _ => Ok(()),

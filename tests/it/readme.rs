@@ -24,7 +24,7 @@ use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 6] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 8] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -60,6 +60,20 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 6] = [
         &[(
             "tests/it/preparation_speed.rs",
             "const RUNS: &str = \"RUNS_TO_PREPARE\"",
+        )],
+    ),
+    (
+        "KILLS=300 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture killed_under_load",
+        &[(
+            "tests/it/delivery/kill.rs",
+            "fn whoever_is_killed_under_load_loses_nothing_that_was_acknowledged",
+        )],
+    ),
+    (
+        "INVENTORIES=10000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture ten_thousand_in_a_minute",
+        &[(
+            "tests/it/delivery/speed.rs",
+            "fn inventories_at_the_pace_of_ten_thousand_in_a_minute_are_no_event",
         )],
     ),
 ];

@@ -88,17 +88,14 @@ pub fn judge(heard: &Heard) -> Verdict {
     }
     match (status, said) {
         (200..=299, Said::Reply) => Verdict::Delivered,
-        (200..=299, Said::Error(_)) => Verdict::Refused,
         // PHP may have died in the middle of its import, or shown its page instead of one.
         (200..=299, Said::Page | Said::Nothing | Said::Garbled) => {
             Verdict::Again { received: true }
         }
-        // Elsewhere: no agent is sent there, and no message.
-        (300..=399, _) => Verdict::Outage { pause: retry_after },
-        // Credentials that are missing are missing for all; too many requests, out of service.
-        (401 | 407 | 429 | 503, _) => Verdict::Outage { pause: retry_after },
+        // Elsewhere, where no message is sent; credentials that are missing are missing for all; too many requests, out of service.
+        (300..=399 | 401 | 407 | 429 | 503, _) => Verdict::Outage { pause: retry_after },
         (408, _) => Verdict::Again { received: false },
-        (400..=499, _) => Verdict::Refused,
+        (200..=299, Said::Error(_)) | (400..=499, _) => Verdict::Refused,
         _ => Verdict::Again { received: true },
     }
 }
@@ -210,7 +207,7 @@ mod tests {
 
     #[test]
     fn php_says_when_to_come_back() {
-        let pause = Some(Duration::from_secs(120));
+        let pause = Some(Duration::from_mins(2));
         let heard = Heard::Answered {
             status: 503,
             retry_after: pause,

@@ -60,7 +60,7 @@ impl Queue {
     }
 
     /// Adds a message, once. The older ones that need not be delivered any more, and are gone from here.
-    pub fn push(&mut self, ticket: Ticket) -> Vec<u64> {
+    pub fn push(&mut self, ticket: &Ticket) -> Vec<u64> {
         let id = ticket.id;
         if self.items.contains_key(&id) {
             return Vec::new();

@@ -244,7 +244,7 @@ impl hyper::body::Body for Announced {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }
 

@@ -28,7 +28,7 @@ fn inventory(id: u64, device: &str) -> Ticket {
 fn messages_of_a_device_go_one_after_the_other_and_those_of_others_beside() {
     let mut queue = Queue::new(false);
     for (id, device) in [(1, "a"), (2, "a"), (3, "b"), (4, "c")] {
-        assert_eq!(queue.push(inventory(id, device)), NONE);
+        assert_eq!(queue.push(&inventory(id, device)), NONE);
     }
     assert_eq!(queue.take(at(0)), Some(1));
     assert_eq!(queue.take(at(0)), Some(3));
@@ -43,7 +43,7 @@ fn messages_of_a_device_go_one_after_the_other_and_those_of_others_beside() {
 fn one_that_failed_holds_up_its_device_and_nobody_else() {
     let mut queue = Queue::new(false);
     for (id, device) in [(1, "a"), (2, "a"), (3, "b")] {
-        queue.push(inventory(id, device));
+        queue.push(&inventory(id, device));
     }
     assert_eq!(queue.take(at(0)), Some(1));
     queue.put_off(1, at(30), 1);
@@ -60,21 +60,21 @@ fn one_that_failed_holds_up_its_device_and_nobody_else() {
 #[test]
 fn a_newer_full_inventory_takes_the_place_of_those_that_still_wait() {
     let mut queue = Queue::new(true);
-    queue.push(inventory(1, "a"));
+    queue.push(&inventory(1, "a"));
     assert_eq!(queue.take(at(0)), Some(1));
-    assert_eq!(queue.push(inventory(2, "a")), NONE, "one is on its way");
+    assert_eq!(queue.push(&inventory(2, "a")), NONE, "one is on its way");
     assert_eq!(
-        queue.push(ticket(3, "a", None, false)),
+        queue.push(&ticket(3, "a", None, false)),
         NONE,
         "it does not say all"
     );
-    assert_eq!(queue.push(ticket(4, "a", Some(7), false)), NONE);
-    assert_eq!(queue.push(inventory(5, "b")), NONE);
-    assert_eq!(queue.push(inventory(6, "a")), [2]);
+    assert_eq!(queue.push(&ticket(4, "a", Some(7), false)), NONE);
+    assert_eq!(queue.push(&inventory(5, "b")), NONE);
+    assert_eq!(queue.push(&inventory(6, "a")), [2]);
     assert_eq!(queue.ids(), [1, 3, 4, 5, 6]);
     let mut keeps_all = Queue::new(false);
-    keeps_all.push(inventory(1, "a"));
-    assert_eq!(keeps_all.push(inventory(2, "a")), NONE);
+    keeps_all.push(&inventory(1, "a"));
+    assert_eq!(keeps_all.push(&inventory(2, "a")), NONE);
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn the_end_of_a_run_does_not_overtake_its_devices() {
     let mut queue = Queue::new(true);
     // The plugin lets any agent speak of any run.
     for (id, device) in [(1, "a"), (2, "b"), (3, "a")] {
-        queue.push(ticket(id, device, Some(7), false));
+        queue.push(&ticket(id, device, Some(7), false));
     }
-    queue.push(ticket(4, "b", Some(8), false));
+    queue.push(&ticket(4, "b", Some(8), false));
     for (id, left) in [(1, 3), (2, 2), (3, 1)] {
         assert_eq!(queue.of_run(7), left);
         assert_eq!(queue.take(at(0)), Some(id));
@@ -100,11 +100,15 @@ fn the_end_of_a_run_does_not_overtake_its_devices() {
 #[test]
 fn one_that_comes_late_with_a_lower_number_stands_in_front() {
     let mut queue = Queue::new(true);
-    queue.push(ticket(5, "a", None, false));
-    queue.push(ticket(3, "a", None, false));
+    queue.push(&ticket(5, "a", None, false));
+    queue.push(&ticket(3, "a", None, false));
     assert_eq!(queue.take(at(0)), Some(3));
     assert_eq!(queue.take(at(0)), None);
-    assert_eq!(queue.push(ticket(3, "a", None, false)), NONE, "it is there");
+    assert_eq!(
+        queue.push(&ticket(3, "a", None, false)),
+        NONE,
+        "it is there"
+    );
     queue.remove(3);
     assert_eq!(queue.take(at(0)), Some(5));
 }
@@ -184,7 +188,7 @@ proptest! {
                 Step::Push(device, run, full) => {
                     last += 1;
                     let ticket = ticket(last, &device.to_string(), run, full);
-                    prop_assert_eq!(queue.push(ticket.clone()), plain.push(ticket));
+                    prop_assert_eq!(queue.push(&ticket), plain.push(ticket));
                 }
                 Step::Take => {
                     let id = queue.take(at(now));
