@@ -44,15 +44,7 @@ const ROOMS: [(&str, Option<&[&str]>); 21] = [
     (
         "delivery",
         Some(&[
-            "clock",
-            "config",
-            "db",
-            "domain",
-            "lifecycle",
-            "proto",
-            "spool",
-            "telemetry",
-            "upstream",
+            "clock", "config", "db", "domain", "lifecycle", "proto", "spool", "telemetry", "upstream",
         ]),
     ),
     (

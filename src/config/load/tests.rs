@@ -5,6 +5,7 @@ use crate::config::options::Source;
 use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
 use crate::domain::policy::Policy;
 
+mod delivery;
 mod ranges;
 mod wakeup;
 
@@ -74,7 +75,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 33);
+    assert_eq!(count, 38);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -152,16 +153,7 @@ fn every_option_reaches_its_setting() {
         timezone,
         log,
     } = settings;
-    assert_eq!(
-        (
-            delivery.at_once,
-            delivery.attempts,
-            delivery.timeout.as_secs(),
-            delivery.supersede,
-            delivery.run_wait.as_secs()
-        ),
-        (5, 6, 7, false, 0)
-    );
+    delivery::is_as_given(&delivery);
     assert_eq!(
         (database.max_connections, database.timeout.as_secs()),
         (2, 3)
