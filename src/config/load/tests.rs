@@ -1,11 +1,10 @@
+use super::*;
+use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup, options::Source};
+use crate::domain::policy::Policy;
 use std::fs;
 
-use super::*;
-use crate::config::options::Source;
-use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
-use crate::domain::policy::Policy;
-
 mod ranges;
+mod spool;
 mod wakeup;
 
 const URL: &str = "mysql://u:geheim@h/d";
@@ -74,7 +73,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
             count += 1;
         }
     }
-    assert_eq!(count, 33);
+    assert_eq!(count, 36);
     let found = load(&options, &Environment::default()).unwrap();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }
@@ -143,6 +142,7 @@ fn every_option_reaches_its_setting() {
         glpi,
         upstream_url,
         spool_dir,
+        spool_bounds: _,
         timezone,
         log,
     } = settings;
