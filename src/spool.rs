@@ -260,6 +260,7 @@ impl Spool {
     /// [`SpoolError::Full`] and [`SpoolError::Unwritable`]: it was not taken, and the sender has to come again. Whoever stops waiting for
     /// this may still have added it.
     pub async fn append(&self, message: Message) -> Result<MessageId, SpoolError> {
+        let message = Box::new(message);
         self.ask(|reply| Request::Append { message, reply }).await
     }
 

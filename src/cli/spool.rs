@@ -187,10 +187,7 @@ fn inflated(settings: &Settings, view: &View, id: MessageId) -> anyhow::Result<V
     let message = view.message(id)?;
     let content_type = message.origin.content_type.as_deref();
     let opened = envelope::open(content_type, &message.body, settings.server.max_inflated);
-    Ok(opened
-        .with_context(|| format!("message {id}"))?
-        .body
-        .to_vec())
+    Ok(opened.with_context(|| format!("message {id}"))?.body)
 }
 
 fn show(settings: &Settings, id: MessageId) -> anyhow::Result<ExitCode> {

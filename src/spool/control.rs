@@ -23,7 +23,7 @@ const SOCKET: &str = "control";
 /// Longest wait for the other side.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest wait for the outcome, which has to be synced.
-const OUTCOME: Duration = Duration::from_secs(60);
+const OUTCOME: Duration = Duration::from_mins(1);
 /// Longest order, bytes.
 const LONGEST: u64 = 16 << 20;
 

@@ -14,6 +14,10 @@ const SLACK: usize = 256;
 
 /// What is written beside a segment.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the file"
+)]
 pub(super) struct Ledger {
     file: Option<Box<dyn Appending>>,
     pub(super) length: u64,

@@ -32,7 +32,7 @@ type Reply<T> = oneshot::Sender<Result<T, SpoolError>>;
 /// What is asked of the writer.
 pub(super) enum Request {
     Append {
-        message: Message,
+        message: Box<Message>,
         reply: Reply<MessageId>,
     },
     Move {
@@ -189,7 +189,7 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, appends: Vec<(Message, Reply<MessageId>)>) {
+    fn append(&mut self, appends: Vec<(Box<Message>, Reply<MessageId>)>) {
         let free = self.files.free();
         let used = self.bytes();
         let mut buffer = Vec::new();
@@ -205,7 +205,7 @@ impl Writer {
             };
             let (name, begin) = (segment.name, segment.length);
             let id = MessageId(self.next_id);
-            let (meta, body) = Meta::new(id, message);
+            let (meta, body) = Meta::new(id, *message);
             let at = buffer.len();
             let head = encode(&mut buffer, name, &meta, &body);
             let refused = match head {
@@ -420,16 +420,13 @@ impl Writer {
         }
         let after = what.applied(&slot.entry);
         let mut index = self.shared.index();
-        match after {
-            Some(entry) => {
-                let entry = Arc::new(entry);
-                index.slots.insert(id, Slot { entry, ..slot });
-            }
-            None => {
-                index.slots.remove(&id);
-                segment.alive -= 1;
-                segment.alive_bytes -= slot.head.length();
-            }
+        if let Some(entry) = after {
+            let entry = Arc::new(entry);
+            index.slots.insert(id, Slot { entry, ..slot });
+        } else {
+            index.slots.remove(&id);
+            segment.alive -= 1;
+            segment.alive_bytes -= slot.head.length();
         }
         drop(index);
         meter::moved(what);

@@ -33,9 +33,9 @@ struct Data {
 
 #[derive(Debug, Default)]
 struct State {
-    files: BTreeMap<String, Data>,
+    files: BTreeMap<String, Arc<Mutex<Data>>>,
     /// Removed or renamed away, which is not durable yet.
-    removed: BTreeMap<String, Data>,
+    removed: BTreeMap<String, Arc<Mutex<Data>>>,
     fault: Option<Fault>,
     gone: bool,
 }
@@ -81,8 +81,11 @@ impl Disk {
                 state.files.entry(name).or_insert(data);
             }
         }
-        state.files.retain(|_, data| data.named || next() % 2 == 0);
-        for data in state.files.values_mut() {
+        state
+            .files
+            .retain(|_, data| data.lock().unwrap().named || next() % 2 == 0);
+        for data in state.files.values() {
+            let mut data = data.lock().unwrap();
             let (from, to) = (data.clean.min(data.cache.len()), data.cache.len());
             let cut = from + next() % (to - from + 1);
             let mut left = data.durable.clone();
@@ -105,13 +108,15 @@ impl Disk {
 
     /// Flips a bit of one of the files; `false` if there is none.
     pub(super) fn flip(&self, chance: u64) -> bool {
-        let mut state = self.state();
-        let total: usize = state.files.values().map(|data| data.cache.len()).sum();
+        let state = self.state();
+        let sizes = state.files.values();
+        let total: usize = sizes.map(|data| data.lock().unwrap().cache.len()).sum();
         if total == 0 {
             return false;
         }
         let mut at = usize::try_from(chance >> 3).unwrap() % total;
-        for data in state.files.values_mut() {
+        for data in state.files.values() {
+            let mut data = data.lock().unwrap();
             if at < data.cache.len() {
                 data.cache[at] ^= 1 << (chance & 7);
                 if let Some(byte) = data.durable.get_mut(at) {
@@ -139,10 +144,11 @@ impl Disk {
     }
 }
 
+/// An open file: it stays the same one whatever becomes of its name.
 #[derive(Debug)]
 struct Handle {
     disk: Disk,
-    name: Mutex<String>,
+    data: Arc<Mutex<Data>>,
 }
 
 impl Files for Disk {
@@ -150,7 +156,7 @@ impl Files for Disk {
         let state = self.state();
         let all = state.files.iter();
         Ok(all
-            .map(|(name, data)| (name.clone(), data.cache.len() as u64))
+            .map(|(name, data)| (name.clone(), data.lock().unwrap().cache.len() as u64))
             .collect())
     }
 
@@ -163,30 +169,29 @@ impl Files for Disk {
         if matches!(state.fault, Some(Fault::Full(0))) {
             return Err(ErrorKind::StorageFull.into());
         }
-        state.files.insert(name.to_owned(), Data::default());
-        Ok(Box::new(self.handle(name)))
+        let data = Arc::default();
+        state.files.insert(name.to_owned(), Arc::clone(&data));
+        Ok(Box::new(self.handle(data)))
     }
 
     fn append(&self, name: &str) -> io::Result<Box<dyn Appending>> {
         let state = self.state();
         Self::writable(&state)?;
-        state.files.get(name).ok_or(ErrorKind::NotFound)?;
-        Ok(Box::new(self.handle(name)))
+        let data = state.files.get(name).ok_or(ErrorKind::NotFound)?;
+        Ok(Box::new(self.handle(Arc::clone(data))))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Reading>> {
-        self.state().files.get(name).ok_or(ErrorKind::NotFound)?;
-        Ok(Box::new(self.handle(name)))
+        let state = self.state();
+        let data = state.files.get(name).ok_or(ErrorKind::NotFound)?;
+        Ok(Box::new(self.handle(Arc::clone(data))))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         Self::writable(&state)?;
         let data = state.files.remove(from).ok_or(ErrorKind::NotFound)?;
-        // Both names may be there after a power failure, and either content: the old one is what a test has to bear.
-        if let Some(old) = state.files.insert(to.to_owned(), data) {
-            state.removed.insert(from.to_owned(), old);
-        }
+        state.files.insert(to.to_owned(), data);
         Ok(())
     }
 
@@ -194,7 +199,7 @@ impl Files for Disk {
         let mut state = self.state();
         Self::writable(&state)?;
         let data = state.files.remove(name).ok_or(ErrorKind::NotFound)?;
-        if data.named {
+        if data.lock().unwrap().named {
             state.removed.insert(name.to_owned(), data);
         }
         Ok(())
@@ -207,8 +212,8 @@ impl Files for Disk {
             return Err(io::Error::other("input/output error"));
         }
         state.removed.clear();
-        for data in state.files.values_mut() {
-            data.named = true;
+        for data in state.files.values() {
+            data.lock().unwrap().named = true;
         }
         Ok(())
     }
@@ -222,25 +227,17 @@ impl Files for Disk {
 }
 
 impl Disk {
-    fn handle(&self, name: &str) -> Handle {
+    fn handle(&self, data: Arc<Mutex<Data>>) -> Handle {
         Handle {
             disk: self.clone(),
-            name: Mutex::new(name.to_owned()),
+            data,
         }
     }
 }
 
 impl Handle {
-    /// The file, also after it was renamed.
-    fn with<T>(&self, act: impl FnOnce(&mut Data) -> T, state: &mut State) -> io::Result<T> {
-        let mut name = self.name.lock().unwrap();
-        if !state.files.contains_key(&*name)
-            && let Some(renamed) = name.strip_suffix(".new").map(str::to_owned)
-        {
-            *name = renamed;
-        }
-        let data = state.files.get_mut(&*name).ok_or(ErrorKind::NotFound)?;
-        Ok(act(data))
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap()
     }
 }
 
@@ -261,10 +258,7 @@ impl Appending for Handle {
             }
             _ => (bytes.len(), None),
         };
-        self.with(
-            |data| data.cache.extend_from_slice(&bytes[..taken]),
-            &mut state,
-        )?;
+        self.data().cache.extend_from_slice(&bytes[..taken]);
         if error == Some(ErrorKind::Other) {
             state.gone = true;
         }
@@ -272,36 +266,29 @@ impl Appending for Handle {
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        Disk::writable(&state)?;
+        Disk::writable(&self.disk.state())?;
         let length = usize::try_from(length).unwrap();
-        self.with(
-            |data| {
-                data.cache.truncate(length);
-                data.clean = data.clean.min(length);
-            },
-            &mut state,
-        )
+        let mut data = self.data();
+        data.cache.truncate(length);
+        data.clean = data.clean.min(length);
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let state = self.disk.state();
         Disk::writable(&state)?;
         let fails = state.fault == Some(Fault::Sync);
-        self.with(
-            |data| {
-                let from = data.clean.min(data.cache.len());
-                data.durable.resize(from, 0);
-                if fails {
-                    // Taken for written by the system, and not there.
-                    data.durable.resize(data.cache.len(), 0);
-                } else {
-                    data.durable.extend_from_slice(&data.cache[from..]);
-                }
-                data.clean = data.cache.len();
-            },
-            &mut state,
-        )?;
+        let mut data = self.data();
+        let data = &mut *data;
+        let from = data.clean.min(data.cache.len());
+        data.durable.resize(from, 0);
+        if fails {
+            // Taken for written by the system, and not there.
+            data.durable.resize(data.cache.len(), 0);
+        } else {
+            data.durable.extend_from_slice(&data.cache[from..]);
+        }
+        data.clean = data.cache.len();
         if fails {
             return Err(io::Error::other("input/output error"));
         }
@@ -311,22 +298,14 @@ impl Appending for Handle {
 
 impl Reading for Handle {
     fn length(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
-        self.with(|data| data.cache.len() as u64, &mut state)
+        Ok(self.data().cache.len() as u64)
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
         let at = usize::try_from(at).unwrap();
-        self.with(
-            |data| match data.cache.get(at..at + buffer.len()) {
-                Some(bytes) => {
-                    buffer.copy_from_slice(bytes);
-                    Ok(())
-                }
-                None => Err(ErrorKind::UnexpectedEof.into()),
-            },
-            &mut state,
-        )?
+        let data = self.data();
+        let bytes = data.cache.get(at..at + buffer.len());
+        buffer.copy_from_slice(bytes.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
     }
 }
