@@ -26,7 +26,7 @@ use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
-use crate::spool::{Bounds, Spool};
+use crate::spool::Spool;
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
@@ -235,7 +235,7 @@ fn open_spool(
     let Some(dir) = &settings.spool_dir else {
         return Ok(None);
     };
-    let (spool, recovery) = Spool::open(dir, Bounds::default(), Arc::clone(clock))?;
+    let (spool, recovery) = Spool::open(dir, settings.spool_bounds.into(), Arc::clone(clock))?;
     tracing::info!(dir = %dir.display(), waiting = recovery.waiting, parked = recovery.parked, "the spool is open");
     let name = delivery::name_of(dir).with_context(|| format!("the spool in {}", dir.display()))?;
     let supersedes = settings.delivery.supersede;

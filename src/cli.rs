@@ -1,6 +1,7 @@
 //! The command line: commands, and which function each one calls.
 
 mod replay;
+mod spool;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -56,6 +57,9 @@ enum Command {
     },
     /// Say everything that is wrong with the configuration, the database and GLPI
     Check(Configured),
+    /// Look after messages that wait for PHP
+    #[command(subcommand)]
+    Spool(spool::SpoolCommand),
     /// Show the whole thing on a private database
     Demo(DemoArgs),
     /// Play recorded exchanges against a server and show where it differs from the reference
@@ -191,6 +195,12 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         // What it finds is in its report, and its own listener comes and goes unsaid.
         Command::Check(configured) => {
             check::run(start(&configured.options, environment, "warn")?).await
+        }
+        Command::Spool(command) => {
+            spool::run(command, |configured| {
+                start(&configured.options, environment, "warn")
+            })
+            .await
         }
         Command::Replay(arguments) => {
             telemetry::init("warn", LogFormat::Text).context("logging")?;

@@ -58,6 +58,8 @@ pub struct Settings {
     pub upstream_url: Option<url::Url>,
     /// Directory of the durable queue for messages to PHP.
     pub spool_dir: Option<PathBuf>,
+    /// How large that queue may become.
+    pub spool_bounds: SpoolBounds,
     /// How messages are handed to PHP.
     pub delivery: Delivery,
     /// The zone that PHP compares timeslots and schedules in.
@@ -79,9 +81,31 @@ impl Settings {
             glpi: None,
             upstream_url: None,
             spool_dir: None,
+            spool_bounds: SpoolBounds::default(),
             delivery: Delivery::default(),
             timezone: Tz::UTC,
             log: Log::default(),
+        }
+    }
+}
+
+/// How large the durable queue for messages to PHP may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpoolBounds {
+    /// Most bytes of its files.
+    pub max_bytes: u64,
+    /// How long a message may wait before it is parked.
+    pub max_age: Duration,
+    /// Bytes of the disk that it leaves free.
+    pub min_free: u64,
+}
+
+impl Default for SpoolBounds {
+    fn default() -> Self {
+        Self {
+            max_bytes: 4 << 30,
+            max_age: Duration::from_hours(30 * 24),
+            min_free: 1 << 30,
         }
     }
 }

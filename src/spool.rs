@@ -21,13 +21,17 @@
 //!
 //! What is delivered, when, and in which order is not decided here.
 
+mod compact;
+pub mod control;
 pub mod files;
 mod message;
+mod meter;
 mod moves;
 mod record;
 mod recover;
 mod segment;
 mod shared;
+pub mod view;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +48,8 @@ pub use shared::Usage;
 pub use writer::SYNC_WITHIN;
 
 use crate::clock::Clock;
+use crate::config::SpoolBounds;
+use control::{Control, Order, Outcome};
 use files::{Directory, Files};
 use message::Move;
 use shared::Shared;
@@ -67,14 +73,20 @@ impl Bounds {
     pub const SEGMENT: u64 = 32 << 20;
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
+impl From<SpoolBounds> for Bounds {
+    fn from(bounds: SpoolBounds) -> Self {
         Self {
-            max_bytes: 4 << 30,
-            max_age: Duration::from_hours(30 * 24),
-            min_free: 1 << 30,
+            max_bytes: bounds.max_bytes,
+            max_age: bounds.max_age,
+            min_free: bounds.min_free,
             segment: Self::SEGMENT,
         }
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        SpoolBounds::default().into()
     }
 }
 
@@ -170,6 +182,7 @@ pub struct Spool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
+    control: Option<Control>,
     /// Taken at the end, which ends the thread.
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
@@ -177,6 +190,7 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.control = None;
         self.requests = None;
         if let Some(writer) = self.writer.take() {
             // It has said what there was to say.
@@ -197,11 +211,26 @@ impl Spool {
         bounds: Bounds,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Recovery), SpoolError> {
-        let files: Arc<dyn Files> = Arc::new(Directory::lock(dir)?);
-        Self::open_on(files, bounds, clock).map_err(|error| SpoolError::Directory {
+        let failed = |error: std::io::Error| SpoolError::Directory {
             path: dir.to_owned(),
             reason: error.to_string(),
-        })
+        };
+        let files: Arc<dyn Files> = Arc::new(Directory::lock(dir)?);
+        let (mut spool, recovery) = Self::open_on(files, bounds, clock).map_err(failed)?;
+        if let Some(inner) = Arc::get_mut(&mut spool.0)
+            && let Some(requests) = inner.requests.clone()
+        {
+            let shared = Arc::clone(&inner.shared);
+            match Control::start(dir, shared, requests) {
+                Ok(control) => inner.control = Some(control),
+                // A path that is too long for a socket's is no reason not to keep messages.
+                Err(error) => tracing::warn!(
+                    "{}: no orders can be given to this spool while it is open: {error}",
+                    dir.display()
+                ),
+            }
+        }
+        Ok((spool, recovery))
     }
 
     /// As [`Self::open`], on any files.
@@ -217,6 +246,7 @@ impl Spool {
             .spawn(move || writer.run(&received))?;
         let inner = Inner {
             shared,
+            control: None,
             requests: Some(requests),
             writer: Some(writer),
         };
@@ -230,6 +260,7 @@ impl Spool {
     /// [`SpoolError::Full`] and [`SpoolError::Unwritable`]: it was not taken, and the sender has to come again. Whoever stops waiting for
     /// this may still have added it.
     pub async fn append(&self, message: Message) -> Result<MessageId, SpoolError> {
+        let message = Box::new(message);
         self.ask(|reply| Request::Append { message, reply }).await
     }
 
@@ -340,6 +371,50 @@ impl Spool {
         self.0.shared.usage()
     }
 
+    /// Syncs now what is not synced yet, and gives room back that nobody needs.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub async fn settle(&self) -> Result<(), SpoolError> {
+        self.ask(|reply| Request::Settle { reply }).await
+    }
+
+    /// Carries out `order` on the spool in `dir`: by the process that has it open, or here if none has.
+    ///
+    /// # Errors
+    ///
+    /// When there is no spool, or a process has it open that does not answer.
+    pub async fn order(
+        dir: &Path,
+        bounds: Bounds,
+        clock: Arc<dyn Clock>,
+        order: Order,
+    ) -> Result<Outcome, SpoolError> {
+        let path = dir.to_owned();
+        let failed = |reason: String| SpoolError::Directory {
+            path: dir.to_owned(),
+            reason,
+        };
+        if !dir.is_dir() {
+            return Err(failed("there is no such directory".to_owned()));
+        }
+        let given = tokio::task::spawn_blocking(move || {
+            if let Some(outcome) =
+                control::ask(&path, &order).map_err(|error| SpoolError::Directory {
+                    path: path.clone(),
+                    reason: format!("the fusion-sidecar that has it open does not answer: {error}"),
+                })?
+            {
+                return Ok(outcome);
+            }
+            let (spool, _) = Self::open(&path, bounds, clock)?;
+            let requests = spool.0.requests.as_ref().ok_or(SpoolError::Closed)?;
+            Ok(control::carry_out(order, &spool.0.shared, requests))
+        });
+        given.await.map_err(|error| failed(error.to_string()))?
+    }
+
     async fn move_on(&self, what: Move) -> Result<bool, SpoolError> {
         self.ask(|reply| Request::Move { what, reply }).await
     }
@@ -356,3 +431,6 @@ impl Spool {
         answer.await.map_err(|_| SpoolError::Closed)?
     }
 }
+
+#[cfg(test)]
+mod tests;

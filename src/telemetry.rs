@@ -112,6 +112,26 @@ pub mod metrics {
     /// When a pass of a duty last ended at this sidecar, by duty.
     pub const DUTY_LAST_END: &str = "fusion_sidecar_duty_last_end_timestamp_seconds";
 
+    /// Messages in the spool, by state.
+    pub const SPOOL_MESSAGES: &str = "fusion_sidecar_spool_messages";
+    /// Bytes of the spool's files.
+    pub const SPOOL_BYTES: &str = "fusion_sidecar_spool_bytes";
+    /// Age of the oldest message that waits.
+    pub const SPOOL_OLDEST: &str = "fusion_sidecar_spool_oldest_seconds";
+    /// Messages taken.
+    pub const SPOOL_APPENDED: &str = "fusion_sidecar_spool_appended_total";
+    /// Messages delivered.
+    pub const SPOOL_DELIVERED: &str = "fusion_sidecar_spool_delivered_total";
+    /// Messages parked.
+    pub const SPOOL_PARKED: &str = "fusion_sidecar_spool_parked_total";
+    /// Messages that a newer one made needless.
+    pub const SPOOL_SUPERSEDED: &str = "fusion_sidecar_spool_superseded_total";
+    /// Messages thrown away by hand.
+    pub const SPOOL_DROPPED: &str = "fusion_sidecar_spool_dropped_total";
+    /// Messages not taken, by reason.
+    pub const SPOOL_REFUSED: &str = "fusion_sidecar_spool_refused_total";
+    /// Time of a sync.
+    pub const SPOOL_SYNC: &str = "fusion_sidecar_spool_sync_seconds";
     /// Messages handed to PHP, by outcome and what was heard.
     pub const DELIVERIES: &str = "fusion_sidecar_deliveries_total";
     /// Time in which PHP took a message.
@@ -153,7 +173,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 20] = [
+    pub const ALL: [Metric; 30] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -250,6 +270,66 @@ pub mod metrics {
             Kind::Gauge,
             Unit::Seconds,
             "When this sidecar last ended a pass of a duty, in seconds since 1970",
+        ),
+        metric(
+            SPOOL_MESSAGES,
+            Kind::Gauge,
+            Unit::Count,
+            "Messages in the spool",
+        ),
+        metric(
+            SPOOL_BYTES,
+            Kind::Gauge,
+            Unit::Bytes,
+            "Size of the spool's files",
+        ),
+        metric(
+            SPOOL_OLDEST,
+            Kind::Gauge,
+            Unit::Seconds,
+            "Age of the oldest message that waits in the spool",
+        ),
+        metric(
+            SPOOL_APPENDED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages taken into the spool",
+        ),
+        metric(
+            SPOOL_DELIVERED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages that left the spool because PHP has them",
+        ),
+        metric(
+            SPOOL_PARKED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages parked in the spool",
+        ),
+        metric(
+            SPOOL_SUPERSEDED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages that left the spool because a newer one says all that they said",
+        ),
+        metric(
+            SPOOL_DROPPED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages thrown out of the spool by hand",
+        ),
+        metric(
+            SPOOL_REFUSED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages that the spool did not take",
+        ),
+        metric(
+            SPOOL_SYNC,
+            Kind::Histogram,
+            Unit::Seconds,
+            "Time that a sync of messages to the disk takes",
         ),
         metric(
             DELIVERIES,

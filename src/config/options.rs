@@ -93,6 +93,12 @@ pub enum Key {
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
     SpoolDir,
+    /// Most bytes of the spool's files; a message without room is refused with 503 [default: 4294967296]
+    SpoolMaxBytes,
+    /// How long a message may wait in the spool before it is parked [default: 2592000]
+    SpoolMaxAge,
+    /// Bytes of the disk that the spool leaves free; a message that would take of them is refused with 503 [default: 1073741824]
+    SpoolMinFree,
     /// Most messages handed to PHP at once [default: 2]
     DeliverAtOnce,
     /// How often a message is handed to PHP before it is parked; while PHP is away no attempt counts [default: 10]
@@ -180,7 +186,8 @@ impl Key {
             | Self::DeliverTimeout
             | Self::HeaderTimeout
             | Self::BodyTimeout
-            | Self::RequestTimeout => 1..=MAX_SECONDS,
+            | Self::RequestTimeout
+            | Self::SpoolMaxAge => 1..=MAX_SECONDS,
             Self::MaxSends | Self::MaxUnpacking | Self::DeliverAtOnce | Self::DeliverAttempts => {
                 1..=1000
             }
@@ -195,6 +202,8 @@ impl Key {
             Self::MaxXmlElements => 1..=100_000_000,
             Self::MaxBody | Self::MaxInflated => 1..=GIBIBYTE,
             Self::MaxBodies => 1..=64 * GIBIBYTE,
+            Self::SpoolMaxBytes => 1..=16_384 * GIBIBYTE,
+            Self::SpoolMinFree => 0..=16_384 * GIBIBYTE,
             _ => return None,
         })
     }
@@ -244,8 +253,13 @@ impl Key {
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
+            | Self::SpoolMaxAge
             | Self::ShutdownGrace => "SECONDS",
-            Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
+            Self::MaxBody
+            | Self::MaxBodies
+            | Self::MaxInflated
+            | Self::SpoolMaxBytes
+            | Self::SpoolMinFree => "BYTES",
             Self::Timezone => "ZONE",
             Self::Listen | Self::OpsListen => "ADDRESS:PORT",
             Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",

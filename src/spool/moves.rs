@@ -14,6 +14,10 @@ const SLACK: usize = 256;
 
 /// What is written beside a segment.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the file"
+)]
 pub(super) struct Ledger {
     file: Option<Box<dyn Appending>>,
     pub(super) length: u64,
@@ -37,6 +41,9 @@ impl Ledger {
         Self {
             length: length.unwrap_or_default(),
             on_disk: length.is_some(),
+            // What an earlier process wrote may be in the system's memory alone, and a sync that failed then may not fail again: it is
+            // written anew.
+            owing: length.is_some(),
             abandoned,
             ..Self::default()
         }
@@ -88,24 +95,24 @@ impl Ledger {
     }
 
     /// Makes durable what was written; writes all anew, from how the messages stand, where that is owed or shorter by far.
+    /// Says whether there was anything to do.
     pub(super) fn settle(
         &mut self,
         files: &dyn Files,
         name: Name,
         ids: &[MessageId],
         slots: &BTreeMap<MessageId, Slot>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
+        let wrote = self.owing || self.dirty;
         if self.records > 4 * ids.len() + SLACK {
             self.owing = true;
         }
         if !self.owing && self.dirty {
-            let synced = match &mut self.file {
-                Some(file) => file.sync(),
-                None => Ok(()),
-            };
-            let synced = match self.fresh {
-                true => synced.and_then(|()| files.sync_directory()),
-                false => synced,
+            let synced = self.open(files, name).and_then(|file| file.sync());
+            let synced = if self.fresh {
+                synced.and_then(|()| files.sync_directory())
+            } else {
+                synced
             };
             // Nothing is known of the file after a sync that failed.
             (self.dirty, self.owing) = (false, synced.is_err());
@@ -114,7 +121,7 @@ impl Ledger {
         if self.owing {
             self.rewrite(files, name, ids, slots)?;
         }
-        Ok(())
+        Ok(wrote)
     }
 
     fn rewrite(

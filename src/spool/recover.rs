@@ -87,8 +87,9 @@ pub(super) fn load(files: &dyn Files) -> io::Result<Loaded> {
     let segments: BTreeSet<String> = names.iter().map(Name::segment).collect();
     for name in listed.keys() {
         let of_segment = Name::parse_moves(name.strip_suffix(".new").unwrap_or(name));
-        let is_orphan =
-            |moves: Name| !segments.contains(&moves.segment()) || name.ends_with(".new");
+        let is_orphan = |moves: Name| {
+            !segments.contains(&moves.segment()) || name.strip_suffix(".new").is_some()
+        };
         if of_segment.is_some_and(is_orphan) {
             loaded.orphans.push(name.clone());
         }
@@ -101,7 +102,12 @@ pub(super) fn load(files: &dyn Files) -> io::Result<Loaded> {
             Ok(segment) => {
                 loaded.segments.insert(name.number, segment);
             }
-            Err(_) => loaded.recovery.unreadable.push(name.segment()),
+            Err(_) => {
+                let name_of = name.segment();
+                let length = listed.get(&name_of).copied().unwrap_or_default();
+                loaded.next_id = loaded.next_id.max(name.first + length / HEAD as u64);
+                loaded.recovery.unreadable.push(name_of);
+            }
         }
     }
     for slot in loaded.slots.values() {
@@ -191,10 +197,16 @@ fn segment(
             Found::Damaged { .. } | Found::Record { .. } => {}
         }
     }
+    let mut damaged = 0;
     for (from, to) in &segment.damaged {
         loaded.recovery.damaged += 1;
-        loaded.recovery.damaged_bytes += to - from;
+        damaged += to - from;
     }
+    loaded.recovery.damaged_bytes += damaged;
+    // No more messages than this can have stood there, and none of their numbers is given again.
+    let highest = segment.ids.iter().max().map_or(0, |id| id.0 + 1);
+    let after = highest.max(name.first) + damaged / HEAD as u64;
+    loaded.next_id = loaded.next_id.max(after);
     for what in moves {
         let Some(id) = what.id() else { continue };
         let Some(slot) = alive.get_mut(&id) else {

@@ -132,7 +132,8 @@ impl Shared {
     }
 }
 
-fn summary<'a>(slots: impl Iterator<Item = &'a Slot>, index: &Index) -> Usage {
+/// The sums over `slots`.
+pub(super) fn summary<'a>(slots: impl Iterator<Item = &'a Slot>, index: &Index) -> Usage {
     let mut usage = Usage {
         bytes: index.bytes,
         trouble: index.trouble.clone(),

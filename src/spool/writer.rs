@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::files::{Appending, Files};
 use super::message::{Message, MessageId, Meta, Move};
+use super::meter;
 use super::moves::Ledger;
 use super::record::{HEAD, Type, put};
 use super::recover::{self, Recovery};
@@ -31,12 +32,16 @@ type Reply<T> = oneshot::Sender<Result<T, SpoolError>>;
 /// What is asked of the writer.
 pub(super) enum Request {
     Append {
-        message: Message,
+        message: Box<Message>,
         reply: Reply<MessageId>,
     },
     Move {
         what: Move,
         reply: Reply<bool>,
+    },
+    /// Sync and tidy now.
+    Settle {
+        reply: Reply<()>,
     },
 }
 
@@ -49,12 +54,16 @@ pub(super) struct Segment {
     pub(super) ids: Vec<MessageId>,
     /// How many of them are not gone.
     pub(super) alive: usize,
+    /// Bytes of their records.
+    pub(super) alive_bytes: u64,
+    /// Something in it could not be read, so that it is not moved together.
+    pub(super) stuck: bool,
     pub(super) ledger: Ledger,
 }
 
 #[derive(Debug)]
-struct Current {
-    number: u64,
+pub(super) struct Current {
+    pub(super) number: u64,
     file: Box<dyn Appending>,
 }
 
@@ -62,14 +71,16 @@ struct Current {
 pub(super) struct Writer {
     pub(super) files: Arc<dyn Files>,
     clock: Arc<dyn Clock>,
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
     pub(super) shared: Arc<Shared>,
     pub(super) segments: BTreeMap<u64, Segment>,
-    current: Option<Current>,
+    pub(super) current: Option<Current>,
     next_id: u64,
     next_number: u64,
     /// Names of files whose segment is gone and that could not be removed.
     pub(super) doomed: Vec<String>,
+    /// A file was removed, which may not be durable.
+    pub(super) unlinked: bool,
     last_sync: Instant,
 }
 
@@ -91,6 +102,8 @@ impl Writer {
                     length: found.length,
                     ids: found.ids,
                     alive: 0,
+                    alive_bytes: 0,
+                    stuck: false,
                     ledger: Ledger::found(found.moves, found.abandoned),
                 };
                 (segment.name.number, segment)
@@ -99,6 +112,7 @@ impl Writer {
         for slot in loaded.slots.values() {
             if let Some(segment) = segments.get_mut(&slot.name.number) {
                 segment.alive += 1;
+                segment.alive_bytes += slot.head.length();
             }
         }
         let index = Index {
@@ -116,6 +130,7 @@ impl Writer {
             next_id: loaded.next_id,
             next_number: loaded.next_number,
             doomed: loaded.orphans,
+            unlinked: false,
             last_sync: Instant::now(),
         };
         writer.remove_empty();
@@ -132,10 +147,11 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.last_sync.elapsed() >= SYNC_WITHIN {
-                self.tidy();
+                // What it cannot do now is tried again; the trouble is kept where it can be seen.
+                let _ = self.tidy();
             }
         }
-        self.tidy();
+        let _ = self.tidy();
         self.seal();
     }
 
@@ -143,6 +159,7 @@ impl Writer {
     fn turn(&mut self, first: Request, requests: &Receiver<Request>) {
         let mut appends = Vec::new();
         let mut moves = Vec::new();
+        let mut settle = Vec::new();
         let mut size = 0;
         let mut next = Some(first);
         while let Some(request) = next {
@@ -152,6 +169,7 @@ impl Writer {
                     appends.push((message, reply));
                 }
                 Request::Move { what, reply } => moves.push((what, reply)),
+                Request::Settle { reply } => settle.push(reply),
             }
             next = if size < BATCH {
                 requests.try_recv().ok()
@@ -163,9 +181,15 @@ impl Writer {
         self.append(appends);
         self.count();
         self.shared.tell();
+        if !settle.is_empty() {
+            let settled = self.tidy();
+            for reply in settle {
+                let _ = reply.send(settled.clone());
+            }
+        }
     }
 
-    fn append(&mut self, appends: Vec<(Message, Reply<MessageId>)>) {
+    fn append(&mut self, appends: Vec<(Box<Message>, Reply<MessageId>)>) {
         let free = self.files.free();
         let used = self.bytes();
         let mut buffer = Vec::new();
@@ -174,13 +198,14 @@ impl Writer {
             let segment = match self.current_segment() {
                 Ok(segment) => segment,
                 Err(error) => {
+                    meter::refused(&error);
                     let _ = reply.send(Err(error));
                     continue;
                 }
             };
             let (name, begin) = (segment.name, segment.length);
             let id = MessageId(self.next_id);
-            let (meta, body) = Meta::new(id, message);
+            let (meta, body) = Meta::new(id, *message);
             let at = buffer.len();
             let head = encode(&mut buffer, name, &meta, &body);
             let refused = match head {
@@ -200,7 +225,9 @@ impl Writer {
                 }
                 (_, error) => {
                     buffer.truncate(at);
-                    let _ = reply.send(Err(error.unwrap_or(SpoolError::TooLarge)));
+                    let error = error.unwrap_or(SpoolError::TooLarge);
+                    meter::refused(&error);
+                    let _ = reply.send(Err(error));
                 }
             }
         }
@@ -209,6 +236,7 @@ impl Writer {
         }
         match self.write(&buffer) {
             Ok(()) => {
+                meter::appended(written.len());
                 let mut index = self.shared.index();
                 index.trouble = None;
                 for (slot, reply) in written {
@@ -216,6 +244,7 @@ impl Writer {
                     if let Some(segment) = self.segments.get_mut(&slot.name.number) {
                         segment.ids.push(id);
                         segment.alive += 1;
+                        segment.alive_bytes += slot.head.length();
                     }
                     index.slots.insert(id, slot);
                     // Whoever asked may have gone; the message is kept all the same.
@@ -226,6 +255,7 @@ impl Writer {
                 self.shared.index().trouble = Some(error.to_string());
                 let error = refused(&error);
                 for (_, reply) in written {
+                    meter::refused(&error);
                     let _ = reply.send(Err(error.clone()));
                 }
             }
@@ -243,7 +273,7 @@ impl Writer {
     }
 
     /// Writes to the current segment and syncs it.
-    fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
         let Some(current) = &mut self.current else {
             return Err(io::Error::other("no segment is open"));
         };
@@ -257,7 +287,7 @@ impl Writer {
                 Ok(()) => return Err(error),
                 Err(_) => Err(error),
             },
-            Ok(()) => current.file.sync(),
+            Ok(()) => meter::timed(|| current.file.sync()),
         };
         if let Err(error) = outcome {
             // The file may hold any of it, now or after a restart: nothing more goes there, and what it holds from here does not count.
@@ -275,7 +305,7 @@ impl Writer {
     }
 
     /// The segment that is written to, a new one if there is none.
-    fn current_segment(&mut self) -> Result<&mut Segment, SpoolError> {
+    pub(super) fn current_segment(&mut self) -> Result<&mut Segment, SpoolError> {
         let number = match &self.current {
             Some(current) => current.number,
             None => self.begin().map_err(|error| {
@@ -306,6 +336,8 @@ impl Writer {
                 length: 0,
                 ids: Vec::new(),
                 alive: 0,
+                alive_bytes: 0,
+                stuck: false,
                 ledger: Ledger::default(),
             },
         );
@@ -319,7 +351,7 @@ impl Writer {
     }
 
     /// Ends a segment that is large enough.
-    fn roll(&mut self) {
+    pub(super) fn roll(&mut self) {
         let long = |segment: &Segment| segment.length >= self.bounds.segment;
         let current = self.current.as_ref();
         if current
@@ -331,7 +363,7 @@ impl Writer {
     }
 
     /// Says behind the last record of the current segment that all before was synced. Without it the bodies are read at the next start.
-    fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         let Some(mut current) = self.current.take() else {
             return;
         };
@@ -388,17 +420,16 @@ impl Writer {
         }
         let after = what.applied(&slot.entry);
         let mut index = self.shared.index();
-        match after {
-            Some(entry) => {
-                let entry = Arc::new(entry);
-                index.slots.insert(id, Slot { entry, ..slot });
-            }
-            None => {
-                index.slots.remove(&id);
-                segment.alive -= 1;
-            }
+        if let Some(entry) = after {
+            let entry = Arc::new(entry);
+            index.slots.insert(id, Slot { entry, ..slot });
+        } else {
+            index.slots.remove(&id);
+            segment.alive -= 1;
+            segment.alive_bytes -= slot.head.length();
         }
         drop(index);
+        meter::moved(what);
         self.refuse(written)
     }
 
@@ -412,7 +443,7 @@ impl Writer {
     /// Makes all moves durable, also those that could not be written before.
     fn sync_moves(&mut self) -> Result<(), SpoolError> {
         self.last_sync = Instant::now();
-        let mut outcome = Ok(());
+        let (mut outcome, mut any) = (Ok(()), false);
         for segment in self.segments.values_mut() {
             let index = self.shared.index();
             let synced = segment.ledger.settle(
@@ -422,9 +453,13 @@ impl Writer {
                 &index.slots,
             );
             drop(index);
-            if let Err(error) = synced {
-                outcome = Err(error);
+            match synced {
+                Ok(wrote) => any |= wrote,
+                Err(error) => outcome = Err(error),
             }
+        }
+        if any && outcome.is_ok() {
+            self.shared.index().trouble = None;
         }
         outcome.map_err(|error| {
             self.shared.index().trouble = Some(error.to_string());
@@ -433,11 +468,14 @@ impl Writer {
     }
 
     /// What is to be done from time to time.
-    fn tidy(&mut self) {
-        let _ = self.sync_moves();
+    fn tidy(&mut self) -> Result<(), SpoolError> {
+        let settled = self.sync_moves();
         self.park_old();
         self.remove_empty();
+        self.compact();
         self.count();
+        meter::show(&self.shared.usage(), self.clock.now());
+        settled
     }
 
     /// Parks what has waited for too long.
@@ -472,52 +510,7 @@ impl Writer {
         }
     }
 
-    /// Removes segments without messages, but for the last one: its name holds the numbers that were given.
-    pub(super) fn remove_empty(&mut self) {
-        let last = self.segments.keys().next_back().copied();
-        let current = self.current.as_ref().map(|current| current.number);
-        let empty: Vec<u64> = self
-            .segments
-            .iter()
-            .filter(|(number, segment)| {
-                segment.alive == 0 && Some(**number) != last && Some(**number) != current
-            })
-            .map(|(number, _)| *number)
-            .collect();
-        for number in empty {
-            if let Some(segment) = self.segments.remove(&number) {
-                self.doomed.push(segment.name.segment());
-                if segment.ledger.exists() {
-                    self.doomed.push(segment.name.moves());
-                }
-            }
-        }
-        self.remove_doomed();
-    }
-
-    /// The moves of a segment go after it is durably gone: without them its messages would be back.
-    fn remove_doomed(&mut self) {
-        for segments in [true, false] {
-            let files = &self.files;
-            let before = self.doomed.len();
-            self.doomed.retain(|name| {
-                let now = Name::parse(name).is_some() == segments;
-                let gone = || match files.remove(name) {
-                    Err(error) => error.kind() == io::ErrorKind::NotFound,
-                    Ok(()) => true,
-                };
-                !(now && gone())
-            });
-            if segments
-                && (self.doomed.iter().any(|name| Name::parse(name).is_some())
-                    || before > self.doomed.len() && self.files.sync_directory().is_err())
-            {
-                return;
-            }
-        }
-    }
-
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let segments = self.segments.values();
         segments
             .map(|segment| segment.length + segment.ledger.length)

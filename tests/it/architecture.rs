@@ -23,7 +23,7 @@ const ROOMS: [(&str, Option<&[&str]>); 21] = [
     ("mariadb", Some(&["config"])),
     ("upstream", Some(&["config"])),
     ("knock", Some(&["config"])),
-    ("spool", Some(&["clock", "telemetry"])),
+    ("spool", Some(&["clock", "config", "telemetry"])),
     (
         "db",
         Some(&["clock", "config", "domain", "proto", "telemetry"]),

@@ -10,13 +10,12 @@ mod runs;
 mod speed;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use fusion_sidecar::clock::ManualClock;
 use fusion_sidecar::config::Settings;
 use fusion_sidecar::proto::envelope::{Coding, seal};
-use fusion_sidecar::spool::{Bounds, Entry, Spool};
+use fusion_sidecar::spool::Entry;
+use fusion_sidecar::spool::view::View;
 use rstest::rstest;
 
 use crate::support::agent::Answer;
@@ -40,23 +39,8 @@ async fn sidecar(php: &Importer, dir: &Path, configure: impl FnOnce(&mut Setting
 
 /// What lies in the spool, looked at from outside.
 fn kept(dir: &Path) -> Vec<Entry> {
-    let clock = Arc::new(ManualClock::new("2026-03-04T12:00:00Z".parse().unwrap()));
-    let copy = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(dir).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
-    }
-    let (spool, _) = Spool::open(
-        copy.path(),
-        Bounds {
-            min_free: 0,
-            ..Bounds::default()
-        },
-        clock,
-    )
-    .unwrap();
-    spool
-        .entries()
+    let view = View::read(dir).unwrap();
+    view.entries()
         .iter()
         .map(|entry| (**entry).clone())
         .collect()
@@ -203,6 +187,44 @@ async fn a_newer_inventory_takes_the_place_of_one_that_waits(
     until_empty(dir.path()).await;
     let tags: Vec<String> = php.imported().into_iter().map(|(_, tag)| tag).collect();
     assert_eq!(tags, expected);
+}
+
+#[tokio::test]
+async fn a_full_spool_is_to_be_asked_later() {
+    let (php, dir) = (Importer::start().await, tempfile::tempdir().unwrap());
+    php.is_down(true);
+    let app = sidecar(&php, dir.path(), |settings| {
+        settings.spool_bounds.max_bytes = 1500
+    })
+    .await;
+    let mut answers = Vec::new();
+    for tag in 0..20 {
+        answers.push(
+            app.post(&inventory(&format!("pc-{tag}"), "1"), Coding::Plain)
+                .await,
+        );
+    }
+    let taken = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(kept(dir.path()).len(), taken);
+    let refused = answers.last().unwrap();
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("60"))
+    );
+    let text = refused.text();
+    assert!(
+        text.contains("<ERROR>there is no room for messages to GLPI</ERROR>"),
+        "{text}"
+    );
+    php.is_down(false);
+    until("there is room again", async || {
+        app.clock.advance(Duration::from_mins(2));
+        app.post(&inventory("pc-99", "1"), Coding::Plain)
+            .await
+            .status
+            == 200
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,12 +1,11 @@
-use std::fs;
-
 use super::*;
-use crate::config::options::Source;
-use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
+use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup, options::Source};
 use crate::domain::policy::Policy;
+use std::fs;
 
 mod delivery;
 mod ranges;
+mod spool;
 mod wakeup;
 
 const URL: &str = "mysql://u:geheim@h/d";
@@ -129,6 +128,7 @@ fn every_option_reaches_its_setting() {
         upstream_url,
         spool_dir,
         delivery,
+        spool_bounds: _,
         timezone,
         log,
     } = settings;

@@ -62,8 +62,8 @@ fn names_are_the_words_of_the_manual() {
         tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends max-new-agents scheduler \
         scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs lease wakeup-networks wakeup-names \
         wakeup-at-once wakeup-rate wakeup-timeout \
-        upstream-url spool-dir deliver-at-once deliver-attempts \
-         deliver-timeout deliver-supersede deliver-run-wait max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
+        upstream-url spool-dir spool-max-bytes spool-max-age spool-min-free deliver-at-once deliver-attempts deliver-timeout \
+        deliver-supersede deliver-run-wait max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
         log log-format";
     assert_eq!(
         names.join(" "),
