@@ -98,16 +98,13 @@ pub(super) fn load(files: &dyn Files) -> io::Result<Loaded> {
         loaded.next_id = loaded.next_id.max(name.first);
         loaded.next_number = loaded.next_number.max(name.number + 1);
         loaded.recovery.segments += 1;
-        match segment(files, name, &listed, &mut loaded) {
-            Ok(segment) => {
-                loaded.segments.insert(name.number, segment);
-            }
-            Err(_) => {
-                let name_of = name.segment();
-                let length = listed.get(&name_of).copied().unwrap_or_default();
-                loaded.next_id = loaded.next_id.max(name.first + length / HEAD as u64);
-                loaded.recovery.unreadable.push(name_of);
-            }
+        if let Ok(segment) = segment(files, name, &listed, &mut loaded) {
+            loaded.segments.insert(name.number, segment);
+        } else {
+            let name_of = name.segment();
+            let length = listed.get(&name_of).copied().unwrap_or_default();
+            loaded.next_id = loaded.next_id.max(name.first + length / HEAD as u64);
+            loaded.recovery.unreadable.push(name_of);
         }
     }
     for slot in loaded.slots.values() {
