@@ -92,7 +92,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
     ) -> io::Result<(Self, Arc<Shared>, Recovery)> {
         let mut loaded = recover::load(files.as_ref())?;
-        recover::mend(files.as_ref(), &mut loaded);
+        recover::mend(files.as_ref(), &mut loaded)?;
         let mut segments: BTreeMap<u64, Segment> = loaded
             .segments
             .into_values()
@@ -387,6 +387,12 @@ impl Writer {
         self.compact();
         self.count();
         meter::show(&self.shared.usage(), self.clock.now());
+        // The moves of a segment that is to go are not synced any more: they are durable when it is durably gone.
+        if self.unlinked || !self.doomed.is_empty() {
+            let reason = "files that are done with cannot be removed";
+            self.shared.index().trouble = Some(reason.to_owned());
+            return settled.and(Err(SpoolError::Unwritable(reason.to_owned())));
+        }
         settled
     }
 
