@@ -391,7 +391,7 @@ impl Writer {
         if self.unlinked || !self.doomed.is_empty() {
             let reason = "files that are done with cannot be removed";
             self.shared.index().trouble = Some(reason.to_owned());
-            return settled.and(Err(SpoolError::Unwritable(reason.to_owned())));
+            return settled.and_then(|()| Err(SpoolError::Unwritable(reason.to_owned())));
         }
         settled
     }
