@@ -15,12 +15,13 @@
 //!
 //! # Files
 //!
-//! Segments, `NUMBER.FIRST.MARK.spool`, hold messages ([`record`] has the form); beside each, `….moves` holds what became of its messages.
+//! Segments, `NUMBER.FIRST.MARK.spool`, hold messages (`record` has the form); beside each, `….moves` holds what became of its messages.
 //! A segment is written by one process, never again by a later one, and goes with its moves when all its messages are gone. `lock` is
 //! locked by the process that writes. `….damaged` holds bytes that were no record where one should have been.
 //!
 //! What is delivered, when, and in which order is not decided here.
 
+mod apply;
 mod compact;
 pub mod control;
 pub mod files;

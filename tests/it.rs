@@ -90,6 +90,8 @@ mod replay_command;
 mod retries;
 #[path = "it/schema.rs"]
 mod schema;
+#[path = "it/spool.rs"]
+mod spool;
 #[path = "it/starting.rs"]
 mod starting;
 #[path = "it/support/mod.rs"]

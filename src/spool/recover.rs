@@ -49,6 +49,8 @@ impl Recovery {
 pub(super) struct Segment {
     pub(super) name: Name,
     pub(super) length: u64,
+    /// It ends with its seal: all of it is durable.
+    pub(super) sealed: bool,
     /// All messages in it, gone or not.
     pub(super) ids: Vec<MessageId>,
     /// From where on nothing was acknowledged.
@@ -98,16 +100,13 @@ pub(super) fn load(files: &dyn Files) -> io::Result<Loaded> {
         loaded.next_id = loaded.next_id.max(name.first);
         loaded.next_number = loaded.next_number.max(name.number + 1);
         loaded.recovery.segments += 1;
-        match segment(files, name, &listed, &mut loaded) {
-            Ok(segment) => {
-                loaded.segments.insert(name.number, segment);
-            }
-            Err(_) => {
-                let name_of = name.segment();
-                let length = listed.get(&name_of).copied().unwrap_or_default();
-                loaded.next_id = loaded.next_id.max(name.first + length / HEAD as u64);
-                loaded.recovery.unreadable.push(name_of);
-            }
+        if let Ok(segment) = segment(files, name, &listed, &mut loaded) {
+            loaded.segments.insert(name.number, segment);
+        } else {
+            let name_of = name.segment();
+            let length = listed.get(&name_of).copied().unwrap_or_default();
+            loaded.next_id = loaded.next_id.max(name.first + length / HEAD as u64);
+            loaded.recovery.unreadable.push(name_of);
         }
     }
     for slot in loaded.slots.values() {
@@ -129,6 +128,7 @@ fn segment(
     let mut segment = Segment {
         name,
         length: 0,
+        sealed: false,
         ids: Vec::new(),
         abandoned: None,
         moves: listed.get(&name.moves()).copied(),
@@ -146,10 +146,10 @@ fn segment(
     });
     let file = files.open(&name.segment())?;
     segment.length = file.length()?;
-    let sealed = is_sealed(file.as_ref(), name, segment.length)?;
+    segment.sealed = is_sealed(file.as_ref(), name, segment.length)?;
     // What was synced before the next segment began needs no reading here: a body is checked when it is read, too.
     let mut found = Vec::new();
-    scan(file.as_ref(), name.mark, !sealed, |record| {
+    scan(file.as_ref(), name.mark, !segment.sealed, |record| {
         found.push(record);
     })?;
     let mut alive: BTreeMap<MessageId, Slot> = BTreeMap::new();
@@ -226,7 +226,13 @@ fn segment(
 }
 
 /// Cuts off what was not written whole, and keeps bytes aside that nobody could read. What the disk does not let be mended stays as it is.
-pub(super) fn mend(files: &dyn Files, loaded: &mut Loaded) {
+///
+/// What a killed process wrote and did not sync is made durable: there may be copies among it, whose originals go now.
+///
+/// # Errors
+///
+/// When the disk does not make it so.
+pub(super) fn mend(files: &dyn Files, loaded: &mut Loaded) -> io::Result<()> {
     for segment in loaded.segments.values_mut() {
         if let Some(from) = segment.torn {
             let cut = files.append(&segment.name.segment());
@@ -237,7 +243,11 @@ pub(super) fn mend(files: &dyn Files, loaded: &mut Loaded) {
         for (from, to) in &segment.damaged {
             let _ = keep_aside(files, segment.name, *from, *to);
         }
+        if !segment.sealed {
+            files.append(&segment.name.segment())?.sync()?;
+        }
     }
+    files.sync_directory()
 }
 
 fn keep_aside(files: &dyn Files, name: Name, from: u64, to: u64) -> io::Result<()> {

@@ -141,10 +141,13 @@ pub(super) fn scan(
                 meta,
                 sound,
             });
+            at = end;
         } else {
-            each(Found::Damaged { from: at, to: end });
+            // The rest of it may never have been written, and something else behind it later.
+            let next = next_head(file, mark, at + 1, length)?;
+            each(Found::Damaged { from: at, to: next });
+            at = next;
         }
-        at = end;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub const SYNC_WITHIN: Duration = Duration::from_millis(500);
 const BATCH: usize = 8 << 20;
 
 /// Where the answer to a request goes.
-type Reply<T> = oneshot::Sender<Result<T, SpoolError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, SpoolError>>;
 
 /// What is asked of the writer.
 pub(super) enum Request {
@@ -70,7 +70,7 @@ pub(super) struct Current {
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) files: Arc<dyn Files>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) bounds: Bounds,
     pub(super) shared: Arc<Shared>,
     pub(super) segments: BTreeMap<u64, Segment>,
@@ -81,7 +81,7 @@ pub(super) struct Writer {
     pub(super) doomed: Vec<String>,
     /// A file was removed, which may not be durable.
     pub(super) unlinked: bool,
-    last_sync: Instant,
+    pub(super) last_sync: Instant,
 }
 
 impl Writer {
@@ -92,7 +92,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
     ) -> io::Result<(Self, Arc<Shared>, Recovery)> {
         let mut loaded = recover::load(files.as_ref())?;
-        recover::mend(files.as_ref(), &mut loaded);
+        recover::mend(files.as_ref(), &mut loaded)?;
         let mut segments: BTreeMap<u64, Segment> = loaded
             .segments
             .into_values()
@@ -379,94 +379,6 @@ impl Writer {
         }
     }
 
-    fn moves(&mut self, moves: Vec<(Move, Reply<bool>)>) {
-        let mut waiting = Vec::new();
-        for (what, reply) in moves {
-            let lazy = matches!(what, Move::Done { .. } | Move::Failed { .. });
-            match self.apply(&what) {
-                Ok(true) if !lazy => waiting.push(reply),
-                outcome => drop(reply.send(outcome)),
-            }
-        }
-        if !waiting.is_empty() {
-            let outcome = self.sync_moves();
-            for reply in waiting {
-                let _ = reply.send(outcome.clone().map(|()| true));
-            }
-        }
-        self.remove_empty();
-    }
-
-    /// Writes what becomes of a message, and lets it be so.
-    fn apply(&mut self, what: &Move) -> Result<bool, SpoolError> {
-        let Some(id) = what.id() else {
-            return Ok(false);
-        };
-        let Some(slot) = self.shared.index().slots.get(&id).cloned() else {
-            return Ok(false);
-        };
-        if matches!(what, Move::Failed { .. }) && !slot.entry.is_waiting() {
-            return Ok(false);
-        }
-        let Some(segment) = self.segments.get_mut(&slot.name.number) else {
-            return Ok(false);
-        };
-        let written = segment
-            .ledger
-            .write(self.files.as_ref(), segment.name, what);
-        // What PHP has is not given to it again, whatever the disk says.
-        if written.is_err() && !matches!(what, Move::Done { .. }) {
-            return self.refuse(written);
-        }
-        let after = what.applied(&slot.entry);
-        let mut index = self.shared.index();
-        if let Some(entry) = after {
-            let entry = Arc::new(entry);
-            index.slots.insert(id, Slot { entry, ..slot });
-        } else {
-            index.slots.remove(&id);
-            segment.alive -= 1;
-            segment.alive_bytes -= slot.head.length();
-        }
-        drop(index);
-        meter::moved(what);
-        self.refuse(written)
-    }
-
-    fn refuse(&self, written: io::Result<()>) -> Result<bool, SpoolError> {
-        written.map(|()| true).map_err(|error| {
-            self.shared.index().trouble = Some(error.to_string());
-            refused(&error)
-        })
-    }
-
-    /// Makes all moves durable, also those that could not be written before.
-    fn sync_moves(&mut self) -> Result<(), SpoolError> {
-        self.last_sync = Instant::now();
-        let (mut outcome, mut any) = (Ok(()), false);
-        for segment in self.segments.values_mut() {
-            let index = self.shared.index();
-            let synced = segment.ledger.settle(
-                self.files.as_ref(),
-                segment.name,
-                &segment.ids,
-                &index.slots,
-            );
-            drop(index);
-            match synced {
-                Ok(wrote) => any |= wrote,
-                Err(error) => outcome = Err(error),
-            }
-        }
-        if any && outcome.is_ok() {
-            self.shared.index().trouble = None;
-        }
-        outcome.map_err(|error| {
-            self.shared.index().trouble = Some(error.to_string());
-            refused(&error)
-        })
-    }
-
     /// What is to be done from time to time.
     fn tidy(&mut self) -> Result<(), SpoolError> {
         let settled = self.sync_moves();
@@ -475,39 +387,13 @@ impl Writer {
         self.compact();
         self.count();
         meter::show(&self.shared.usage(), self.clock.now());
-        settled
-    }
-
-    /// Parks what has waited for too long.
-    fn park_old(&mut self) {
-        let now = self.clock.now();
-        let Ok(longest) = chrono::Duration::from_std(self.bounds.max_age) else {
-            return;
-        };
-        let old: Vec<MessageId> = {
-            let index = self.shared.index();
-            let entries = index.slots.values().map(|slot| &slot.entry);
-            entries
-                .filter(|entry| entry.is_waiting() && now - entry.since() > longest)
-                .map(|entry| entry.id)
-                .collect()
-        };
-        let parked = old.iter().filter(|id| {
-            let reason = format!(
-                "older than spool-max-age ({} s)",
-                self.bounds.max_age.as_secs()
-            );
-            let what = Move::Parked {
-                id: **id,
-                reason,
-                at: now,
-            };
-            matches!(self.apply(&what), Ok(true))
-        });
-        if parked.count() > 0 {
-            let _ = self.sync_moves();
-            self.shared.tell();
+        // The moves of a segment that is to go are not synced any more: they are durable when it is durably gone.
+        if self.unlinked || !self.doomed.is_empty() {
+            let reason = "files that are done with cannot be removed";
+            self.shared.index().trouble = Some(reason.to_owned());
+            return settled.and_then(|()| Err(SpoolError::Unwritable(reason.to_owned())));
         }
+        settled
     }
 
     pub(super) fn bytes(&self) -> u64 {
