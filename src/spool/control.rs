@@ -3,6 +3,8 @@
 //! the owner's alone.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -82,6 +84,8 @@ pub(super) fn ask(dir: &Path, order: &Order) -> io::Result<Option<Outcome>> {
 pub(super) struct Control {
     stop: Arc<AtomicBool>,
     path: PathBuf,
+    /// The listener's own descriptor: it can be woken up also when its file is gone.
+    waker: UnixStream,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -100,6 +104,7 @@ impl Control {
         }
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let waker = UnixStream::from(OwnedFd::from(listener.try_clone()?));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -116,6 +121,7 @@ impl Control {
         Ok(Self {
             stop,
             path,
+            waker,
             thread: Some(thread),
         })
     }
@@ -124,7 +130,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        let woken = UnixStream::connect(&self.path).is_ok();
+        let woken = self.waker.shutdown(Shutdown::Both).is_ok();
         let _ = std::fs::remove_file(&self.path);
         if let Some(thread) = self.thread.take()
             && woken
