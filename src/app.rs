@@ -20,6 +20,7 @@ use crate::db::diagnostics::OpenError;
 use crate::db::leases::Instance;
 use crate::db::writer::Writer;
 use crate::db::{Db, schema};
+use crate::delivery::{self, Deliverer, Intake};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
 use crate::dispatch::signs::Signs;
@@ -28,6 +29,7 @@ use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
+use crate::spool::Spool;
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
@@ -164,6 +166,7 @@ pub async fn start(
         max_sends: settings.dispatch.max_sends,
         task_mode: settings.dispatch.task_mode,
         signs: Arc::clone(&signs),
+        imports: settings.upstream_url.is_some() || settings.spool_dir.is_some(),
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
         complete: Arc::default(),
     };
@@ -176,11 +179,14 @@ pub async fn start(
         })
         .transpose()
         .context("the client for GLPI")?;
+    let intake = open_spool(settings, &db, &clock)?;
+    deliver(intake.as_ref(), upstream.as_ref(), settings, &lifecycle);
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
         unpacking: Arc::new(Semaphore::new(settings.server.max_unpacking)),
         upstream,
+        intake,
         metrics,
         readiness: Arc::default(),
     };
@@ -271,6 +277,41 @@ fn monitor(settings: &Settings, db: Db, clock: Arc<dyn Clock>, source: Source) -
         settings.scheduler.monitoring_period,
     );
     Monitor::new(db, clock, settings.timezone, policy, period, source)
+}
+
+/// Starts handing what is kept to PHP, if both are there.
+fn deliver(
+    intake: Option<&Intake>,
+    upstream: Option<&Upstream>,
+    settings: &Settings,
+    lifecycle: &Lifecycle,
+) {
+    if let (Some(intake), Some(upstream)) = (intake, upstream) {
+        let deliverer = Deliverer::new(
+            intake.clone(),
+            upstream.clone(),
+            settings.delivery.clone(),
+            settings.server.max_inflated,
+        );
+        lifecycle.spawn("delivery", deliverer.run(lifecycle.stop()));
+    }
+}
+
+/// Opens the spool, if there is to be one.
+fn open_spool(
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Intake>> {
+    let Some(dir) = &settings.spool_dir else {
+        return Ok(None);
+    };
+    let (spool, recovery) = Spool::open(dir, settings.spool_bounds.into(), Arc::clone(clock))?;
+    tracing::info!(dir = %dir.display(), waiting = recovery.waiting, parked = recovery.parked, "the spool is open");
+    let name = delivery::name_of(dir).with_context(|| format!("the spool in {}", dir.display()))?;
+    let supersedes = settings.delivery.supersede;
+    let intake = Intake::new(spool, name, db.clone(), Arc::clone(clock), supersedes);
+    Ok(Some(intake))
 }
 
 /// Starts noting what is heard of runs beside reports.

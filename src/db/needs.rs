@@ -192,6 +192,10 @@ pub(super) const OWN: [Need; 15] = [
         "{p}sidecar_hours",
         "{f}tasks_id weekday hour_start hour_end",
     ),
+    (
+        "{p}sidecar_spooled",
+        "{f}taskjobstates_id spool messages seen_at",
+    ),
     ("{p}sidecar_schema", "id version migrated_at"),
     ("{p}sidecar_leases", "name holder host until"),
     (

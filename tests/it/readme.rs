@@ -25,7 +25,7 @@ use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 9] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 11] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -86,6 +86,19 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 9] = [
                 "fn nothing_is_done_twice_or_lost_whatever_is_killed",
             ),
         ],
+    ),
+        "KILLS=300 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture killed_under_load",
+        &[(
+            "tests/it/delivery/kill.rs",
+            "fn whoever_is_killed_under_load_loses_nothing_that_was_acknowledged",
+        )],
+    ),
+    (
+        "INVENTORIES=10000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture ten_thousand_in_a_minute",
+        &[(
+            "tests/it/delivery/speed.rs",
+            "fn inventories_at_the_pace_of_ten_thousand_in_a_minute_are_no_event",
+        )],
     ),
 ];
 
