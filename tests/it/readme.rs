@@ -87,6 +87,7 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 11] = [
             ),
         ],
     ),
+    (
         "KILLS=300 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture killed_under_load",
         &[(
             "tests/it/delivery/kill.rs",
