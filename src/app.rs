@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every concrete type.
 
+mod migrate;
 mod once;
 mod pages;
 mod tasks;
@@ -37,7 +38,8 @@ use crate::work::gate::Gate;
 use crate::work::monitor::{Monitor, Source};
 use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
-use crate::{cli, telemetry, work};
+use crate::{telemetry, work};
+pub use migrate::{Migration, migrate};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
 pub use tasks::{Show, tasks};
 
@@ -117,6 +119,16 @@ async fn connected(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resul
     })
 }
 
+/// GLPI's PHP, if it is configured.
+fn upstream(settings: &Settings) -> anyhow::Result<Option<Upstream>> {
+    let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
+    let upstream = settings.upstream_url.as_ref().map(|url| {
+        // Shorter than what is left of the request, so that its end is told as GLPI's and not as ours.
+        Upstream::new(url, plugin_base, settings.server.request_timeout * 9 / 10)
+    });
+    upstream.transpose().context("the client for GLPI")
+}
+
 /// Starts answering on `listener`.
 ///
 /// # Errors
@@ -170,15 +182,7 @@ pub async fn start(
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
         complete: Arc::default(),
     };
-    let upstream = settings
-        .upstream_url
-        .as_ref()
-        .map(|url| {
-            // Shorter than what is left of the request, so that its end is told as GLPI's and not as ours.
-            Upstream::new(url, plugin_base, settings.server.request_timeout * 9 / 10)
-        })
-        .transpose()
-        .context("the client for GLPI")?;
+    let upstream = upstream(settings)?;
     let intake = open_spool(settings, &db, &clock)?;
     deliver(intake.as_ref(), upstream.as_ref(), settings, &lifecycle);
     let web = Web {
@@ -467,43 +471,4 @@ fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
         knocker,
     )
     .with_task_mode(settings.dispatch.task_mode)
-}
-
-/// What `migrate` does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Migration {
-    /// The sidecar's own tables.
-    Own,
-    /// These, and the shared ones in a database without GLPI.
-    Standalone,
-    /// These, if they are not there; then the plugin's cron tasks are switched off.
-    TakeOver,
-    /// These, if they are not there; then the cron tasks that were switched off get their former state.
-    HandBack,
-}
-
-/// `migrate`.
-///
-/// # Errors
-///
-/// When the database refuses, or holds something else.
-pub async fn migrate(settings: Settings, migration: Migration) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let db = connected(&settings, &clock).await?;
-    let mut conn = db.conn().await?;
-    let standalone = migration == Migration::Standalone;
-    let moves_crons = matches!(migration, Migration::TakeOver | Migration::HandBack);
-    // An account that may only switch cron tasks need not be one that may CREATE.
-    if !(moves_crons && schema::is_current(&mut conn, db.name()).await?) {
-        let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
-        cli::say(&report.to_string());
-    }
-    drop(conn);
-    match migration {
-        Migration::Own | Migration::Standalone => {}
-        Migration::TakeOver => cli::say(&db.take_over_crons().await?.to_string()),
-        Migration::HandBack => cli::say(&db.hand_back_crons().await?.to_string()),
-    }
-    db.close().await;
-    Ok(ExitCode::SUCCESS)
 }

@@ -159,7 +159,7 @@ pub(super) const WEB: [Need; 5] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 15] = [
+pub(super) const OWN: [Need; 16] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (

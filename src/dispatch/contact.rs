@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 
 use super::{DispatchError, Dispatcher, cut_chars};
 use crate::db::agents::{Contact, MAX_TEXT};
-use crate::db::writer::Request;
+use crate::db::writer::{Driven, Request};
 use crate::domain::actors::Agent;
 use crate::domain::ids::EntityId;
 use crate::domain::modules::Module;
@@ -94,6 +94,7 @@ impl Dispatcher {
                     at,
                     contact: Some((agent.id, contact)),
                     changes: Vec::new(),
+                    driven: Driven::default(),
                 };
                 self.writer.write(request).await?;
             }

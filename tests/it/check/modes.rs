@@ -16,5 +16,5 @@ async fn a_mode_that_is_none_is_named() {
         &report,
         "warning: modes: the mode 'agents' of task 'night' (1) is none; 'server' counts, the default -> write server, agent or NULL",
     );
-    assert_eq!(lines(&report, "warning").len(), 1, "{report}");
+    assert_eq!(lines(&report, "warning: modes").len(), 1, "{report}");
 }

@@ -383,7 +383,7 @@ fn person(leaf: &Leaf, user: u32, not_link: bool) -> Truth {
             ("equals", 0) if not_link => or(differs, Some(id.is_none())),
             ("equals", 0) => or(same, Some(id.is_none())),
             // GLPI adds everybody who is somebody, whichever way it compares.
-            (_, 0) => Some(id.is_some()),
+            (_, 0) => id.map(|_| true),
             (verb, _) if (verb == "equals") == not_link => differs,
             _ => same,
         };
