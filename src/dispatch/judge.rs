@@ -10,7 +10,7 @@ use crate::clock::moment;
 use crate::db::writer::{Change, Step};
 use crate::domain::actors::{Actor, Agent, is_actor};
 use crate::domain::catalogue::{Job, Task};
-use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
+use crate::domain::eligibility::{Decision, Ending, Occasion, Question, Waiting, decide};
 use crate::domain::ids::JobId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
@@ -122,6 +122,13 @@ impl Dispatcher {
                     Policy::Plugin => actor_of_any,
                     Policy::Redux => is_actor(job),
                 },
+                held: task
+                    .filter(|task| {
+                        self.policy == Policy::Redux
+                            && run.state == RunState::Prepared
+                            && catalogue.is_late(task, run.id, now)
+                    })
+                    .map(|_| (Waiting::OccurrenceOver, None)),
                 awaits: sequence(job)
                     .and_then(|sequence| sequence.place(job.id)?.1)
                     .filter(|before| open_jobs.contains(before)),

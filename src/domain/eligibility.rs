@@ -46,6 +46,8 @@ pub struct Question<'a> {
     pub exec_slot: Option<&'a Week>,
     /// The agent is among the actors.
     pub is_actor: bool,
+    /// What its place in its task keeps it back for, and until when: its delay, or that it has run.
+    pub held: Option<(Waiting, Option<NaiveDateTime>)>,
     /// The job whose success this one waits for, if the agent has an open run of it.
     pub awaits: Option<JobId>,
     /// An older open run of the same job, target and agent exists.
@@ -76,6 +78,8 @@ pub enum Waiting {
     UnderWay,
     /// The job before has not ended on this agent.
     JobBefore,
+    /// The task's occurrence is over: the run is about to be cancelled.
+    OccurrenceOver,
 }
 
 /// Why a run ends without having run.
@@ -206,6 +210,9 @@ fn decide_redux(q: &Question<'_>) -> Decision {
         let opens = week.next_open(q.now).map(|opens| opens.naive_local());
         return Decision::Wait(Waiting::SlotClosed, opens);
     }
+    if let Some((waiting, until)) = q.held {
+        return Decision::Wait(waiting, until);
+    }
     if q.awaits.is_some() {
         return Decision::Wait(Waiting::JobBefore, None);
     }
@@ -246,6 +253,7 @@ mod tests {
             dates: Dates::default(),
             exec_slot: None,
             is_actor: true,
+            held: None,
             awaits: None,
             is_duplicate: false,
         }
@@ -342,6 +350,15 @@ mod tests {
     fn a_job_in_sequence_waits_for_the_one_before() {
         let (plugin, redux) = both(|q| q.awaits = Some(JobId(1)));
         assert_eq!((plugin, redux), (Deliver, Wait(Waiting::JobBefore, None)));
+    }
+
+    #[test]
+    fn what_has_not_started_in_an_occurrence_that_is_over_is_held() {
+        let (plugin, redux) = both(|q| q.held = Some((Waiting::OccurrenceOver, None)));
+        assert_eq!(
+            (plugin, redux),
+            (Deliver, Wait(Waiting::OccurrenceOver, None))
+        );
     }
 
     #[test]
