@@ -135,12 +135,15 @@ impl fmt::Display for Summary {
         if !methods.is_empty() {
             write!(f, " ({})", methods.join(", "))?;
         }
-        match (self.cancelled, self.mode) {
-            (0, _) => {}
-            (runs, Mode::Write) => write!(f, "; {runs} cancelled, their occurrence was over")?,
-            (runs, Mode::Look) => {
-                write!(f, "; {runs} would be cancelled, their occurrence is over")?
-            }
+        if self.cancelled > 0 {
+            let (runs, did) = match self.mode {
+                Mode::Write => (self.cancelled, "cancelled, their occurrence was over"),
+                Mode::Look => (
+                    self.cancelled,
+                    "would be cancelled, their occurrence is over",
+                ),
+            };
+            write!(f, "; {runs} {did}")?;
         }
         if let Some(closed) = self.closed {
             write!(f, "; {closed}: the next pass does the rest")?;
