@@ -80,7 +80,8 @@ impl From<SpoolBounds> for Bounds {
             max_bytes: bounds.max_bytes,
             max_age: bounds.max_age,
             min_free: bounds.min_free,
-            segment: Self::SEGMENT,
+            // The one that is written stays when all its messages are gone: it must not be all the room that there is.
+            segment: Self::SEGMENT.min(bounds.max_bytes / 8),
         }
     }
 }

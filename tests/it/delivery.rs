@@ -105,7 +105,7 @@ async fn an_inventory_is_acknowledged_as_by_php_and_handed_over_byte_for_byte(
 async fn what_php_would_refuse_or_the_limits_do_is_not_kept() {
     let (php, dir) = (Importer::start().await, tempfile::tempdir().unwrap());
     let app = sidecar(&php, dir.path(), |settings| {
-        settings.server.max_xml_elements = 50
+        settings.server.max_xml_elements = 50;
     })
     .await;
     let many = inventory("wks-1", "x").replace("<ACCOUNTINFO>", &"<A/>".repeat(60));
@@ -133,7 +133,7 @@ async fn an_hour_without_php_is_caught_up_in_order() {
     let (php, dir) = (Importer::start().await, tempfile::tempdir().unwrap());
     php.is_down(true);
     let app = sidecar(&php, dir.path(), |settings| {
-        settings.delivery.supersede = false
+        settings.delivery.supersede = false;
     })
     .await;
     for tag in 0..5 {
@@ -172,7 +172,7 @@ async fn a_newer_inventory_takes_the_place_of_one_that_waits(
 ) {
     let (php, dir) = (Importer::start().await, tempfile::tempdir().unwrap());
     let app = sidecar(&php, dir.path(), |settings| {
-        settings.delivery.supersede = supersede
+        settings.delivery.supersede = supersede;
     })
     .await;
     // The first is on its way when the others come.
@@ -194,11 +194,11 @@ async fn a_full_spool_is_to_be_asked_later() {
     let (php, dir) = (Importer::start().await, tempfile::tempdir().unwrap());
     php.is_down(true);
     let app = sidecar(&php, dir.path(), |settings| {
-        settings.spool_bounds.max_bytes = 1500
+        settings.spool_bounds.max_bytes = 8000;
     })
     .await;
     let mut answers = Vec::new();
-    for tag in 0..20 {
+    for tag in 0..60 {
         answers.push(
             app.post(&inventory(&format!("pc-{tag}"), "1"), Coding::Plain)
                 .await,
@@ -217,12 +217,14 @@ async fn a_full_spool_is_to_be_asked_later() {
         "{text}"
     );
     php.is_down(false);
-    until("there is room again", async || {
+    until("all are delivered", async || {
         app.clock.advance(Duration::from_mins(2));
-        app.post(&inventory("pc-99", "1"), Coding::Plain)
-            .await
-            .status
-            == 200
+        php.count() == taken
+    })
+    .await;
+    until("there is room again", async || {
+        let answer = app.post(&inventory("pc-99", "1"), Coding::Plain).await;
+        answer.status == 200
     })
     .await;
 }

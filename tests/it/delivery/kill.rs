@@ -84,12 +84,13 @@ async fn whoever_is_killed_under_load_loses_nothing_that_was_acknowledged() {
         *times.entry(tag).or_default() += 1;
     }
     let twice = times.values().filter(|count| **count > 1).count();
-    println!(
+    let line = format!(
         "{kills} kills, {} acknowledged, {} imported, {twice} twice, the last drained in {:?}",
         all.len(),
         times.len(),
         begun.elapsed()
     );
+    show(&line);
     assert!(all.len() > kills * SENDERS, "{} acknowledged", all.len());
     assert!(
         twice <= kills * 4,
@@ -127,4 +128,12 @@ async fn post(address: std::net::SocketAddr, xml: &str) -> bool {
             said == fusion_sidecar::domain::delivery::answer::Said::Reply
         })
     }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "numbers for whoever runs this with --no-capture"
+)]
+fn show(line: &str) {
+    println!("{line}");
 }
