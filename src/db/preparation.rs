@@ -339,20 +339,23 @@ async fn create(
     let lines: Vec<[Value; 6]> = made
         .iter()
         .filter(|(_, uniqid)| ours.contains(uniqid.as_str()))
-        .map(|(run, _)| {
-            let state = LogState::Prepared.code();
-            [
-                (*run).into(),
-                at.into(),
-                0.into(),
-                Value::NULL,
-                state.into(),
-                "".into(),
-            ]
-        })
+        .map(|(run, _)| prepared_line(*run, at))
         .collect();
     add_lines(db, tx, &lines).await?;
     Ok(lines.len())
+}
+
+/// The log line of a run that was made, as [`add_lines`] takes it.
+pub(super) fn prepared_line(run: u64, at: NaiveDateTime) -> [Value; 6] {
+    let state = LogState::Prepared.code();
+    [
+        run.into(),
+        at.into(),
+        0.into(),
+        Value::NULL,
+        state.into(),
+        "".into(),
+    ]
 }
 
 async fn cancel(

@@ -10,10 +10,11 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
 
 use crate::db::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
+use crate::db::preparation::prepared_line;
 use crate::db::writer::{Beginning, Birth, Request};
 use crate::db::{Db, DbError};
 use crate::domain::ids::{AgentId, RunId, TaskId};
-use crate::domain::run::{LogState, RunState};
+use crate::domain::run::RunState;
 
 /// Task and agent, and number and first run of the occurrence that they are in.
 type Occurrences = HashMap<(TaskId, AgentId), (u32, u64)>;
@@ -272,15 +273,7 @@ async fn insert_runs(
         .iter()
         .filter_map(|(birth, request)| {
             let run = made.get(&birth.uniqid)?;
-            let state = LogState::Prepared.code();
-            Some([
-                run.0.into(),
-                request.at.into(),
-                0.into(),
-                Value::NULL,
-                state.into(),
-                "".into(),
-            ])
+            Some(prepared_line(run.0, request.at))
         })
         .collect();
     add_lines(db, tx, &lines).await?;
