@@ -25,7 +25,7 @@ use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 9] = [
+const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 10] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -68,6 +68,13 @@ const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 9] = [
         &[(
             "tests/it/monitoring_speed.rs",
             "const RUNS: &str = \"RUNS_TO_COUNT\"",
+        )],
+    ),
+    (
+        "RUNS_OF_THE_PAST=1000000 cargo nextest run --config-file tests/policy/nextest.toml --no-capture queries::",
+        &[(
+            "tests/it/queries.rs",
+            "const PAST: &str = \"RUNS_OF_THE_PAST\"",
         )],
     ),
     (
