@@ -1,5 +1,6 @@
 //! The README says what is: its tables are those of the program, its commands run, its examples are taken.
 
+#[path = "readme/elsewhere.rs"]
 mod elsewhere;
 
 use std::collections::BTreeSet;
