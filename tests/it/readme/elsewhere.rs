@@ -1,7 +1,7 @@
-//! What the README's test does not run itself.
+//! The commands of the README that its own test does not run.
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 11] = [
+pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 12] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -44,6 +44,13 @@ pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 11] = [
         &[(
             "tests/it/monitoring_speed.rs",
             "const RUNS: &str = \"RUNS_TO_COUNT\"",
+        )],
+    ),
+    (
+        "RUNS_OF_THE_PAST=1000000 cargo nextest run --config-file tests/policy/nextest.toml --no-capture queries::",
+        &[(
+            "tests/it/queries.rs",
+            "const PAST: &str = \"RUNS_OF_THE_PAST\"",
         )],
     ),
     (
