@@ -40,6 +40,7 @@ pub mod scratch;
 pub mod script;
 pub mod sequence;
 pub mod site;
+pub mod spooled;
 pub mod wakeup;
 pub mod writer;
 pub mod written;

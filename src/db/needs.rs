@@ -159,7 +159,7 @@ pub(super) const WEB: [Need; 5] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 15] = [
+pub(super) const OWN: [Need; 16] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
@@ -191,6 +191,10 @@ pub(super) const OWN: [Need; 15] = [
     (
         "{p}sidecar_hours",
         "{f}tasks_id weekday hour_start hour_end",
+    ),
+    (
+        "{p}sidecar_spooled",
+        "{f}taskjobstates_id spool messages seen_at",
     ),
     ("{p}sidecar_schema", "id version migrated_at"),
     ("{p}sidecar_leases", "name holder host until"),
