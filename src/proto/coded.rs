@@ -223,7 +223,7 @@ mod tests {
         #[test]
         fn nothing_is_lost(line in "([=,\\[\\]:é]|==|\\[\\[Printer::[1-9]\\]\\]|==addtheitem==|[a-z ]){0,40}") {
             let pieces = pieces(&line);
-            prop_assert_eq!(written(&pieces), line);
+            prop_assert_eq!(written(&pieces), line.as_str());
             let two_texts = |pair: &[Piece<'_>]| matches!(pair, [Piece::Text(_), Piece::Text(_)]);
             prop_assert!(!pieces.windows(2).any(two_texts));
         }

@@ -49,8 +49,8 @@ fn runs(body: &str) -> Vec<u64> {
 fn link(body: &str, id: &str) -> Option<String> {
     let (_, rest) = body.split_once(&format!("<a id=\"{id}\" href=\""))?;
     let (href, _) = rest.split_once('"')?;
-    let path = href.split('#').next().unwrap();
-    Some(path.replace("&#38;", "&").replace("&amp;", "&"))
+    let href = href.replace("&#38;", "&");
+    Some(href.split('#').next().unwrap().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,13 +299,13 @@ async fn a_run_tells_its_story_in_two_languages() {
     app.db
         .set(
             "INSERT INTO {p}taskjoblogs ({f}taskjobstates_id, date, state, comment) \
-             SELECT 4, '2026-03-04 11:40:00' + INTERVAL seq SECOND, 6, CONCAT('device-', seq, '.') FROM seq_1_to_1100",
+             SELECT 4, '2026-03-04 11:40:00' + INTERVAL seq SECOND, 6, CONCAT('appliance-', seq, '.') FROM seq_1_to_1100",
         )
         .await;
     let (mut path, mut told) = (Some("/sidecar/runs/4".to_owned()), Vec::new());
     while let Some(at) = path {
         let body = browser.get(&at).await.body;
-        let lines = body.split("device-").skip(1);
+        let lines = body.split("appliance-").skip(1);
         told.extend(lines.map(|rest| rest.split('.').next().unwrap().parse::<u32>().unwrap()));
         // Each but the first has one before it, on whatever page.
         let first = usize::from(!at.contains("from="));

@@ -4,6 +4,7 @@ use fantoccini::Locator;
 
 use super::pages;
 use super::task::campaign;
+use crate::support::app::TestApp;
 use crate::support::browser::Chromium;
 use crate::support::people::PASSWORD;
 
@@ -27,6 +28,24 @@ async fn a_task_its_runs_and_all_jobs() {
         settings.web.glpi_url = Some("http://127.0.0.1:1/glpi".parse().unwrap());
     })
     .await;
+    seed(&app).await;
+    app.count().await;
+    let browser = Chromium::open(1280, 1400).await;
+    browser
+        .goto(&format!("http://{}/sidecar/", app.pages()))
+        .await;
+    browser.sign_in("admin", PASSWORD).await;
+    browser.text("#task-1 .name a").await;
+    browser.click("#task-1 .name a").await;
+    how_it_is_set(&browser).await;
+    searching(&browser).await;
+    a_story(&app, &browser).await;
+    dark_french_and_narrow(&app, &browser).await;
+    all_jobs(&browser).await;
+    browser.close().await;
+}
+
+async fn seed(app: &TestApp) {
     campaign(&app.db).await;
     app.db
         .set(
@@ -39,16 +58,10 @@ async fn a_task_its_runs_and_all_jobs() {
              (130, '2026-03-04 11:31:30', 6, '3 ==devicesfound=='), (130, '2026-03-04 11:35:00', 4, '==importdenied== [name]:x,[ip]:10.0.0.1')",
         )
         .await;
-    app.count().await;
-    let browser = Chromium::open(1280, 1400).await;
-    browser
-        .goto(&format!("http://{}/sidecar/", app.pages()))
-        .await;
-    browser.sign_in("admin", PASSWORD).await;
-    browser.text("#task-1 .name a").await;
-    browser.click("#task-1 .name a").await;
+}
 
-    // The task: its settings, week, jobs in their order, why nothing happens and when the next time is.
+/// The task: its settings, week, jobs in their order, why nothing happens and when the next time is.
+async fn how_it_is_set(browser: &Chromium) {
     assert!(browser.text("h1.heading").await.contains("root task"));
     let why = browser.text("#why").await;
     assert!(
@@ -75,8 +88,10 @@ async fn a_task_its_runs_and_all_jobs() {
     assert_eq!(browser.count(".runs tr").await, 50);
     assert_eq!(browser.value(NAMELESS).await, 0);
     browser.keep("task").await;
+}
 
-    // A search by the form leads to an address that can be kept, and on by the link to older runs.
+/// A search by the form leads to an address that can be kept, and on by the link to older runs.
+async fn searching(browser: &Chromium) {
     let agent = browser
         .client
         .find(Locator::Css("[name=agent]"))
@@ -96,8 +111,10 @@ async fn a_task_its_runs_and_all_jobs() {
     let address = browser.client.current_url().await.unwrap();
     browser.goto(address.as_str()).await;
     browser.text("#run-49").await;
+}
 
-    // A run's story.
+/// A run's story.
+async fn a_story(app: &TestApp, browser: &Chromium) {
     browser
         .goto(&format!(
             "http://{}/sidecar/tasks/1?state=inerror",
@@ -117,8 +134,10 @@ async fn a_task_its_runs_and_all_jobs() {
     }
     assert_eq!(browser.value(NAMELESS).await, 0);
     browser.keep("run").await;
+}
 
-    // Dark, French and narrow.
+/// Dark, French and narrow.
+async fn dark_french_and_narrow(app: &TestApp, browser: &Chromium) {
     browser.click("button[name=theme][value=dark]").await;
     browser.text("html[data-theme=dark] h1").await;
     browser.click("button[name=language][value=fr]").await;
@@ -148,8 +167,10 @@ async fn a_task_its_runs_and_all_jobs() {
         browser.keep(picture).await;
     }
     browser.client.set_window_size(1280, 900).await.unwrap();
+}
 
-    // All jobs, by when they start.
+/// All jobs, by when they start.
+async fn all_jobs(browser: &Chromium) {
     browser.click("button[name=theme][value=light]").await;
     browser.text("html[data-theme=light] h1").await;
     let groups = browser
@@ -164,5 +185,4 @@ async fn a_task_its_runs_and_all_jobs() {
     assert_eq!(browser.value(NAMELESS).await, 0);
     assert_eq!(browser.text(".menu [aria-current]").await, "Travaux");
     browser.keep("jobs").await;
-    browser.close().await;
 }
