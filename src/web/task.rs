@@ -152,7 +152,7 @@ async fn show(
         .iter()
         .map(|job| (job.id, decode(&job.name).into_owned()))
         .collect();
-    let lines = rows.iter().map(|row| {
+    let shown = rows.iter().map(|row| {
         let job = names_of_jobs.get(&row.job).map_or("", String::as_str);
         eyes.line(row, job, timeouts.get(&row.job).copied().flatten())
     });
@@ -181,7 +181,7 @@ async fn show(
         jobs: cards.collect(),
         search: form(&asked, &jobs, &eyes, t),
         narrowed: asked.is_narrowed(),
-        lines: lines.collect(),
+        lines: shown.collect(),
         cut: found.is_cut.then(|| fill(t.cut, found.looked_at)),
         older: found.next.map(|next| at(asked.query(Some(next)))),
         newest: asked.before.map(|_| at(asked.query(None))),

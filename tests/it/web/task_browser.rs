@@ -105,6 +105,7 @@ async fn searching(browser: &Chromium) {
         address.query().unwrap().contains("agent=wks_0"),
         "{address}"
     );
+    browser.keep("task-runs").await;
     browser.click("#older").await;
     browser.text("#run-49").await;
     assert_eq!(browser.count(".runs tr").await, 49);
@@ -155,7 +156,7 @@ async fn dark_french_and_narrow(app: &TestApp, browser: &Chromium) {
     browser.keep("task-dark").await;
     browser.client.set_window_size(500, 1000).await.unwrap();
     for (page, picture) in [
-        ("tasks/1", "task-narrow-dark"),
+        ("tasks/1#runs", "task-narrow-dark"),
         ("runs/130", "run-narrow-dark"),
         ("jobs", "jobs-narrow-dark"),
     ] {
