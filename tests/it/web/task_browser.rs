@@ -99,6 +99,8 @@ async fn searching(browser: &Chromium) {
         .unwrap();
     agent.send_keys("wks_0").await.unwrap();
     browser.click("#search").await;
+    // What only the answer has.
+    browser.text("[name=agent][value=wks_0]").await;
     browser.text("#run-99").await;
     let address = browser.client.current_url().await.unwrap();
     assert!(
@@ -124,6 +126,7 @@ async fn a_story(app: &TestApp, browser: &Chromium) {
         .await;
     browser.text("#run-130").await;
     browser.click("#run-130 a").await;
+    browser.text(".story").await;
     assert_eq!(browser.text("h1").await, "Run 130 In error");
     let story = browser.text(".story").await;
     for part in [
