@@ -34,6 +34,8 @@ pub mod nonces;
 pub mod preparation;
 pub mod remedy;
 pub mod row;
+pub mod run_pages;
+pub mod run_search;
 pub mod runs;
 pub mod schema;
 pub mod scratch;

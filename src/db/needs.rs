@@ -143,8 +143,9 @@ pub(super) const SEARCHED: [Need; 15] = [
     ("glpi_softwares", "id name"),
 ];
 
-/// What the pages for people need besides: who may sign in, what their profiles allow, and who is signed in.
-pub(super) const WEB: [Need; 5] = [
+/// What the pages for people need besides: who may sign in, what their profiles allow, who is signed in,
+/// and what timeslots are called.
+pub(super) const WEB: [Need; 6] = [
     (
         "glpi_users",
         "id name password password_last_update realname firstname language authtype auths_id is_active is_deleted begin_date end_date",
@@ -156,6 +157,7 @@ pub(super) const WEB: [Need; 5] = [
     ),
     ("glpi_profilerights", "profiles_id name rights"),
     ("{p}sidecar_sessions", "id users_id began_at seen_at"),
+    ("{p}timeslots", "id name"),
 ];
 
 /// The sidecar's own.

@@ -31,7 +31,9 @@ pub struct Signs {
 }
 
 impl Signs {
-    fn last(&self) -> Option<NaiveDateTime> {
+    /// The last of them.
+    #[must_use]
+    pub fn last(&self) -> Option<NaiveDateTime> {
         [self.sent, self.heard, self.fetched, self.line, self.contact]
             .into_iter()
             .flatten()
