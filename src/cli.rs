@@ -1,6 +1,7 @@
 //! The command line: commands, and which function each one calls.
 
 mod replay;
+mod spool;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -67,6 +68,9 @@ enum Command {
         #[command(flatten)]
         configured: Configured,
     },
+    /// Look after messages that wait for PHP
+    #[command(subcommand)]
+    Spool(spool::SpoolCommand),
     /// Show the whole thing on a private database
     Demo(DemoArgs),
     /// Play recorded exchanges against a server and show where it differs from the reference
@@ -210,6 +214,12 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         } => {
             let settings = start(&configured.options, environment, "warn")?;
             app::tasks(settings, Show { watch, json }).await
+        }
+        Command::Spool(command) => {
+            spool::run(command, |configured| {
+                start(&configured.options, environment, "warn")
+            })
+            .await
         }
         Command::Replay(arguments) => {
             telemetry::init("warn", LogFormat::Text).context("logging")?;

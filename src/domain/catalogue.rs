@@ -154,6 +154,19 @@ impl Catalogue {
         })
     }
 
+    /// The jobs of `task` in their order: that of its sequence, else by id.
+    #[must_use]
+    pub fn jobs_of(&self, task: TaskId) -> Vec<&Job> {
+        let sequence = self.sequences.get(&task);
+        let rank = |job: JobId| {
+            let places = sequence.map_or(&[][..], Sequence::places);
+            places.iter().position(|place| place.job == job)
+        };
+        let mut jobs: Vec<&Job> = self.jobs.values().filter(|job| job.task == task).collect();
+        jobs.sort_unstable_by_key(|job| (rank(job.id).unwrap_or(usize::MAX), job.id));
+        jobs
+    }
+
     /// A slot without entries, or that does not exist, is closed for good, as in the plugin.
     fn slot(&self, id: TimeslotId) -> Option<&Week> {
         static CLOSED: Week = Week::CLOSED;

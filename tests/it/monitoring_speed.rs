@@ -1,6 +1,9 @@
-//! What counting costs, and what a look at all lines does.
+//! What counting costs, and what a look at all lines or at a page does.
 //!
 //! The short form has 100 tasks; the README has the command of the full one.
+
+#[path = "monitoring_speed/pages.rs"]
+mod pages;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -138,4 +141,5 @@ async fn counting_costs_little_and_looking_nothing() {
     ));
     assert!(looks[94] < LOOK, "{:?}", looks[94]);
     assert!(quiet < QUIET, "{quiet:?}");
+    pages::answer_at_once(&app, tasks, runs, wanted.is_some()).await;
 }

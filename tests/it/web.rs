@@ -10,6 +10,10 @@ mod login;
 mod needs;
 #[path = "web/sessions.rs"]
 mod sessions;
+#[path = "web/task.rs"]
+mod task;
+#[path = "web/task_browser.rs"]
+mod task_browser;
 
 use fusion_sidecar::config::Settings;
 

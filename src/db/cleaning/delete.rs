@@ -174,6 +174,7 @@ async fn delete_whole(
 ) -> Result<Deleted, DbError> {
     let deleted = delete_rows(db, tx, "{p}taskjobstates", "id", runs).await?;
     delete_rows(db, tx, "{p}sidecar_runs", "{f}taskjobstates_id", runs).await?;
+    delete_rows(db, tx, "{p}sidecar_spooled", "{f}taskjobstates_id", runs).await?;
     Ok(Deleted {
         runs: deleted,
         lines,

@@ -1,7 +1,7 @@
 //! The commands of the README that its own test does not run.
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 10] = [
+pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 12] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -69,5 +69,19 @@ pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 10] = [
                 "fn nothing_is_done_twice_or_lost_whatever_is_killed",
             ),
         ],
+    ),
+    (
+        "KILLS=300 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture killed_under_load",
+        &[(
+            "tests/it/delivery/kill.rs",
+            "fn whoever_is_killed_under_load_loses_nothing_that_was_acknowledged",
+        )],
+    ),
+    (
+        "INVENTORIES=10000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture ten_thousand_in_a_minute",
+        &[(
+            "tests/it/delivery/speed.rs",
+            "fn inventories_at_the_pace_of_ten_thousand_in_a_minute_are_no_event",
+        )],
     ),
 ];
