@@ -214,7 +214,7 @@ pub async fn start(
     let reasons = preparation.as_ref();
     let of_watch = Arc::clone(&catalogues);
     let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
-    let parts = pages::parts(&db, catalogues, &monitor, clock);
+    let parts = pages::parts(&db, catalogues, &monitor, clock, &lifecycle);
     let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,

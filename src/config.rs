@@ -11,6 +11,7 @@ pub mod file;
 pub mod glpi;
 mod load;
 pub mod options;
+mod tokens;
 mod value;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +25,7 @@ pub use self::environment::Environment;
 pub use self::fault::{Fault, Faults};
 pub use self::load::load;
 pub use self::options::Options;
+pub use self::tokens::Tokens;
 use crate::domain::driven::TaskMode;
 use crate::domain::policy::Policy;
 
@@ -388,6 +390,10 @@ pub struct Web {
     pub most_remembered: usize,
     /// Most passwords that are worked on at once.
     pub verify_at_once: usize,
+    /// Most live pages open at once.
+    pub streams: usize,
+    /// What programs show to the API; without one it answers people who are signed in alone.
+    pub tokens: Tokens,
     /// Nobody is asked who they are. Not an option: for the demo, on the loopback network alone.
     pub open: bool,
 }
@@ -404,6 +410,8 @@ impl Default for Web {
             window: Duration::from_mins(10),
             most_remembered: 10_000,
             verify_at_once: 2,
+            streams: 500,
+            tokens: Tokens::default(),
             open: false,
         }
     }

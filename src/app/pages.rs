@@ -53,12 +53,14 @@ pub(super) fn parts(
     catalogues: Arc<Catalogues>,
     monitor: &Arc<Monitor>,
     clock: Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
 ) -> Parts {
     Parts {
         db: db.clone(),
         catalogues,
         monitor: Arc::clone(monitor),
         clock,
+        stop: lifecycle.stop().soft,
     }
 }
 

@@ -10,10 +10,12 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use chrono_tz::Tz;
+use tokio_util::sync::CancellationToken;
 
+use super::live::Live;
 use super::login::Tries;
 use super::passwords::Passwords;
-use super::{assets, guard, login, monitoring, preferences, visitor};
+use super::{api, assets, guard, live, login, monitoring, preferences, visitor};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::db::Db;
@@ -44,6 +46,8 @@ pub struct Parts {
     pub monitor: Arc<Monitor>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// When what does not end by itself has to.
+    pub stop: CancellationToken,
 }
 
 /// See [`Pages`].
@@ -63,6 +67,8 @@ pub struct Inner {
     pub settings: config::Web,
     /// Where the plugin's own pages are; none if it is not known where GLPI's are.
     pub plugin_url: Option<String>,
+    /// Pages that refresh by themselves.
+    pub live: Live,
     /// Sign-ins that failed.
     pub tries: Tries,
     /// What works on passwords.
@@ -100,6 +106,7 @@ impl Pages {
             monitor: parts.monitor,
             clock: parts.clock,
             zone: settings.timezone,
+            live: Live::new(web.streams, parts.stop),
             tries: Tries::new(&web),
             passwords: Passwords::new(web.verify_at_once),
             settings: web,
@@ -134,6 +141,8 @@ pub fn router(pages: Pages, settings: &config::Server) -> Router {
         .route(&at("assets/{name}"), get(assets::asset))
         // Who may see tasks.
         .route(BASE, get(monitoring::page))
+        .route(&at("live"), get(live::follow))
+        .merge(api::routes())
         .fallback(visitor::nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(from_fn_with_state(pages.clone(), guard::protect))

@@ -98,6 +98,10 @@ catalogue! {
     open_glpi,
     /// When the lines were counted; seconds `{}`.
     counted,
+    /// The page refreshes by itself; others' changes are seen within `{}` seconds.
+    live_on,
+    /// It does not.
+    live_off,
     /// Some tasks are not counted yet; how many `{}`.
     counting,
     /// The list, for screen readers.

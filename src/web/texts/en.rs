@@ -41,6 +41,8 @@ pub static TEXTS: Texts = Texts {
     no_tasks: "There is no task that you may see.",
     open_glpi: "Open in GLPI",
     counted: "Counted {} s ago.",
+    live_on: "The page refreshes by itself; what others change is seen within {} s.",
+    live_off: "The page does not refresh by itself now.",
     counting: "{} tasks are still being counted.",
     tasks: "Tasks",
     completion: "completion",

@@ -41,6 +41,8 @@ pub static TEXTS: Texts = Texts {
     no_tasks: "Il n’y a aucune tâche que vous puissiez voir.",
     open_glpi: "Ouvrir dans GLPI",
     counted: "Compté il y a {} s.",
+    live_on: "La page s’actualise d’elle-même ; ce que d’autres modifient apparaît en {} s au plus.",
+    live_off: "La page ne s’actualise pas d’elle-même en ce moment.",
     counting: "{} tâches sont encore en cours de comptage.",
     tasks: "Tâches",
     completion: "avancement",
