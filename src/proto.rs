@@ -15,6 +15,7 @@ pub mod php;
 pub mod phpjson;
 pub mod query;
 pub mod relayed;
+pub mod selection;
 pub mod text;
 pub mod week;
 pub mod xml;

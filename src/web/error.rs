@@ -10,6 +10,8 @@ use crate::db::DbError;
 pub enum PageError {
     /// There is none of that name.
     NotFound,
+    /// They may see it and not change it.
+    Forbidden,
     /// What was posted is not of one of our forms; which part of it.
     BadForm(&'static str),
     /// The database.
@@ -30,6 +32,7 @@ impl PageError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "no-page",
+            Self::Forbidden => "read-only",
             Self::BadForm(_) => "bad-form",
             Self::Db(error) => error.code(),
             Self::Render => "render",
@@ -41,7 +44,7 @@ impl PageError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::BadForm(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::BadForm(_) => StatusCode::FORBIDDEN,
             Self::Db(
                 DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_) | DbError::Locked(_),
             ) => StatusCode::SERVICE_UNAVAILABLE,
@@ -55,6 +58,7 @@ impl PageError {
     pub fn words(&self, texts: &Texts) -> (&'static str, &'static str) {
         match (self, self.status()) {
             (Self::NotFound, _) => (texts.not_found, texts.not_found_long),
+            (Self::Forbidden, _) => (texts.read_only, texts.read_only_long),
             (Self::BadForm(_), _) => (texts.bad_form, texts.bad_form_long),
             (_, StatusCode::SERVICE_UNAVAILABLE) => (texts.unavailable, texts.unavailable_long),
             _ => (texts.failed, texts.failed_long),

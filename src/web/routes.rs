@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::live::Live;
 use super::login::Tries;
 use super::passwords::Passwords;
-use super::{api, assets, guard, live, login, monitoring, preferences, visitor};
+use super::{actions, api, assets, guard, live, login, monitoring, preferences, visitor};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::db::Db;
@@ -23,6 +23,7 @@ use crate::dispatch::catalogues::Catalogues;
 use crate::http::stack;
 use crate::upstream::UpstreamError;
 use crate::upstream::api::GlpiApi;
+use crate::work::actions::Actions;
 use crate::work::monitor::Monitor;
 
 /// Below what all pages are: a proxy in front of GLPI can pass it on as it is.
@@ -44,6 +45,8 @@ pub struct Parts {
     pub catalogues: Arc<Catalogues>,
     /// What became of tasks.
     pub monitor: Arc<Monitor>,
+    /// What can be done at once.
+    pub actions: Arc<Actions>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// When what does not end by itself has to.
@@ -59,6 +62,8 @@ pub struct Inner {
     pub catalogues: Arc<Catalogues>,
     /// What became of tasks.
     pub monitor: Arc<Monitor>,
+    /// What can be done at once.
+    pub actions: Arc<Actions>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// GLPI's.
@@ -104,6 +109,7 @@ impl Pages {
             db: parts.db,
             catalogues: parts.catalogues,
             monitor: parts.monitor,
+            actions: parts.actions,
             clock: parts.clock,
             zone: settings.timezone,
             live: Live::new(web.streams, parts.stop),
@@ -143,6 +149,7 @@ pub fn router(pages: Pages, settings: &config::Server) -> Router {
         .route(BASE, get(monitoring::page))
         .route(&at("live"), get(live::follow))
         .merge(api::routes())
+        .merge(actions::routes())
         .fallback(visitor::nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(from_fn_with_state(pages.clone(), guard::protect))

@@ -67,6 +67,12 @@ pub struct Viewer {
 }
 
 impl Viewer {
+    /// Who they are.
+    #[must_use]
+    pub const fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// What they may see and do.
     #[must_use]
     pub const fn access(&self) -> &Access {
@@ -120,7 +126,7 @@ impl Visitor {
         match &error {
             PageError::Db(inner) => self.line.reason(inner.to_string()),
             PageError::BadForm(part) => self.line.reason(format!("the {part} of a form")),
-            PageError::NotFound | PageError::Render => {}
+            PageError::NotFound | PageError::Forbidden | PageError::Render => {}
         }
         page::message(self, &error)
     }
