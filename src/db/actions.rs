@@ -87,9 +87,7 @@ impl Db {
             "cancel_waiting",
             OnLock::TryAgain,
             (job, runs, text, at),
-            |db, (job, runs, text, at), tx| {
-                Box::pin(cancel_waiting(db, tx, *job, runs, text, *at))
-            },
+            |db, (job, runs, text, at), tx| Box::pin(cancel_waiting(db, tx, *job, runs, text, *at)),
         )
         .await
         .inspect(|_| self.written.note([job]))

@@ -61,7 +61,10 @@ pub fn unpack(text: &str, most: usize) -> Option<Selection> {
     let limit = most.saturating_mul(3 * LONGEST);
     let mut bytes = Vec::new();
     let decoder = DeflateDecoder::new(&*packed);
-    let read = decoder.take(limit as u64 + 1).read_to_end(&mut bytes).ok()?;
+    let read = decoder
+        .take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .ok()?;
     if read > limit {
         return None;
     }

@@ -241,7 +241,10 @@ fn select(selection: &Selection, text: &str, t: &Texts) -> Plan {
     Plan {
         text: fill(text, count),
         is_empty: count == 0,
-        notes: only_first.then(|| fill(t.only_first, count)).into_iter().collect(),
+        notes: only_first
+            .then(|| fill(t.only_first, count))
+            .into_iter()
+            .collect(),
         confirmed: Confirmed {
             selected: pack(selection),
             ..Confirmed::default()
@@ -252,7 +255,10 @@ fn select(selection: &Selection, text: &str, t: &Texts) -> Plan {
 fn plan_of(pass: &Pass, t: &Texts) -> Plan {
     let total = pass.total();
     Plan {
-        text: fill_all(t.ask_prepare, &[total.created as u64, total.cancelled as u64]),
+        text: fill_all(
+            t.ask_prepare,
+            &[total.created as u64, total.cancelled as u64],
+        ),
         is_empty: total.created + total.cancelled == 0,
         notes: reasons(pass),
         confirmed: Confirmed {
@@ -269,13 +275,15 @@ fn reasons(pass: &Pass) -> Vec<String> {
         let is_done = matches!(outcome, Outcome::Prepared(_));
         !is_done
     });
-    jobs.map(|(job, outcome)| format!("job {job}: {outcome}")).collect()
+    jobs.map(|(job, outcome)| format!("job {job}: {outcome}"))
+        .collect()
 }
 
 /// Agents with work that are not asked.
 fn skipped(summary: &Summary) -> Vec<String> {
     let all = summary.skipped.iter();
-    all.map(|(skip, count)| format!("{count} {}", skip.text())).collect()
+    all.map(|(skip, count)| format!("{count} {}", skip.text()))
+        .collect()
 }
 
 /// `POST tasks/ID/ACTION`: does what was confirmed, as far as it is still so.
@@ -360,8 +368,8 @@ async fn act(
                 let done = actions.cancel(catalogue, task, &selection, &by.1).await?;
                 (done, t.did_cancel)
             };
-            let changed = (done.changed > 0 && done.closed.is_none())
-                .then(|| fill(t.changed, done.changed));
+            let changed =
+                (done.changed > 0 && done.closed.is_none()).then(|| fill(t.changed, done.changed));
             let notes = changed.into_iter().chain(closed(done.closed));
             (fill(text, done.done), notes.collect())
         }
@@ -374,7 +382,12 @@ async fn act(
             wake(pages, task, agents, t).await?
         }
     };
-    tracing::info!(task.id = task.0, action = action.word(), user = by.0, "{text}");
+    tracing::info!(
+        task.id = task.0,
+        action = action.word(),
+        user = by.0,
+        "{text}"
+    );
     Ok(Done::Done(text, notes))
 }
 
@@ -405,7 +418,10 @@ async fn wake(
     ];
     let text = fill_all(t.did_wake, &counts.map(|count| count as u64));
     let changed = count.saturating_sub(summary.asked);
-    let mut notes: Vec<String> = (changed > 0).then(|| fill(t.changed, changed)).into_iter().collect();
+    let mut notes: Vec<String> = (changed > 0)
+        .then(|| fill(t.changed, changed))
+        .into_iter()
+        .collect();
     notes.extend(closed(summary.closed));
     Ok((text, notes))
 }
@@ -418,6 +434,9 @@ fn closed(closed: Option<Closed>) -> Option<String> {
 fn by(who: &Who) -> (String, String) {
     match &who.account {
         Some(account) => (account.name.clone(), account.shown.clone()),
-        None => ("-".to_owned(), "somebody who was not asked to sign in".to_owned()),
+        None => (
+            "-".to_owned(),
+            "somebody who was not asked to sign in".to_owned(),
+        ),
     }
 }

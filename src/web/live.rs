@@ -202,10 +202,11 @@ impl View {
     /// What is seen now.
     async fn now(&self, pages: &Pages) -> Result<Arc<State>, DbError> {
         let snapshot = pages.catalogues.current().await?;
+        let mut state = locked(&self.state);
+        // Looked at below the lock: an older board must not come after a newer one.
         let board = pages.monitor.board();
         let plugin = pages.plugin_url.as_deref();
         let lines = pages.live.lines(self.language, &board, plugin);
-        let mut state = locked(&self.state);
         let is_same = Arc::ptr_eq(&state.board, &board)
             && state
                 .snapshot
@@ -372,7 +373,13 @@ mod tests {
         let state = State::default().after(seen(&[(1, "a")]));
         let name = english.name_of(&state);
         assert_eq!(english.number_in(&name), Some(1));
-        for none in [french.name_of(&state).as_str(), "", "1", "-", &format!("{name}x")] {
+        for none in [
+            french.name_of(&state).as_str(),
+            "",
+            "1",
+            "-",
+            &format!("{name}x"),
+        ] {
             assert_eq!(english.number_in(none), None, "{none}");
         }
         assert!(Arc::ptr_eq(

@@ -85,11 +85,7 @@ impl Actions {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn waiting(
-        &self,
-        catalogue: &Catalogue,
-        task: TaskId,
-    ) -> Result<Selection, DbError> {
+    pub async fn waiting(&self, catalogue: &Catalogue, task: TaskId) -> Result<Selection, DbError> {
         let mut selection = Selection::new();
         for job in jobs(catalogue, task) {
             let most = MOST_RUNS - rows(&selection);

@@ -194,7 +194,9 @@ impl WakeUp {
                 let is_closed = catalogue
                     .execution_week(task, self.policy)
                     .is_some_and(|week| !week.is_open(now));
-                if only.is_none() && !wish.is_due(at, self.policy) || self.policy == Policy::Plugin && is_closed {
+                if only.is_none() && !wish.is_due(at, self.policy)
+                    || self.policy == Policy::Plugin && is_closed
+                {
                     continue;
                 }
                 let jobs = catalogue.jobs.values().filter(|job| job.task == wish.task);

@@ -1,5 +1,7 @@
 //! The pages for people, over real HTTP on a real database.
 
+#[path = "web/actions.rs"]
+mod actions;
 #[path = "web/api.rs"]
 mod api;
 #[path = "web/browser.rs"]

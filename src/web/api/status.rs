@@ -78,10 +78,7 @@ struct UnderWay {
 }
 
 /// `GET status`.
-pub(super) async fn status(
-    State(pages): State<Pages>,
-    _: Caller,
-) -> Result<Json<Status>, Refusal> {
+pub(super) async fn status(State(pages): State<Pages>, _: Caller) -> Result<Json<Status>, Refusal> {
     let site = pages.db.site().await?;
     let Beats {
         passes,

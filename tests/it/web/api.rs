@@ -66,7 +66,9 @@ impl Description {
         compiler.enable_format_assertions();
         let address = "http://127.0.0.1/openapi.json";
         compiler.add_resource(address, self.0.clone()).unwrap();
-        let at = format!("{address}#{pointer}").replace('{', "%7B").replace('}', "%7D");
+        let at = format!("{address}#{pointer}")
+            .replace('{', "%7B")
+            .replace('}', "%7D");
         let index = compiler.compile(&at, &mut schemas);
         let index = index.unwrap_or_else(|error| panic!("{at}: {error}"));
         let held = schemas.validate(body, index);
@@ -118,7 +120,7 @@ async fn every_answer_is_as_the_description_says() {
         }
     }
     let off = with_token(&app, "/api/v1/tasks/2").await.json();
-    assert_eq!(off["reasons"][0], "the task is not active");
+    assert_eq!(off["reasons"][0], "its task is switched off");
     for id in ["7", "x", "-1", "8/9", "99999999999999999999", "%00", "8%27"] {
         let answer = with_token(&app, &format!("/api/v1/tasks/{id}")).await;
         assert_eq!(answer.status, 404, "{id}");
@@ -131,7 +133,10 @@ async fn every_answer_is_as_the_description_says() {
         b"",
     );
     let by_post = raw(app.pages(), &by_post).await.unwrap();
-    assert_eq!((by_post.status, &by_post.json()["error"]), (405, &"no-method".into()));
+    assert_eq!(
+        (by_post.status, &by_post.json()["error"]),
+        (405, &"no-method".into())
+    );
     // It would say so.
     for (path, change) in [
         ("/tasks", "pending"),
@@ -233,7 +238,12 @@ async fn who_shows_no_token_gets_nothing() {
     // Without tokens none is right.
     let closed = pages(|_| {}).await;
     for token in ["", TOKEN] {
-        let answer = ask(&closed, "/api/v1/tasks", &[("Authorization", &shown(token))]).await;
+        let answer = ask(
+            &closed,
+            "/api/v1/tasks",
+            &[("Authorization", &shown(token))],
+        )
+        .await;
         assert_eq!(answer.status, 401);
     }
 }

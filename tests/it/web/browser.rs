@@ -157,7 +157,13 @@ async fn names_are_shown_and_never_obeyed() {
         browser.value("return document.title").await,
         "Monitoring – fusion-sidecar"
     );
-    for css in ["main img", "script:not([src])", "script ~ script", "iframe", "main svg:not(.icon)"] {
+    for css in [
+        "main img",
+        "script:not([src])",
+        "script ~ script",
+        "iframe",
+        "main svg:not(.icon)",
+    ] {
         assert_eq!(browser.count(css).await, 0, "{css}");
     }
     let link = browser

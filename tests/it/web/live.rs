@@ -172,7 +172,11 @@ async fn what_others_write_comes_within_the_staleness_and_only_that() {
         let told = stream.news().await;
         let took = begun.elapsed();
         assert!(took < PERIOD + SLACK, "{change}: {took:?}");
-        assert_eq!((told.lines(), told.data.get("order")), (lines.clone(), order.as_ref()), "{change}");
+        assert_eq!(
+            (told.lines(), told.data.get("order")),
+            (lines.clone(), order.as_ref()),
+            "{change}"
+        );
         if let [line] = lines[..] {
             let html = told.data["lines"][line].as_str().unwrap();
             assert!(html.contains(text), "{html}");
@@ -234,9 +238,8 @@ async fn a_stream_ends_with_its_session() {
         "UPDATE glpi_profiles_users SET is_recursive = 0 WHERE users_id = 2",
         "UPDATE glpi_users SET is_active = 0 WHERE id = 2",
     ] {
-        let mut stream = Stream::of(
-            Stream::ask(&format!("http://{}", app.pages()), &other, "", "").await,
-        );
+        let mut stream =
+            Stream::of(Stream::ask(&format!("http://{}", app.pages()), &other, "", "").await);
         app.db.set(change).await;
         assert!(ends(&mut stream).await, "{change}");
     }

@@ -190,6 +190,7 @@ async fn two_hundred_open_pages_cost_less_than_a_tenth_of_a_core() {
         &[
             "--scheduler=off",
             "--monitoring-period=1",
+            "--catalogue-refresh=1",
             "--web-listen=127.0.0.1:0",
         ],
     );
