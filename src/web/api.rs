@@ -21,7 +21,7 @@ use crate::domain::ids::TaskId;
 use crate::domain::summary::{Board, Style, TaskSummary};
 use caller::Caller;
 
-/// The description of all answers (OpenAPI 3.1).
+/// The description of all answers, in `OpenAPI` 3.1.
 const OPENAPI: &str = include_str!("assets/openapi.json");
 
 /// Where it is.

@@ -92,6 +92,7 @@ struct Pass {
 }
 
 /// What an agent's answer means for the plan.
+#[derive(Clone, Copy)]
 enum Outcome {
     Heard(Heard),
     /// To the question whether it waits; none = no agent answers.

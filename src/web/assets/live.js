@@ -102,6 +102,8 @@
   }
 
   document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
+  // The answer to a form is another page; signing out would end the stream, and asking for this page again the form.
+  document.addEventListener('submit', close);
   // A page that the browser puts aside, and one that it takes out again.
   window.addEventListener('pagehide', close);
   window.addEventListener('pageshow', open);

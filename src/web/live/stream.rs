@@ -60,8 +60,8 @@ pub async fn follow(
     // A browser that lost its connection says what it got last.
     let last = headers.get(LAST).and_then(|last| last.to_str().ok());
     let from = view.number_in(last.unwrap_or(&asked.from));
-    let (least, most) = LOOKS;
-    let look = pages.monitor.period().clamp(least, most);
+    let (soonest, latest) = LOOKS;
+    let look = pages.monitor.period().clamp(soonest, latest);
     let follower = Follower {
         from,
         session: visitor.session_id(),
@@ -92,7 +92,8 @@ fn answer(
 
 /// The page is to ask for itself again.
 fn end() -> Event {
-    Event::default().event("end").data("")
+    // Browsers pass over a message without data.
+    Event::default().event("end").data("over")
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

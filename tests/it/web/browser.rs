@@ -49,6 +49,7 @@ async fn signing_in_and_out() {
     );
     browser.keep("monitoring").await;
     browser.click("#logout").await;
+    browser.text("#password").await;
     assert_eq!(browser.text("h1").await, "Sign in");
     browser.client.back().await.unwrap();
     browser.client.refresh().await.unwrap();

@@ -30,6 +30,7 @@ pub(crate) struct Told {
     pub(crate) kind: String,
     id: String,
     pub(crate) data: Value,
+    text: String,
 }
 
 impl Told {
@@ -90,6 +91,7 @@ impl Stream {
                     kind: field("event"),
                     id: field("id"),
                     data: serde_json::from_str(&field("data")).unwrap_or(Value::Null),
+                    text: field("data"),
                 };
                 let is_comment = message.starts_with(':');
                 self.text = rest.to_owned();
@@ -125,6 +127,9 @@ async fn shown(browser: &mut Browser) -> (String, String) {
 async fn counting() -> TestApp {
     let app = pages(|settings| settings.scheduler.monitoring_period = PERIOD).await;
     office_apps(&app.db).await;
+    app.db
+        .set("UPDATE {p}tasks SET entities_id = 0 WHERE id = 8")
+        .await;
     app.count().await;
     app
 }
@@ -262,6 +267,7 @@ async fn ends(stream: &mut Stream) -> bool {
     loop {
         let told = stream.next().await.expect("it ends without a word");
         if told.kind == "end" {
+            assert_eq!(told.text, "over", "without data no browser hears of it");
             return stream.next().await.is_none();
         }
     }
