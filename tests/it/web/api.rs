@@ -1,8 +1,8 @@
 //! The API, held against its description.
 
 use boon::{Compiler, Schemas};
-use fusion_sidecar::config::Settings;
 use fusion_sidecar::config::options::{Key, Options, Source};
+use fusion_sidecar::config::{Environment, Settings};
 use serde_json::Value;
 
 use super::pages;
@@ -19,7 +19,7 @@ fn with_tokens(settings: &mut Settings) {
     let mut options = Options::default();
     options.set(Key::DatabaseUrl, "mysql://u@h/d", Source::Flag);
     options.set(Key::ApiTokens, format!("{TOKEN}, {OTHER}"), Source::Flag);
-    let read = fusion_sidecar::config::load(&options, &Default::default()).unwrap();
+    let read = fusion_sidecar::config::load(&options, &Environment::default()).unwrap();
     settings.web.tokens = read.web.tokens;
 }
 

@@ -48,6 +48,7 @@ impl Stream {
         from: &str,
         last: &str,
     ) -> reqwest::Response {
+        fusion_sidecar::upstream::install_crypto();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let cookies: Vec<String> = browser
             .cookies
@@ -81,7 +82,7 @@ impl Stream {
     /// The next message; none at the end.
     pub(crate) async fn next(&mut self) -> Option<Told> {
         loop {
-            if let Some((message, rest)) = self.text.split_once("\n\n") {
+            if let Some((message, rest)) = self.text.clone().split_once("\n\n") {
                 let field = |name: &str| {
                     let mut lines = message.lines();
                     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -94,7 +95,7 @@ impl Stream {
                     text: field("data"),
                 };
                 let is_comment = message.starts_with(':');
-                self.text = rest.to_owned();
+                rest.clone_into(&mut self.text);
                 if is_comment {
                     continue;
                 }

@@ -11,6 +11,7 @@ use super::pages;
 use crate::monitoring::office_apps;
 use crate::support::app::TestApp;
 use crate::support::browser::Chromium;
+use crate::support::chance::show;
 use crate::support::database::fresh;
 use crate::support::nginx::{Nginx, Php};
 use crate::support::people::{Browser, PASSWORD, accounts};
@@ -193,7 +194,7 @@ async fn two_hundred_open_pages_cost_less_than_a_tenth_of_a_core() {
     let mut sidecar = Sidecar::on(
         &db,
         &[
-            "--monitoring-period=1",
+            "--monitoring-period=3",
             "--catalogue-refresh=1",
             "--web-listen=127.0.0.1:0",
         ],
@@ -202,8 +203,7 @@ async fn two_hundred_open_pages_cost_less_than_a_tenth_of_a_core() {
     let (_, address) = told.split_once("address=").unwrap();
     let address = address.split_whitespace().next().unwrap();
     let address: SocketAddr = address.parse().unwrap();
-    let seconds = std::env::var(SECONDS).map_or(3, |seconds| seconds.parse().unwrap());
-    let time = Duration::from_secs(seconds);
+    let time = Duration::from_secs(4);
     let alone = share(&sidecar, &db, time).await;
     let admin = Browser::of(address, "admin").await;
     let origin = format!("http://{address}");
@@ -230,13 +230,12 @@ async fn two_hundred_open_pages_cost_less_than_a_tenth_of_a_core() {
         with
     };
     let (with, lines) = tokio::join!(looking, join_all(reading));
-    println!("of a core: {alone:.3} with no page, {with:.3} with 200 pages");
-    assert!(lines.iter().all(|lines| *lines >= 2), "{lines:?}");
+    show(&format!(
+        "of a core: {alone:.3} with no page, {with:.3} with 200 pages"
+    ));
+    assert!(lines.iter().all(|lines| *lines >= 1), "{lines:?}");
     assert!(
         with - alone < 0.1,
         "of a core: {alone:.3} with no page, {with:.3} with 200 pages"
     );
 }
-
-/// For how long is measured, for one who has the time.
-const SECONDS: &str = "LIVE_SECONDS";
