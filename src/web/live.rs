@@ -1,6 +1,6 @@
 //! Pages that refresh by themselves: what somebody sees, and since when, kept for all who see the same.
 //!
-//! A *view* is a language and what may be seen. Its [`State`] has the lines as they are shown, each with the number of the state in which it
+//! A *view* is a language and what may be seen. Its state has the lines as they are shown, each with the number of the state in which it
 //! came to be so: a page names the state that it shows, and is sent the lines behind it. A line is rendered once in each language, a message
 //! once for all pages that show the same state.
 
