@@ -51,8 +51,9 @@ pub mod written;
 mod bulk;
 mod needs;
 mod sessions;
+mod skips;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
@@ -184,6 +185,7 @@ pub struct Db {
     name: Arc<str>,
     timeout: Duration,
     written: Arc<Written>,
+    skips: Arc<OnceLock<bool>>,
 }
 
 impl Db {
@@ -220,6 +222,7 @@ impl Db {
             name: settings.name.as_str().into(),
             timeout: settings.timeout,
             written: Arc::default(),
+            skips: Arc::default(),
         })
     }
 
