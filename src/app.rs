@@ -2,6 +2,7 @@
 
 mod once;
 mod pages;
+mod report;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
 use crate::{cli, telemetry, work};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
+pub use report::{Format, Wanted, report};
 pub use tasks::{Show, tasks};
 
 /// Longest wait for the connections to the database to be closed when the process ends.

@@ -33,6 +33,7 @@ pub mod network;
 pub mod nonces;
 pub mod preparation;
 pub mod remedy;
+pub mod reports;
 pub mod row;
 pub mod runs;
 pub mod schema;

@@ -15,6 +15,7 @@ pub mod monitoring;
 pub mod page;
 pub mod passwords;
 pub mod preferences;
+pub mod reports;
 pub mod routes;
 pub mod texts;
 pub mod visitor;

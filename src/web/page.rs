@@ -111,6 +111,12 @@ impl Frame {
         Theme::ALL
     }
 
+    /// Whether this is one of the pages of reports.
+    #[must_use]
+    pub fn is_in_reports(&self) -> bool {
+        self.here.starts_with("/sidecar/reports")
+    }
+
     /// Whether somebody may see more than the form to sign in.
     #[must_use]
     pub fn is_inside(&self) -> bool {

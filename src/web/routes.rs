@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 
 use super::login::Tries;
 use super::passwords::Passwords;
-use super::{assets, guard, login, monitoring, preferences, visitor};
+use super::{assets, guard, login, monitoring, preferences, reports, visitor};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::db::Db;
@@ -134,6 +134,8 @@ pub fn router(pages: Pages, settings: &config::Server) -> Router {
         .route(&at("assets/{name}"), get(assets::asset))
         // Who may see tasks.
         .route(BASE, get(monitoring::page))
+        .route(&at("reports"), get(reports::list))
+        .route(&at("reports/{name}"), get(reports::page))
         .fallback(visitor::nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(from_fn_with_state(pages.clone(), guard::protect))
