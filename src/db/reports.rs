@@ -15,7 +15,7 @@ use super::monitoring::SKIPPED;
 use super::{Db, DbError};
 use crate::domain::ids::{EntityId, TaskId};
 use crate::domain::reports::ask::Step;
-use crate::domain::reports::build::{Ended, Failed};
+use crate::domain::reports::counted::{Ended, Failed};
 use crate::proto::text::decode;
 
 /// How far a date can be from where its number would have it: writers whose clocks differ, transactions that take long, and the hour that

@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod build;
+pub mod counted;
 pub mod coverage;
 pub mod write;
 

@@ -11,7 +11,8 @@ use crate::domain::actors::Target;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::{EntityId, TaskId};
 use crate::domain::reports::ask::{self, Ask, Wrong};
-use crate::domain::reports::build::{self, Failed};
+use crate::domain::reports::build;
+use crate::domain::reports::counted::Failed;
 use crate::domain::reports::{Name, Note, Report, Table, coverage};
 use crate::domain::summary::{Board, Kind, TaskSummary};
 

@@ -9,7 +9,7 @@ use super::super::{Db, DbError};
 use super::{Of, Period, Way, joined, within};
 use crate::domain::ids::EntityId;
 use crate::domain::reports::ask::Step;
-use crate::domain::reports::build::{Discovered, Stored};
+use crate::domain::reports::counted::{Discovered, Stored};
 use crate::domain::reports::coverage::{Addressed, IpRange};
 use crate::proto::text::decode;
 

@@ -6,7 +6,7 @@ use mysql_async::Value;
 use super::super::{Db, DbError};
 use super::within;
 use crate::domain::ids::{EntityId, TaskId};
-use crate::domain::reports::build::{AGES, Aged, Missing, Silent};
+use crate::domain::reports::counted::{AGES, Aged, Missing, Silent};
 use crate::domain::run::RunState;
 use crate::proto::text::decode;
 

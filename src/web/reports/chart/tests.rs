@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::reports::ask::Step;
-use crate::domain::reports::build::{Ended, Failed, failures, progress};
+use crate::domain::reports::build::{failures, progress};
+use crate::domain::reports::counted::{Ended, Failed};
 
 #[test]
 fn axes_end_at_round_numbers() {
