@@ -101,6 +101,18 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_hours` (
   PRIMARY KEY (`{f}tasks_id`, `weekday`, `hour_start`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
 
+-- Messages about a run that are in a spool on their way to PHP: how many, and when that sidecar was last heard of (the database server's
+-- clock, UTC). The end of the run waits for those of other spools.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_spooled` (
+  `{f}taskjobstates_id` bigint(20) unsigned NOT NULL,
+  `spool` char(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `messages` bigint(20) unsigned NOT NULL DEFAULT 0,
+  `seen_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`{f}taskjobstates_id`, `spool`),
+  KEY `spool` (`spool`),
+  KEY `seen_at` (`seen_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
 -- Which version of this file the database has: one row, id 1.
 CREATE TABLE IF NOT EXISTS `{p}sidecar_schema` (
   `id` tinyint(4) NOT NULL,

@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every concrete type.
 
+mod migrate;
 mod once;
 mod pages;
 mod report;
@@ -21,6 +22,7 @@ use crate::db::diagnostics::OpenError;
 use crate::db::leases::Instance;
 use crate::db::writer::Writer;
 use crate::db::{Db, schema};
+use crate::delivery::{self, Deliverer, Intake};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::catalogues::Catalogues;
 use crate::dispatch::signs::Signs;
@@ -29,6 +31,7 @@ use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
+use crate::spool::Spool;
 use crate::upstream::{Upstream, install_crypto};
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
@@ -36,7 +39,8 @@ use crate::work::gate::Gate;
 use crate::work::monitor::{Monitor, Source};
 use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
-use crate::{cli, telemetry, work};
+use crate::{telemetry, work};
+pub use migrate::{Migration, migrate};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
 pub use report::{Format, Wanted, report};
 pub use tasks::{Show, tasks};
@@ -117,6 +121,16 @@ async fn connected(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resul
     })
 }
 
+/// GLPI's PHP, if it is configured.
+fn upstream(settings: &Settings) -> anyhow::Result<Option<Upstream>> {
+    let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
+    let upstream = settings.upstream_url.as_ref().map(|url| {
+        // Shorter than what is left of the request, so that its end is told as GLPI's and not as ours.
+        Upstream::new(url, plugin_base, settings.server.request_timeout * 9 / 10)
+    });
+    upstream.transpose().context("the client for GLPI")
+}
+
 /// Starts answering on `listener`.
 ///
 /// # Errors
@@ -166,23 +180,19 @@ pub async fn start(
         max_sends: settings.dispatch.max_sends,
         task_mode: settings.dispatch.task_mode,
         signs: Arc::clone(&signs),
+        imports: settings.upstream_url.is_some() || settings.spool_dir.is_some(),
         admission: Arc::new(Mutex::new(Admission::new(settings.dispatch.max_new_agents))),
         complete: Arc::default(),
     };
-    let upstream = settings
-        .upstream_url
-        .as_ref()
-        .map(|url| {
-            // Shorter than what is left of the request, so that its end is told as GLPI's and not as ours.
-            Upstream::new(url, plugin_base, settings.server.request_timeout * 9 / 10)
-        })
-        .transpose()
-        .context("the client for GLPI")?;
+    let upstream = upstream(settings)?;
+    let intake = open_spool(settings, &db, &clock)?;
+    deliver(intake.as_ref(), upstream.as_ref(), settings, &lifecycle);
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
         unpacking: Arc::new(Semaphore::new(settings.server.max_unpacking)),
         upstream,
+        intake,
         metrics,
         readiness: Arc::default(),
     };
@@ -195,21 +205,7 @@ pub async fn start(
         Ok::<(), std::convert::Infallible>(())
     });
     note_signs(signs, settings, &db, &clock, &lifecycle);
-    if let Some(ops) = ops {
-        let plain = config::Server {
-            tls: None,
-            ..settings.server.clone()
-        };
-        let (router, stop) = (ops_router(web.clone(), &plain), stop.clone());
-        lifecycle.spawn("ops server", async move {
-            server::serve(ops, router, &plain, stop).await
-        });
-    }
-    let (server_settings, router) = (settings.server.clone(), router(web, &settings.server));
-    let server_stop = stop.clone();
-    lifecycle.spawn("server", async move {
-        server::serve(listener, router, &server_settings, server_stop).await
-    });
+    answer(settings, web, listener, ops, &lifecycle);
     read_ahead(Arc::clone(&catalogues), &lifecycle);
     let enabled = settings.scheduler.enabled;
     let preparation = enabled.then(|| schedule(settings, &db, &clock, &lifecycle));
@@ -227,6 +223,31 @@ pub async fn start(
         monitor,
         lifecycle,
     })
+}
+
+/// Starts answering agents, and who watches if that has an address of its own.
+fn answer(
+    settings: &Settings,
+    web: Web,
+    listener: TcpListener,
+    ops: Option<TcpListener>,
+    lifecycle: &Lifecycle,
+) {
+    let stop = lifecycle.stop();
+    if let Some(ops) = ops {
+        let plain = config::Server {
+            tls: None,
+            ..settings.server.clone()
+        };
+        let (router, stop) = (ops_router(web.clone(), &plain), stop.clone());
+        lifecycle.spawn("ops server", async move {
+            server::serve(ops, router, &plain, stop).await
+        });
+    }
+    let (settings, router) = (settings.server.clone(), router(web, &settings.server));
+    lifecycle.spawn("server", async move {
+        server::serve(listener, router, &settings, stop).await
+    });
 }
 
 /// Starts reading catalogues before requests need them.
@@ -273,6 +294,41 @@ fn monitor(settings: &Settings, db: Db, clock: Arc<dyn Clock>, source: Source) -
         settings.scheduler.monitoring_period,
     );
     Monitor::new(db, clock, settings.timezone, policy, period, source)
+}
+
+/// Starts handing what is kept to PHP, if both are there.
+fn deliver(
+    intake: Option<&Intake>,
+    upstream: Option<&Upstream>,
+    settings: &Settings,
+    lifecycle: &Lifecycle,
+) {
+    if let (Some(intake), Some(upstream)) = (intake, upstream) {
+        let deliverer = Deliverer::new(
+            intake.clone(),
+            upstream.clone(),
+            settings.delivery.clone(),
+            settings.server.max_inflated,
+        );
+        lifecycle.spawn("delivery", deliverer.run(lifecycle.stop()));
+    }
+}
+
+/// Opens the spool, if there is to be one.
+fn open_spool(
+    settings: &Settings,
+    db: &Db,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Intake>> {
+    let Some(dir) = &settings.spool_dir else {
+        return Ok(None);
+    };
+    let (spool, recovery) = Spool::open(dir, settings.spool_bounds.into(), Arc::clone(clock))?;
+    tracing::info!(dir = %dir.display(), waiting = recovery.waiting, parked = recovery.parked, "the spool is open");
+    let name = delivery::name_of(dir).with_context(|| format!("the spool in {}", dir.display()))?;
+    let supersedes = settings.delivery.supersede;
+    let intake = Intake::new(spool, name, db.clone(), Arc::clone(clock), supersedes);
+    Ok(Some(intake))
 }
 
 /// Starts noting what is heard of runs beside reports.
@@ -428,43 +484,4 @@ fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
         knocker,
     )
     .with_task_mode(settings.dispatch.task_mode)
-}
-
-/// What `migrate` does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Migration {
-    /// The sidecar's own tables.
-    Own,
-    /// These, and the shared ones in a database without GLPI.
-    Standalone,
-    /// These, if they are not there; then the plugin's cron tasks are switched off.
-    TakeOver,
-    /// These, if they are not there; then the cron tasks that were switched off get their former state.
-    HandBack,
-}
-
-/// `migrate`.
-///
-/// # Errors
-///
-/// When the database refuses, or holds something else.
-pub async fn migrate(settings: Settings, migration: Migration) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let db = connected(&settings, &clock).await?;
-    let mut conn = db.conn().await?;
-    let standalone = migration == Migration::Standalone;
-    let moves_crons = matches!(migration, Migration::TakeOver | Migration::HandBack);
-    // An account that may only switch cron tasks need not be one that may CREATE.
-    if !(moves_crons && schema::is_current(&mut conn, db.name()).await?) {
-        let report = schema::migrate(&mut conn, standalone, clock.now()).await?;
-        cli::say(&report.to_string());
-    }
-    drop(conn);
-    match migration {
-        Migration::Own | Migration::Standalone => {}
-        Migration::TakeOver => cli::say(&db.take_over_crons().await?.to_string()),
-        Migration::HandBack => cli::say(&db.hand_back_crons().await?.to_string()),
-    }
-    db.close().await;
-    Ok(ExitCode::SUCCESS)
 }

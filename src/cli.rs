@@ -2,6 +2,7 @@
 
 mod replay;
 mod report;
+mod spool;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -76,6 +77,9 @@ enum Command {
         #[command(flatten)]
         configured: Configured,
     },
+    /// Look after messages that wait for PHP
+    #[command(subcommand)]
+    Spool(spool::SpoolCommand),
     /// Show the whole thing on a private database
     Demo(DemoArgs),
     /// Play recorded exchanges against a server and show where it differs from the reference
@@ -227,6 +231,12 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
             let settings = start(&configured.options, environment, "warn")?;
             let (name, wanted) = arguments.wanted();
             app::report(settings, name, wanted).await
+        }
+        Command::Spool(command) => {
+            spool::run(command, |configured| {
+                start(&configured.options, environment, "warn")
+            })
+            .await
         }
         Command::Replay(arguments) => {
             telemetry::init("warn", LogFormat::Text).context("logging")?;

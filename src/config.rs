@@ -11,6 +11,7 @@ pub mod file;
 pub mod glpi;
 mod load;
 pub mod options;
+mod spool;
 mod value;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +25,7 @@ pub use self::environment::Environment;
 pub use self::fault::{Fault, Faults};
 pub use self::load::load;
 pub use self::options::Options;
+pub use self::spool::{Delivery, SpoolBounds};
 use crate::domain::driven::TaskMode;
 use crate::domain::policy::Policy;
 
@@ -61,6 +63,10 @@ pub struct Settings {
     pub upstream_url: Option<url::Url>,
     /// Directory of the durable queue for messages to PHP.
     pub spool_dir: Option<PathBuf>,
+    /// How large that queue may become.
+    pub spool_bounds: SpoolBounds,
+    /// How messages are handed to PHP.
+    pub delivery: Delivery,
     /// The zone that PHP compares timeslots and schedules in.
     pub timezone: Tz,
     /// What is logged, and how.
@@ -81,6 +87,8 @@ impl Settings {
             glpi: None,
             upstream_url: None,
             spool_dir: None,
+            spool_bounds: SpoolBounds::default(),
+            delivery: Delivery::default(),
             timezone: Tz::UTC,
             log: Log::default(),
         }

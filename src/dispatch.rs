@@ -80,6 +80,8 @@ pub struct Dispatcher {
     pub signs: Arc<Signs>,
     /// How many unknown agents register.
     pub admission: Arc<Mutex<Admission>>,
+    /// Whether somebody else imports the devices of network tasks.
+    pub imports: bool,
     /// Whether the database has what is needed.
     pub complete: Arc<Completeness>,
 }

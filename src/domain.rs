@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod cleaning;
 pub mod criteria;
 pub mod crons;
+pub mod delivery;
 pub mod driven;
 pub mod eligibility;
 pub mod entities;

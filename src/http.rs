@@ -11,6 +11,7 @@ pub mod error;
 pub mod esx;
 pub mod file;
 pub mod forward;
+mod keep;
 mod message;
 pub mod ops;
 mod place;

@@ -2,9 +2,11 @@
 //!
 //! An XML message passes [`envelope`], [`charset`] and [`xml`] in this order; an address or a form passes [`query`]. [`relayed`] tells whether PHP
 //! reads a message in the same way. [`php`], [`phpjson`]
-//! and [`text`] read what GLPI stores and agents get to see, [`password`] what people sign in with. [`week`] draws for people.
+//! and [`text`] read what GLPI stores and agents get to see, [`coded`] what log lines say, [`password`] what people sign in with. [`week`] draws for
+//! people.
 
 pub mod charset;
+pub mod coded;
 pub mod collect;
 pub mod criteria;
 pub mod deploy;
@@ -15,6 +17,7 @@ pub mod php;
 pub mod phpjson;
 pub mod query;
 pub mod relayed;
+pub mod said;
 pub mod text;
 pub mod week;
 pub mod xml;

@@ -116,6 +116,33 @@ pub mod metrics {
     /// Sign-ins to the pages, by result.
     pub const SIGN_INS: &str = "fusion_sidecar_sign_ins_total";
 
+    /// Messages in the spool, by state.
+    pub const SPOOL_MESSAGES: &str = "fusion_sidecar_spool_messages";
+    /// Bytes of the spool's files.
+    pub const SPOOL_BYTES: &str = "fusion_sidecar_spool_bytes";
+    /// Age of the oldest message that waits.
+    pub const SPOOL_OLDEST: &str = "fusion_sidecar_spool_oldest_seconds";
+    /// Messages taken.
+    pub const SPOOL_APPENDED: &str = "fusion_sidecar_spool_appended_total";
+    /// Messages delivered.
+    pub const SPOOL_DELIVERED: &str = "fusion_sidecar_spool_delivered_total";
+    /// Messages parked.
+    pub const SPOOL_PARKED: &str = "fusion_sidecar_spool_parked_total";
+    /// Messages that a newer one made needless.
+    pub const SPOOL_SUPERSEDED: &str = "fusion_sidecar_spool_superseded_total";
+    /// Messages thrown away by hand.
+    pub const SPOOL_DROPPED: &str = "fusion_sidecar_spool_dropped_total";
+    /// Messages not taken, by reason.
+    pub const SPOOL_REFUSED: &str = "fusion_sidecar_spool_refused_total";
+    /// Time of a sync.
+    pub const SPOOL_SYNC: &str = "fusion_sidecar_spool_sync_seconds";
+    /// Messages handed to PHP, by outcome and what was heard.
+    pub const DELIVERIES: &str = "fusion_sidecar_deliveries_total";
+    /// Time in which PHP took a message.
+    pub const DELIVERY_DURATION: &str = "fusion_sidecar_delivery_duration_seconds";
+    /// Whether PHP takes no messages: 0 or 1.
+    pub const PHP_DOWN: &str = "fusion_sidecar_php_down";
+
     /// What a metric counts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Kind {
@@ -150,7 +177,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 19] = [
+    pub const ALL: [Metric; 32] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -259,6 +286,84 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Sign-ins to the pages for people",
+        ),
+        metric(
+            SPOOL_MESSAGES,
+            Kind::Gauge,
+            Unit::Count,
+            "Messages in the spool",
+        ),
+        metric(
+            SPOOL_BYTES,
+            Kind::Gauge,
+            Unit::Bytes,
+            "Size of the spool's files",
+        ),
+        metric(
+            SPOOL_OLDEST,
+            Kind::Gauge,
+            Unit::Seconds,
+            "Age of the oldest message that waits in the spool",
+        ),
+        metric(
+            SPOOL_APPENDED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages taken into the spool",
+        ),
+        metric(
+            SPOOL_DELIVERED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages that left the spool because PHP has them",
+        ),
+        metric(
+            SPOOL_PARKED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages parked in the spool",
+        ),
+        metric(
+            SPOOL_SUPERSEDED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages that left the spool because a newer one says all that they said",
+        ),
+        metric(
+            SPOOL_DROPPED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages thrown out of the spool by hand",
+        ),
+        metric(
+            SPOOL_REFUSED,
+            Kind::Counter,
+            Unit::Count,
+            "Messages that the spool did not take",
+        ),
+        metric(
+            SPOOL_SYNC,
+            Kind::Histogram,
+            Unit::Seconds,
+            "Time that a sync of messages to the disk takes",
+        ),
+        metric(
+            DELIVERIES,
+            Kind::Counter,
+            Unit::Count,
+            "Messages of the spool handed to PHP, by what became of them",
+        ),
+        metric(
+            DELIVERY_DURATION,
+            Kind::Histogram,
+            Unit::Seconds,
+            "Time in which PHP took a message of the spool",
+        ),
+        metric(
+            PHP_DOWN,
+            Kind::Gauge,
+            Unit::Count,
+            "1 while PHP takes no messages of the spool, else 0",
         ),
     ];
 

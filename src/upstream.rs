@@ -1,4 +1,8 @@
-//! Requests passed to PHP while the client waits.
+//! PHP: requests passed to it while the client waits, and messages from the spool.
+
+mod place;
+mod post;
+mod progress;
 
 pub mod api;
 
@@ -9,10 +13,12 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, Response};
-use http_body_util::LengthLimitError;
 use url::Url;
 
 use crate::config::PluginBase;
+pub use place::Place;
+pub use post::{Answered, Posted, QUESTION, SIGNATURE};
+use progress::{Noted, Progress, within};
 
 /// Longest wait for a connection to PHP.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,9 +82,21 @@ pub fn client() -> reqwest::ClientBuilder {
 /// GLPI's PHP.
 #[derive(Debug, Clone)]
 pub struct Upstream {
+    /// What is in memory, to which PHP answers in time or not.
     client: reqwest::Client,
-    /// The plugin's own address, without a slash at the end.
-    base: String,
+    /// What may take as long as it gets on.
+    streaming: reqwest::Client,
+    place: Place,
+    timeout: Duration,
+}
+
+/// What is passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What<'a> {
+    /// An agent's message; it goes without a query.
+    Message,
+    /// A request to the plugin's own pages, with its query.
+    Page(Option<&'a str>),
 }
 
 /// A request to be passed on.
@@ -90,11 +108,10 @@ pub struct Passed<'a> {
     pub https: bool,
     /// Its method.
     pub method: Method,
-    /// What stands behind the prefix; none is the directory itself, which goes on with its slash: a web server would answer with a
-    /// redirection to an address of its own, which agents may not reach.
+    /// What stands behind the prefix.
     pub path: &'a str,
-    /// Its query.
-    pub query: Option<&'a str>,
+    /// What it is.
+    pub what: What<'a>,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body.
@@ -114,9 +131,9 @@ pub enum UpstreamError {
     /// It may have received the request, and the connection broke.
     #[error("the connection to GLPI broke: {0}")]
     Broken(String),
-    /// The client sent more than it may, and what it sent was passed on up to there.
-    #[error("the request's body is too large")]
-    TooLarge,
+    /// The client did not send its whole body, or not in time; it was passed on up to there.
+    #[error("the request's body broke off")]
+    BrokenOff,
 }
 
 impl UpstreamError {
@@ -127,7 +144,7 @@ impl UpstreamError {
             Self::Unreachable(_) => "upstream-unreachable",
             Self::TimedOut => "upstream-timeout",
             Self::Broken(_) => "upstream-broken",
-            Self::TooLarge => "body-too-large",
+            Self::BrokenOff => "body-broken",
         }
     }
 }
@@ -136,8 +153,8 @@ impl From<reqwest::Error> for UpstreamError {
     fn from(error: reqwest::Error) -> Self {
         let first: &(dyn Error + 'static) = &error;
         let mut causes = std::iter::successors(Some(first), |&error| error.source());
-        if causes.any(<dyn Error>::is::<LengthLimitError>) {
-            Self::TooLarge
+        if causes.any(<dyn Error>::is::<axum::Error>) {
+            Self::BrokenOff
         } else if error.is_connect() && error.is_timeout() {
             Self::Unreachable(format!(
                 "no connection within {} s",
@@ -163,7 +180,8 @@ pub fn innermost(error: &reqwest::Error) -> String {
 }
 
 impl Upstream {
-    /// PHP at `glpi`, GLPI's address, with the plugin where `plugin_base` says; `timeout` is the longest wait for an answer to begin.
+    /// PHP at `glpi`, see [`Place::of`]; `timeout` is the longest wait for an answer to begin, and the longest time in which a body may not
+    /// get on.
     ///
     /// # Errors
     ///
@@ -173,14 +191,11 @@ impl Upstream {
         plugin_base: Option<PluginBase>,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        let client = client().read_timeout(timeout).build()?;
         Ok(Self {
-            client,
-            base: format!(
-                "{}/{}/fusioninventory",
-                glpi.as_str().trim_end_matches('/'),
-                plugin_base.unwrap_or_default().directory()
-            ),
+            client: client().read_timeout(timeout).build()?,
+            streaming: client().build()?,
+            place: Place::of(glpi, plugin_base),
+            timeout,
         })
     }
 
@@ -198,39 +213,46 @@ impl Upstream {
             https,
             method,
             path,
-            query,
+            what,
             mut headers,
             body,
         } = request;
-        let path = if path.is_empty() { "/" } else { path };
-        let target = match query {
-            Some(query) => format!("{}{path}?{query}", self.base),
-            None => format!("{}{path}", self.base),
+        let target = match what {
+            What::Message => self.place.of_message(path),
+            What::Page(query) => self.place.of_page(path, query),
         };
         strip(&mut headers);
         disclaim(&mut headers);
-        if let Some(host) = headers.remove(HOST) {
-            headers.insert(FORWARDED_HOST, host);
-        }
-        if let Ok(address) = HeaderValue::from_str(&client.to_string()) {
-            headers.insert(FORWARDED_FOR, address);
-        }
-        headers.insert(
-            FORWARDED_PROTO,
-            HeaderValue::from_static(if https { "https" } else { "http" }),
-        );
+        forwarded(&mut headers, client, https);
         // A length that is known is said: PHP behind some servers does not take chunks.
         if let Some(length) = body.size_hint().exact() {
             headers.insert(CONTENT_LENGTH, length.into());
         }
-        let answer = self
-            .client
-            .request(method, target)
-            .headers(headers)
-            .body(reqwest::Body::wrap_stream(body.into_data_stream()))
-            .send()
-            .await?;
-        let mut response: Response<Body> = Response::from(answer).map(Body::new);
+        let (client, progress) = match what {
+            What::Message => (&self.client, None),
+            // An upload takes its time, and the answer begins after it.
+            What::Page(_) => (&self.streaming, Some(Progress::new())),
+        };
+        let request = client.request(method, target).headers(headers);
+        let pieces = body.into_data_stream();
+        let Some(progress) = progress else {
+            let body = reqwest::Body::wrap_stream(pieces);
+            let mut response = Response::from(request.body(body).send().await?).map(Body::new);
+            strip(response.headers_mut());
+            return Ok(response);
+        };
+        let noted = Noted {
+            body: pieces,
+            progress: progress.clone(),
+        };
+        let request = request.body(reqwest::Body::wrap_stream(noted));
+        let answer = tokio::select! {
+            answer = request.send() => answer?,
+            () = progress.stalls(self.timeout) => return Err(UpstreamError::TimedOut),
+        };
+        let timeout = self.timeout;
+        let mut response: Response<Body> =
+            Response::from(answer).map(|body| within(Body::new(body).into_data_stream(), timeout));
         strip(response.headers_mut());
         Ok(response)
     }
@@ -238,8 +260,28 @@ impl Upstream {
     /// The plugin's address at PHP.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.base
+        &self.place.plugin
     }
+
+    /// Where it is.
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// Says of the client what only we can: its address, its scheme, and the host that it named.
+fn forwarded(headers: &mut HeaderMap, client: IpAddr, https: bool) {
+    if let Some(host) = headers.remove(HOST) {
+        headers.insert(FORWARDED_HOST, host);
+    }
+    if let Ok(address) = HeaderValue::from_str(&client.to_string()) {
+        headers.insert(FORWARDED_FOR, address);
+    }
+    headers.insert(
+        FORWARDED_PROTO,
+        HeaderValue::from_static(if https { "https" } else { "http" }),
+    );
 }
 
 /// Removes what concerns one connection only.

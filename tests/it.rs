@@ -36,6 +36,8 @@ mod collect;
 mod concurrency;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/delivery.rs"]
+mod delivery;
 #[path = "it/demo.rs"]
 mod demo;
 #[path = "it/driven.rs"]
@@ -102,6 +104,8 @@ mod reports;
 mod retries;
 #[path = "it/schema.rs"]
 mod schema;
+#[path = "it/spool.rs"]
+mod spool;
 #[path = "it/starting.rs"]
 mod starting;
 #[path = "it/support/mod.rs"]

@@ -8,6 +8,7 @@ use super::Report;
 use crate::config::Settings;
 use crate::http::server::tls;
 use crate::lifecycle::descriptors;
+use crate::spool::view::View;
 
 /// Most manifests that are looked into.
 const SAMPLE: usize = 20;
@@ -34,7 +35,7 @@ pub(super) fn examine(settings: &Settings, report: &mut Report) {
     documents(settings.dispatch.plugin_doc_dir.as_deref(), report);
     if let Some(spool) = &settings.spool_dir {
         match tempfile::NamedTempFile::new_in(spool) {
-            Ok(_) => report.fine("spool", format!("{} is writable", spool.display())),
+            Ok(_) => spooled(spool, settings, report),
             Err(error) => report.error(
                 "spool",
                 // The error's own text names the file that was tried.
@@ -42,6 +43,58 @@ pub(super) fn examine(settings: &Settings, report: &mut Report) {
                 "make the directory of --spool-dir, owned by the user who runs fusion-sidecar",
             ),
         }
+    }
+}
+
+fn spooled(dir: &Path, settings: &Settings, report: &mut Report) {
+    report.fine("spool", format!("{} is writable", dir.display()));
+    let view = match View::read(dir) {
+        Ok(view) => view,
+        Err(error) => {
+            report.error(
+                "spool",
+                format!("{}: {error}", dir.display()),
+                "give its files to the user who runs fusion-sidecar",
+            );
+            return;
+        }
+    };
+    let (usage, bounds) = (view.usage(), settings.spool_bounds);
+    report.fine(
+        "spool",
+        format!(
+            "{} messages wait, {} are parked, in {} of {} bytes",
+            usage.waiting, usage.parked, usage.bytes, bounds.max_bytes
+        ),
+    );
+    if usage.parked > 0 {
+        report.warning(
+            "spool",
+            format!("{} messages are parked and not delivered", usage.parked),
+            "`fusion-sidecar spool list` says why; then `spool retry`, `spool export` or `spool drop`",
+        );
+    }
+    if let Some(free) = usage.free.filter(|free| *free < bounds.min_free) {
+        report.error(
+            "spool",
+            format!("{free} bytes are free on the disk of {}, less than spool-min-free ({}): messages are refused", dir.display(), bounds.min_free),
+            "make room there, or lower --spool-min-free",
+        );
+    }
+    let found = view.recovery();
+    if found.is_damaged() {
+        report.warning(
+            "spool",
+            format!(
+                "damage in {}: {} places of {} bytes, {} moves, {} unreadable files",
+                dir.display(),
+                found.damaged,
+                found.damaged_bytes,
+                found.damaged_moves,
+                found.unreadable.len()
+            ),
+            "look after the disk; bytes that could not be read are kept in files that end in .damaged",
+        );
     }
 }
 

@@ -4,14 +4,7 @@ use super::Report;
 use super::probe::{Answer, Nonce, ask, causes, fetch};
 use crate::config::Settings;
 use crate::domain::catalogue::Catalogue;
-use crate::upstream::Upstream;
-
-/// Header and value by which the plugin signs what comes from its main address.
-const SIGNATURE: (&str, &str) = ("server-type", "glpi/fusioninventory");
-
-/// A question to the main address that changes nothing: the configuration of an agent that is none. Where the query is missing the plugin
-/// sends people to its pages, without a signature.
-const QUESTION: &str = "/?action=getConfig&machineid=fusion-sidecar-check";
+use crate::upstream::{QUESTION, SIGNATURE, Upstream};
 
 pub(super) async fn examine(
     settings: &Settings,
@@ -20,11 +13,13 @@ pub(super) async fn examine(
     report: &mut Report,
 ) {
     let Some(url) = &settings.upstream_url else {
-        report.warning(
-            "upstream",
-            "no address of GLPI is given: inventories are refused",
-            "name GLPI's own address with --upstream-url",
-        );
+        let what = if settings.spool_dir.is_some() {
+            "no address of GLPI is given: the spool only collects, and inventories are not imported"
+        } else {
+            "no address of GLPI is given: inventories are refused"
+        };
+        let mend = "name GLPI's own address with --upstream-url";
+        report.warning("upstream", what, mend);
         return;
     };
     let plugin_base = settings.glpi.as_ref().and_then(|glpi| glpi.plugin_base);
@@ -60,7 +55,7 @@ pub(super) async fn examine(
         }
         Answer::Redirect { .. } | Answer::Other { .. } | Answer::Nobody(_) => {}
     }
-    match fetch(&format!("{address}{QUESTION}"), false).await {
+    match fetch(&format!("{address}/?{QUESTION}"), false).await {
         Err(error) => report.error(
             "upstream",
             format!("{address} cannot be reached: {}", causes(&error)),
@@ -82,7 +77,9 @@ pub(super) async fn examine(
             }
         }
     }
-    if catalogue.is_some_and(|catalogue| catalogue.config.ssl_only) && url.scheme() == "http" {
+    let ssl_only = catalogue.is_some_and(|catalogue| catalogue.config.ssl_only);
+    // GLPI's own reader has no such setting.
+    if ssl_only && url.scheme() == "http" && !upstream.place().is_native() {
         report.error(
             "upstream",
             "the plugin demands HTTPS (ssl_only): PHP would refuse every message that comes by plain HTTP",

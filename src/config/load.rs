@@ -189,6 +189,20 @@ impl<'a> Reader<'a> {
         self.duration(&mut wakeup.timeout, Key::WakeupTimeout);
         settings.upstream_url = self.read(Key::UpstreamUrl, value::web_address);
         settings.spool_dir = self.read(Key::SpoolDir, value::path);
+        let bounds = &mut settings.spool_bounds;
+        self.number(&mut bounds.max_bytes, Key::SpoolMaxBytes);
+        self.duration(&mut bounds.max_age, Key::SpoolMaxAge);
+        self.number(&mut bounds.min_free, Key::SpoolMinFree);
+        let delivery = &mut settings.delivery;
+        self.number(&mut delivery.at_once, Key::DeliverAtOnce);
+        self.number(&mut delivery.attempts, Key::DeliverAttempts);
+        self.duration(&mut delivery.timeout, Key::DeliverTimeout);
+        self.set(
+            &mut delivery.supersede,
+            Key::DeliverSupersede,
+            value::switch,
+        );
+        self.duration(&mut delivery.run_wait, Key::DeliverRunWait);
     }
 
     /// The database, with GLPI's directory and the plugin's document directory if the former was given.

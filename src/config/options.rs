@@ -111,10 +111,26 @@ pub enum Key {
     WebRemembered,
     /// Most passwords that are worked on at once; the others wait [default: 2]
     WebVerifyAtOnce,
-    /// GLPI's own address, for what only PHP can do
+    /// GLPI's own address, the plugin's, or that of GLPI's front/inventory.php, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
     SpoolDir,
+    /// Most bytes of the spool's files; a message without room is refused with 503 [default: 4294967296]
+    SpoolMaxBytes,
+    /// How long a message may wait in the spool before it is parked [default: 2592000]
+    SpoolMaxAge,
+    /// Bytes of the disk that the spool leaves free; a message that would take of them is refused with 503 [default: 1073741824]
+    SpoolMinFree,
+    /// Most messages handed to PHP at once [default: 2]
+    DeliverAtOnce,
+    /// How often a message is handed to PHP before it is parked; while PHP is away no attempt counts [default: 10]
+    DeliverAttempts,
+    /// Longest wait for PHP to import a message [default: 300]
+    DeliverTimeout,
+    /// Whether a full inventory takes the place of an older one of the same device that still waits [default: on]
+    DeliverSupersede,
+    /// Longest wait of the end of a network run for messages about it that other sidecars still have [default: 600]
+    DeliverRunWait,
     /// Largest body of a request [default: 16777216]
     MaxBody,
     /// Most bytes of bodies above 16 KiB in memory at once; more are refused with 503 [default: 268435456]
@@ -183,6 +199,7 @@ impl Key {
             Self::CatalogueRefresh
             | Self::MonitoringPeriod
             | Self::RunTimeout
+            | Self::DeliverRunWait
             | Self::ShutdownGrace => 0..=MAX_SECONDS,
             Self::Lease => 2..=MAX_SECONDS,
             Self::DatabaseTimeout
@@ -192,10 +209,16 @@ impl Key {
             | Self::WebIdle
             | Self::WebLifetime
             | Self::WebLoginWindow
+            | Self::DeliverTimeout
             | Self::HeaderTimeout
             | Self::BodyTimeout
-            | Self::RequestTimeout => 1..=MAX_SECONDS,
-            Self::MaxSends | Self::MaxUnpacking | Self::WebVerifyAtOnce => 1..=1000,
+            | Self::RequestTimeout
+            | Self::SpoolMaxAge => 1..=MAX_SECONDS,
+            Self::MaxSends
+            | Self::MaxUnpacking
+            | Self::WebVerifyAtOnce
+            | Self::DeliverAtOnce
+            | Self::DeliverAttempts => 1..=1000,
             Self::DatabaseMaxConnections
             | Self::KeepRuns
             | Self::WakeupAtOnce
@@ -211,6 +234,8 @@ impl Key {
             Self::MaxXmlElements => 1..=100_000_000,
             Self::MaxBody | Self::MaxInflated => 1..=GIBIBYTE,
             Self::MaxBodies => 1..=64 * GIBIBYTE,
+            Self::SpoolMaxBytes => 1..=16_384 * GIBIBYTE,
+            Self::SpoolMinFree => 0..=16_384 * GIBIBYTE,
             _ => return None,
         })
     }
@@ -240,6 +265,8 @@ impl Key {
             | Self::KeepRuns
             | Self::WakeupAtOnce
             | Self::WakeupRate
+            | Self::DeliverAtOnce
+            | Self::DeliverAttempts
             | Self::MaxNewAgents
             | Self::MaxUnpacking
             | Self::MaxParameters
@@ -257,6 +284,8 @@ impl Key {
             | Self::CleaningPeriod
             | Self::MonitoringPeriod
             | Self::WakeupTimeout
+            | Self::DeliverTimeout
+            | Self::DeliverRunWait
             | Self::Lease
             | Self::WebIdle
             | Self::WebLifetime
@@ -264,15 +293,23 @@ impl Key {
             | Self::HeaderTimeout
             | Self::BodyTimeout
             | Self::RequestTimeout
+            | Self::SpoolMaxAge
             | Self::ShutdownGrace => "SECONDS",
-            Self::MaxBody | Self::MaxBodies | Self::MaxInflated => "BYTES",
+            Self::MaxBody
+            | Self::MaxBodies
+            | Self::MaxInflated
+            | Self::SpoolMaxBytes
+            | Self::SpoolMinFree => "BYTES",
             Self::Timezone => "ZONE",
             Self::Listen | Self::OpsListen | Self::WebListen => "ADDRESS:PORT",
             Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
             Self::Policy => "redux|plugin",
             Self::TaskMode => "server|agent",
-            Self::Scheduler | Self::SchedulerBesideCron | Self::WakeupNames => "on|off",
+            Self::Scheduler
+            | Self::SchedulerBesideCron
+            | Self::WakeupNames
+            | Self::DeliverSupersede => "on|off",
             Self::Log => "FILTER",
             Self::LogFormat => "text|json",
         }

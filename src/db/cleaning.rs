@@ -18,7 +18,7 @@ macro_rules! ended {
     };
 }
 
-/// Whether a task `t` has runs, and whether some have not ended.
+/// Whether a task `t` has runs, whether some have not ended, and whether an occurrence of it has not.
 macro_rules! demand {
     () => {
         concat!(
@@ -26,7 +26,7 @@ macro_rules! demand {
              EXISTS (SELECT 1 FROM {p}taskjobs j JOIN {p}taskjobstates r ON r.{f}taskjobs_id = j.id WHERE j.{f}tasks_id = t.id \
              AND r.state NOT IN ",
             ended!(),
-            ")"
+            "), EXISTS (SELECT 1 FROM {p}sidecar_occurrences o WHERE o.{f}tasks_id = t.id AND o.state < 2)"
         )
     };
 }
@@ -251,18 +251,21 @@ impl Db {
                 " FROM {p}tasks t WHERE t.id >= ? AND t.is_deploy_on_demand = 1 \
                  ORDER BY t.id LIMIT ?"
             ));
-            let rows: Vec<(u32, bool, bool)> =
+            let rows: Vec<(u32, bool, bool, bool)> =
                 self.conn().await?.exec(sql.as_ref(), (from, most)).await?;
             let next = rows.last().map(|row| u64::from(row.0) + 1);
-            let seen = rows.into_iter().map(|(id, has_runs, has_open_runs)| {
-                (
-                    TaskId(id),
-                    Demand {
-                        has_runs,
-                        has_open_runs,
-                    },
-                )
-            });
+            let seen = rows
+                .into_iter()
+                .map(|(id, has_runs, has_open_runs, is_under_way)| {
+                    (
+                        TaskId(id),
+                        Demand {
+                            has_runs,
+                            has_open_runs,
+                            is_under_way,
+                        },
+                    )
+                });
             Ok(Window {
                 seen: seen.collect(),
                 next,

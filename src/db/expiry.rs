@@ -76,6 +76,13 @@ struct Known {
     signs: Signs,
 }
 
+/// Whether a spool has messages about a run `r`.
+macro_rules! spooled {
+    () => {
+        "(SELECT 1 FROM {p}sidecar_spooled q WHERE q.{f}taskjobstates_id = r.id LIMIT 1) IS NOT NULL"
+    };
+}
+
 /// The joins from a run `r` to what the sidecar noted of it: itself (`s`), its answer (`w`), the downloads from there (`d`).
 macro_rules! noted {
     () => {
@@ -141,19 +148,32 @@ impl Db {
     ) -> Result<Window<RunId>, DbError> {
         self.timed("silent_candidates", async {
             let sql = self.sql(concat!(
-                "/* silent_candidates */ SELECT r.id, s.sent_at, w.heard_at, d.fetched_at FROM {p}taskjobstates r ",
+                "/* silent_candidates */ SELECT r.id, s.sent_at, w.heard_at, d.fetched_at, ",
+                spooled!(),
+                " FROM {p}taskjobstates r ",
                 noted!(),
                 "WHERE r.{f}taskjobs_id = ? AND r.state = ? AND r.id >= ? ORDER BY r.id LIMIT ?"
             ));
             let values = (job.0, state.code(), from, most);
-            let rows: Vec<(u64, Moment, Moment, Moment)> =
+            let rows: Vec<(u64, Moment, Moment, Moment, bool)> =
                 self.conn().await?.exec(sql.as_ref(), values).await?;
             let next = rows.last().and_then(|row| row.0.checked_add(1));
-            let seen = rows.into_iter().filter(|&(_, sent, heard, fetched)| {
-                let signs = Signs { sent, heard, fetched, ..Signs::default() };
-                terms.verdict(state, &signs) != Verdict::Stays
-            });
-            Ok(Window { seen: seen.map(|row| RunId(row.0)).collect(), next })
+            let seen = rows
+                .into_iter()
+                .filter(|&(_, sent, heard, fetched, spooled)| {
+                    let signs = Signs {
+                        sent,
+                        heard,
+                        fetched,
+                        spooled,
+                        ..Signs::default()
+                    };
+                    terms.verdict(state, &signs) != Verdict::Stays
+                });
+            Ok(Window {
+                seen: seen.map(|row| RunId(row.0)).collect(),
+                next,
+            })
         })
         .await
     }
@@ -253,8 +273,9 @@ async fn known(db: &Db, conn: &mut impl Queryable, runs: &[RunId]) -> Result<Vec
             "/* signs_of_runs */ SELECT r.id, r.{f}agents_id, r.itemtype, r.items_id, r.state, s.sent_at, w.heard_at, d.fetched_at, \
              (SELECT MAX(l.date) FROM {p}taskjoblogs l WHERE l.{f}taskjobstates_id = r.id), \
              IF(s.{f}taskjobstates_id IS NULL AND r.state = 1 AND (\
-               SELECT 1 FROM {p}taskjoblogs l WHERE l.{f}taskjobstates_id = r.id AND l.state <> 7 LIMIT 1) IS NULL, a.last_contact, NULL) \
-             FROM {p}taskjobstates r LEFT JOIN {p}agents a ON a.id = r.{f}agents_id ",
+               SELECT 1 FROM {p}taskjoblogs l WHERE l.{f}taskjobstates_id = r.id AND l.state <> 7 LIMIT 1) IS NULL, a.last_contact, NULL), ",
+            spooled!(),
+            " FROM {p}taskjobstates r LEFT JOIN {p}agents a ON a.id = r.{f}agents_id ",
             noted!(),
             "WHERE r.id IN (",
             &marks(chunk.len()),
@@ -284,6 +305,7 @@ fn read(row: Row) -> Result<Known, DbError> {
             fetched: columns.take("fetched_at")?,
             line: columns.take("date")?,
             contact: columns.take("last_contact")?,
+            spooled: columns.take("spooled")?,
         },
     })
 }

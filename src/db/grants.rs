@@ -29,7 +29,7 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 22] = [
+const WRITTEN: [(&str, &[Privilege]); 23] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}tasks", &[Update, Delete]),
     ("{p}taskjobs", &[Delete]),
@@ -49,6 +49,7 @@ const WRITTEN: [(&str, &[Privilege]); 22] = [
     ("{p}sidecar_sequence", &[Delete]),
     ("{p}sidecar_occurrences", &[Insert, Update, Delete]),
     ("{p}sidecar_agent_occurrences", &[Insert, Update, Delete]),
+    ("{p}sidecar_spooled", &[Insert, Update, Delete]),
     ("{p}sidecar_leases", &[Insert, Update]),
     ("{p}sidecar_heartbeats", &[Insert, Update, Delete]),
     ("{p}sidecar_sessions", &[Insert, Update, Delete]),

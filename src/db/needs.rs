@@ -149,8 +149,9 @@ pub(super) const SEARCHED: [Need; 15] = [
     ("glpi_softwares", "id name"),
 ];
 
-/// What the pages for people need besides: who may sign in, what their profiles allow, and who is signed in.
-pub(super) const WEB: [Need; 5] = [
+/// What the pages for people need besides: who may sign in, what their profiles allow, who is signed in,
+/// and what timeslots are called.
+pub(super) const WEB: [Need; 6] = [
     (
         "glpi_users",
         "id name password password_last_update realname firstname language authtype auths_id is_active is_deleted begin_date end_date",
@@ -162,10 +163,11 @@ pub(super) const WEB: [Need; 5] = [
     ),
     ("glpi_profilerights", "profiles_id name rights"),
     ("{p}sidecar_sessions", "id users_id began_at seen_at"),
+    ("{p}timeslots", "id name"),
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 15] = [
+pub(super) const OWN: [Need; 16] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
@@ -197,6 +199,10 @@ pub(super) const OWN: [Need; 15] = [
     (
         "{p}sidecar_hours",
         "{f}tasks_id weekday hour_start hour_end",
+    ),
+    (
+        "{p}sidecar_spooled",
+        "{f}taskjobstates_id spool messages seen_at",
     ),
     ("{p}sidecar_schema", "id version migrated_at"),
     ("{p}sidecar_leases", "name holder host until"),

@@ -47,6 +47,16 @@ pub struct Again {
     pub reprepare: bool,
     /// Every one of this occurrence does, and nothing is created once it is over.
     pub within: Option<Within>,
+    /// Nor one that has not started, from this id on: it is about to be cancelled. For looking ahead.
+    pub gone_from: Option<u64>,
+}
+
+impl Again {
+    /// Whether `run` is about to be cancelled.
+    #[must_use]
+    pub fn is_gone(&self, run: &OpenRun) -> bool {
+        run.state == RunState::Prepared && self.gone_from.is_some_and(|from| run.id.0 >= from)
+    }
 }
 
 /// An occurrence of a task.
@@ -259,18 +269,24 @@ async fn taken_by(
     } else {
         ""
     };
+    let and_not_gone = if again.gone_from.is_some() {
+        " AND NOT (r.state = 0 AND r.id >= ?)"
+    } else {
+        ""
+    };
     let more = "UNION SELECT CAST(? AS UNSIGNED) ".repeat(pad(items).count() - 1);
     let text = format!(
         "/* taken */ SELECT a.id, t.items_id FROM (SELECT CAST(? AS UNSIGNED) AS items_id {more}) t JOIN {{p}}agents a \
          WHERE a.id IN ({}) AND (SELECT 1 FROM {{p}}taskjobstates r WHERE r.{{f}}agents_id = a.id AND r.{{f}}taskjobs_id = ? \
-         AND r.items_id = t.items_id AND r.itemtype = ? AND (r.state IN ({states}){or_within}) LIMIT 1) IS NOT NULL",
+         AND r.items_id = t.items_id AND r.itemtype = ? AND (r.state IN ({states}){or_within}){and_not_gone} LIMIT 1) IS NOT NULL",
         marks(agents.len())
     );
     let values = pad(items)
         .chain(pad(agents))
         .map(Value::from)
         .chain([job.0.into(), itemtype.into()])
-        .chain(within.map(Value::from));
+        .chain(within.map(Value::from))
+        .chain(again.gone_from.map(Value::from));
     Ok(conn
         .exec(
             db.names.replace(&text),

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Transaction, Value};
+use mysql_async::{Conn, Params, Value};
 
-use super::bulk::{add_lines, list, marks};
-use super::preparation::{CANCELLED_AT_ONCE, Within, lock_job};
+use self::moves::{begin, cancel_unstarted, end, finish};
+pub(super) use self::moves::{is_under_way, lock_task};
+use super::preparation::Within;
 use super::{Db, DbError, OnLock};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::driven::TaskMode;
 use crate::domain::ids::{AgentId, JobId, TaskId};
-use crate::domain::run::LogState;
-use crate::domain::sequence::{Over, Place, Sequence, Tally};
+use crate::domain::sequence::{Current, Over, Place, Sequence, Tally};
 
 /// How far an occurrence is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,14 @@ pub struct Occurrence {
     pub began_at: i64,
     /// How far it is.
     pub stage: Stage,
+}
+
+impl Occurrence {
+    /// Whether it has not ended.
+    #[must_use]
+    pub const fn is_current(&self) -> bool {
+        !matches!(self.stage, Stage::Ended(_))
+    }
 }
 
 /// Task, number, beginning, first run, state, why.
@@ -65,6 +73,8 @@ macro_rules! occurrence_columns {
         "{f}tasks_id, number, began_at, first_run, state, why FROM {p}sidecar_occurrences"
     };
 }
+
+mod moves;
 
 impl Db {
     /// Adds the sequences of the tasks that have rows of ours to the catalogue.
@@ -126,6 +136,24 @@ impl Db {
             let sequence = Sequence::new(places, max_duration, min_period);
             catalogue.sequences.insert(task, sequence);
         }
+        if catalogue.sequences.is_empty() {
+            return Ok(());
+        }
+        let sql = self.sql(concat!(
+            "/* catalogue */ SELECT ",
+            occurrence_columns!(),
+            " WHERE state < 2"
+        ));
+        let rows: Vec<OccurrenceRow> = conn.query(sql.as_ref()).await?;
+        let current = rows.into_iter().map(occurrence).map(|one| {
+            let current = Current {
+                first_run: one.within.first_run,
+                began_at: one.began_at,
+                is_ending: one.stage != Stage::Open,
+            };
+            (one.within.task, current)
+        });
+        catalogue.occurrences = current.collect();
         Ok(())
     }
 
@@ -180,15 +208,46 @@ impl Db {
             "end_occurrence",
             OnLock::TryAgain,
             (within, over, at),
-            |db, (within, over, at), tx| {
+            |db, (within, over, at), tx| Box::pin(end(db, tx, *within, 1, *over, *at)),
+        )
+        .await
+    }
+
+    /// Says that an occurrence is done, `at` in Unix time, if it is: it is under way, has had a run, and none of the task's is open. Whether
+    /// it ended; nothing is to be cancelled then.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn finish_occurrence(&self, within: Within, at: i64) -> Result<bool, DbError> {
+        self.tx(
+            "finish_occurrence",
+            OnLock::TryAgain,
+            (within, at),
+            |db, (within, at), tx| Box::pin(finish(db, tx, *within, *at)),
+        )
+        .await
+    }
+
+    /// Ends the occurrences of tasks that have no rows of ours any more, `at` in Unix time: what is prepared for these is none of an
+    /// occurrence's.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn end_plain_occurrences(&self, at: i64) -> Result<(), DbError> {
+        self.tx(
+            "end_plain_occurrences",
+            OnLock::TryAgain,
+            at,
+            |db, at, tx| {
                 Box::pin(async move {
                     let sql = db.sql(
-                        "/* end_occurrence */ UPDATE {p}sidecar_occurrences SET state = 1, why = ?, ended_at = ? \
-                         WHERE {f}tasks_id = ? AND number = ? AND state = 0",
+                        "/* end_plain_occurrences */ UPDATE {p}sidecar_occurrences o SET state = 2, why = ?, ended_at = ? WHERE state < 2 \
+                         AND NOT EXISTS (SELECT 1 FROM {p}sidecar_tasks t WHERE t.{f}tasks_id = o.{f}tasks_id) AND NOT EXISTS (\
+                         SELECT 1 FROM {p}taskjobs j JOIN {p}sidecar_sequence s ON s.{f}taskjobs_id = j.id WHERE j.{f}tasks_id = o.{f}tasks_id)",
                     );
-                    tx.exec_drop(sql.as_ref(), (over.word(), *at, within.task.0, within.number))
-                        .await?;
-                    Ok(tx.affected_rows() > 0)
+                    Ok(tx.exec_drop(sql.as_ref(), (Over::Plain.word(), *at)).await?)
                 })
             },
         )
@@ -240,8 +299,8 @@ impl Db {
         .await
     }
 
-    /// Cancels runs of `job` from `first_run` on that have not started, with `text` in their logs: how many. As many as were cancelled at once
-    /// at the most; none are left when there was none.
+    /// Cancels runs of `job` in an occurrence that is over that have not started, with `text` in their logs: how many. As many as were cancelled
+    /// at once at the most; none are left when there was none, or somebody has closed the occurrence.
     ///
     /// # Errors
     ///
@@ -249,16 +308,16 @@ impl Db {
     pub async fn cancel_unstarted(
         &self,
         job: JobId,
-        first_run: u64,
+        within: Within,
         text: &'static str,
         at: NaiveDateTime,
     ) -> Result<usize, DbError> {
         self.tx(
             "cancel_unstarted",
             OnLock::TryAgain,
-            (job, first_run, text, at),
-            |db, (job, first_run, text, at), tx| {
-                Box::pin(cancel_unstarted(db, tx, *job, *first_run, text, *at))
+            (job, within, text, at),
+            |db, (job, within, text, at), tx| {
+                Box::pin(cancel_unstarted(db, tx, *job, *within, text, *at))
             },
         )
         .await
@@ -279,137 +338,48 @@ impl Db {
     ) -> Result<HashMap<AgentId, Tally>, DbError> {
         self.timed("tallies", async {
             // Each part is a range of an index on job, the row's id being the last part of every index; the last one is answered agent by
-            // agent by the first run that says yes.
-            let well_before = if before {
-                "UNION ALL SELECT a.id, 3 FROM {p}agents a WHERE (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}agents_id = a.id \
-                 AND r.{f}taskjobs_id = ? AND r.id < ? AND r.state = 3 LIMIT 1) IS NOT NULL"
+            // agent by the first run that says yes, as is whether what was only cancelled had ended well before.
+            let (never_well, well_before) = if before {
+                (
+                    " AND (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}agents_id = t.agent AND r.{f}taskjobs_id = ? AND r.id < ? \
+                     AND r.itemtype = t.itemtype AND r.items_id = t.items_id AND r.state = 3 LIMIT 1) IS NULL",
+                    "UNION ALL SELECT a.id, NULL, NULL, 3 FROM {p}agents a WHERE (SELECT 1 FROM {p}taskjobstates r WHERE r.{f}agents_id = a.id \
+                     AND r.{f}taskjobs_id = ? AND r.id < ? AND r.state = 3 LIMIT 1) IS NOT NULL",
+                )
             } else {
-                ""
+                ("", "")
             };
             let text = format!(
-                "/* tallies */ SELECT u.agent, CAST(SUM(u.state IN (0, 1, 2)) AS UNSIGNED), CAST(SUM(u.state = 3) AS UNSIGNED), \
-                 CAST(SUM(u.state IN (4, 5)) AS UNSIGNED) FROM (\
-                 SELECT {{f}}agents_id AS agent, state FROM {{p}}taskjobstates WHERE {{f}}taskjobs_id = ? AND id >= ? \
-                 UNION ALL SELECT {{f}}agents_id, state FROM {{p}}taskjobstates WHERE {{f}}taskjobs_id = ? AND id < ? AND state IN (0, 1, 2) \
-                 {well_before}) u GROUP BY u.agent"
+                "/* tallies */ SELECT t.agent, CAST(SUM(t.open) AS UNSIGNED), CAST(SUM(t.well) AS UNSIGNED), CAST(SUM(t.ill) AS UNSIGNED), \
+                 CAST(SUM(IF(t.open + t.well + t.ill = 0{never_well}, t.cancelled, 0)) AS UNSIGNED) FROM (\
+                 SELECT u.agent, u.itemtype, u.items_id, SUM(u.state IN (0, 1, 2)) AS open, SUM(u.state = 3) AS well, SUM(u.state = 4) AS ill, \
+                 SUM(u.state = 5) AS cancelled FROM (\
+                 SELECT {{f}}agents_id AS agent, itemtype, items_id, state FROM {{p}}taskjobstates WHERE {{f}}taskjobs_id = ? AND id >= ? \
+                 UNION ALL SELECT {{f}}agents_id, itemtype, items_id, state FROM {{p}}taskjobstates \
+                 WHERE {{f}}taskjobs_id = ? AND id < ? AND state IN (0, 1, 2) \
+                 {well_before}) u GROUP BY u.agent, u.itemtype, u.items_id) t GROUP BY t.agent"
             );
             let part = [u64::from(job.0), first_run];
-            let parts = part.repeat(if before { 3 } else { 2 });
+            let parts = part.repeat(if before { 4 } else { 2 });
             let parts = parts.into_iter().map(Value::from).collect();
-            let rows: Vec<(u32, u32, u32, u32)> = self
+            let rows: Vec<(u32, u32, u32, u32, u32)> = self
                 .conn()
                 .await?
                 .exec(self.names.replace(&text), Params::Positional(parts))
                 .await?;
             Ok(rows
                 .into_iter()
-                .map(|(agent, open, well, ill)| (AgentId(agent), Tally { open, well, ill }))
+                .map(|(agent, open, well, ill, cancelled)| {
+                    let tally = Tally {
+                        open,
+                        well,
+                        ill,
+                        cancelled,
+                    };
+                    (AgentId(agent), tally)
+                })
                 .collect())
         })
         .await
     }
-}
-
-/// Whether runs of this occurrence may be created: it does not end before this transaction.
-pub(super) async fn is_under_way(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    within: Within,
-) -> Result<bool, DbError> {
-    let sql = db.sql(
-        "/* is_under_way */ SELECT 1 FROM {p}sidecar_occurrences WHERE {f}tasks_id = ? AND number = ? AND state = 0 LOCK IN SHARE MODE",
-    );
-    let found: Option<u8> = tx
-        .exec_first(sql.as_ref(), (within.task.0, within.number))
-        .await?;
-    Ok(found.is_some())
-}
-
-async fn begin(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    task: TaskId,
-    last: u32,
-    at: i64,
-) -> Result<Occurrence, DbError> {
-    let lock = db.sql(
-        "/* begin_occurrence */ INSERT INTO {p}sidecar_locks (name, counter) VALUES (?, 1) ON DUPLICATE KEY UPDATE counter = counter + 1",
-    );
-    tx.exec_drop(lock.as_ref(), (format!("task:{task}"),))
-        .await?;
-    let sql = db.sql(concat!(
-        "/* begin_occurrence */ SELECT ",
-        occurrence_columns!(),
-        " WHERE {f}tasks_id = ?"
-    ));
-    let found: Option<OccurrenceRow> = tx.exec_first(sql.as_ref(), (task.0,)).await?;
-    if let Some(found) = found.map(occurrence)
-        && (found.within.number != last || !matches!(found.stage, Stage::Ended(_)))
-    {
-        return Ok(found);
-    }
-    let sql =
-        db.sql("/* begin_occurrence */ SELECT COALESCE(MAX(id), 0) + 1 FROM {p}taskjobstates");
-    let first_run: Option<u64> = tx.query_first(sql.as_ref()).await?;
-    let within = Within {
-        task,
-        number: last.wrapping_add(1),
-        first_run: first_run.unwrap_or(1),
-    };
-    let sql = db.sql(
-        "/* begin_occurrence */ INSERT INTO {p}sidecar_occurrences ({f}tasks_id, number, began_at, first_run, state, why, ended_at) \
-         VALUES (?, ?, ?, ?, 0, '', NULL) ON DUPLICATE KEY UPDATE number = VALUES(number), began_at = VALUES(began_at), \
-         first_run = VALUES(first_run), state = 0, why = '', ended_at = NULL",
-    );
-    tx.exec_drop(sql.as_ref(), (task.0, within.number, at, within.first_run))
-        .await?;
-    Ok(Occurrence {
-        within,
-        began_at: at,
-        stage: Stage::Open,
-    })
-}
-
-async fn cancel_unstarted(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    job: JobId,
-    first_run: u64,
-    text: &str,
-    at: NaiveDateTime,
-) -> Result<usize, DbError> {
-    lock_job(db, tx, job).await?;
-    let sql = db.sql(
-        "/* cancel_unstarted */ SELECT id, items_id, itemtype FROM {p}taskjobstates \
-         WHERE {f}taskjobs_id = ? AND state = 0 AND id >= ? ORDER BY id LIMIT ? FOR UPDATE",
-    );
-    let rows: Vec<(u64, u32, Option<String>)> = tx
-        .exec(sql.as_ref(), (job.0, first_run, CANCELLED_AT_ONCE))
-        .await?;
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let ids: Vec<u64> = rows.iter().map(|row| row.0).collect();
-    for chunk in ids.chunks(super::bulk::LIST_MAX) {
-        let sql = format!(
-            "/* cancel_unstarted */ UPDATE {{p}}taskjobstates SET state = 5 WHERE id IN ({})",
-            marks(chunk.len())
-        );
-        tx.exec_drop(db.names.replace(&sql), list(chunk)).await?;
-    }
-    let lines: Vec<[Value; 6]> = rows
-        .into_iter()
-        .map(|(run, items_id, itemtype)| {
-            [
-                run.into(),
-                at.into(),
-                items_id.into(),
-                itemtype.unwrap_or_default().into(),
-                LogState::Info.code().into(),
-                text.into(),
-            ]
-        })
-        .collect();
-    add_lines(db, tx, &lines).await?;
-    Ok(lines.len())
 }

@@ -6,8 +6,10 @@ use chrono::NaiveDateTime;
 
 use super::{DispatchError, Dispatcher, cut_chars};
 use crate::db::agents::{Contact, MAX_TEXT};
+use crate::db::writer::{Driven, Request};
 use crate::domain::actors::Agent;
 use crate::domain::ids::EntityId;
+use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::telemetry::metrics::AGENTS_REFUSED;
 
@@ -66,6 +68,36 @@ impl Dispatcher {
         self.open_catalogue().await?;
         if self.policy == Policy::Redux && self.any_agent(hello.device_id).await?.is_none() {
             self.admit()?;
+        }
+        Ok(())
+    }
+
+    /// Notes that an agent sent an inventory, where it does not go to the plugin, which does that itself: it is registered, or its last contact
+    /// and the version that it told are.
+    ///
+    /// # Errors
+    ///
+    /// When GLPI is closed or the database fails.
+    pub async fn heard_inventory(
+        &self,
+        hello: &Hello<'_>,
+        version: Option<&str>,
+    ) -> Result<(), DispatchError> {
+        let version =
+            version.map(|version| (Module::Inventory.name().to_owned(), version.to_owned()));
+        let at = self.now();
+        let contact = hello.contact(at, version);
+        match self.any_agent(hello.device_id).await? {
+            None => drop(self.db.register_agent(hello.device_id, &contact).await?),
+            Some(agent) => {
+                let request = Request {
+                    at,
+                    contact: Some((agent.id, contact)),
+                    changes: Vec::new(),
+                    driven: Driven::default(),
+                };
+                self.writer.write(request).await?;
+            }
         }
         Ok(())
     }

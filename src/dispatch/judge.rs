@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, NaiveDateTime};
+use chrono_tz::Tz;
+
 use super::catalogues::Snapshot;
 use super::deploy::DEPLOY;
 use super::{DispatchError, Dispatcher, change, line};
 use crate::clock::moment;
 use crate::db::writer::{Change, Step};
 use crate::domain::actors::{Actor, Agent, is_actor};
-use crate::domain::catalogue::{Job, Task};
-use crate::domain::eligibility::{Decision, Ending, Occasion, Question, decide};
+use crate::domain::catalogue::{Catalogue, Job, Task};
+use crate::domain::eligibility::{Decision, Ending, Occasion, Question, Waiting, decide};
 use crate::domain::ids::JobId;
 use crate::domain::policy::Policy;
 use crate::domain::run::{LogState, Run, RunState, StateSet};
@@ -122,7 +125,7 @@ impl Dispatcher {
                     Policy::Plugin => actor_of_any,
                     Policy::Redux => is_actor(job),
                 },
-                held: None,
+                held: task.and_then(|task| self.held(catalogue, task, &run, now)),
                 awaits: sequence(job)
                     .and_then(|sequence| sequence.place(job.id)?.1)
                     .filter(|before| open_jobs.contains(before)),
@@ -155,6 +158,22 @@ pub(super) fn seat(sequence: Option<&Sequence>, job: &Job) -> JobId {
     let mut seats = sequence.into_iter().flat_map(Sequence::seats);
     let seat = seats.find(|(id, _)| *id == job.id);
     seat.map_or(job.id, |(_, seat)| seat)
+}
+
+impl Dispatcher {
+    /// What keeps `run` back as its task's occurrence is over, before preparation or expiry has come to cancel it.
+    fn held(
+        &self,
+        catalogue: &Catalogue,
+        task: &Task,
+        run: &Run,
+        now: DateTime<Tz>,
+    ) -> Option<(Waiting, Option<NaiveDateTime>)> {
+        let is_late = self.policy == Policy::Redux
+            && run.state == RunState::Prepared
+            && catalogue.is_late(task, run.id, now);
+        is_late.then_some((Waiting::OccurrenceOver, None))
+    }
 }
 
 /// The change that ends `run` without its having run.

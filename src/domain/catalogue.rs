@@ -5,15 +5,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeZone as _};
+use chrono_tz::Tz;
+
 use super::actors::{Actor, Members, Target};
 use super::driven::TaskMode;
 use super::entities::Entities;
-use super::ids::{DeployGroupId, JobId, TaskId, TemplateId, TimeslotId};
+use super::ids::{DeployGroupId, JobId, RunId, TaskId, TemplateId, TimeslotId};
 use super::mirrors::Mirror;
 use super::modules::Modules;
 use super::policy::Policy;
-use super::schedule::Dates;
-use super::sequence::Sequence;
+use super::schedule::{Dates, Phase};
+use super::sequence::{Current, Over, Sequence};
 use super::site::Site;
 use super::timeslot::Week;
 use super::timeslot::hours::HourRow;
@@ -50,6 +53,8 @@ pub struct Catalogue {
     pub modes: HashMap<TaskId, TaskMode>,
     /// Tasks whose mode is no mode, with the word; they have the default.
     pub odd_modes: Vec<(TaskId, String)>,
+    /// The occurrences of these tasks that had not ended when the catalogue was read.
+    pub occurrences: HashMap<TaskId, Current>,
     /// Timeslots by id.
     pub timeslots: HashMap<TimeslotId, Week>,
     /// Hour rows of tasks that make no sense, as they were read; they open nothing.
@@ -113,12 +118,53 @@ impl Catalogue {
             .collect()
     }
 
+    /// Why the occurrence of `task` that began at `t0` is over at `now`, if it is.
+    #[must_use]
+    pub fn over(&self, task: &Task, t0: DateTime<Tz>, now: DateTime<Tz>) -> Option<Over> {
+        if matches!(
+            task.dates.phase(now.naive_local(), Policy::Redux),
+            Phase::Over
+        ) {
+            return Some(Over::Dates);
+        }
+        let sequence = self.sequences.get(&task.id)?;
+        let until = sequence.until(t0, self.preparation_week(task));
+        until
+            .is_some_and(|until| until <= now)
+            .then_some(Over::Time)
+    }
+
+    /// Whether `run` of `task`, which has not started, belongs to an occurrence that is over at `now` (policy `redux`): it is about to be
+    /// cancelled. The next occurrence's runs can be among these while the catalogue is older than its beginning, so that this is nothing to
+    /// end a run for.
+    #[must_use]
+    pub fn is_late(&self, task: &Task, run: RunId, now: DateTime<Tz>) -> bool {
+        self.occurrences.get(&task.id).is_some_and(|one| {
+            let t0 = now.timezone().timestamp_opt(one.began_at, 0).single();
+            let is_over = |t0| self.over(task, t0, now).is_some();
+            run.0 >= one.first_run && (one.is_ending || t0.is_some_and(is_over))
+        })
+    }
+
     /// Whether job `id` and its task are there.
     #[must_use]
     pub fn has(&self, id: JobId) -> bool {
         self.jobs.get(&id).is_some_and(|job| {
             self.tasks.contains_key(&job.task) || self.unreadable.contains(&job.task)
         })
+    }
+
+    /// The jobs of `task` in their order: that of its sequence, else by id.
+    #[must_use]
+    pub fn jobs_of(&self, task: TaskId) -> Vec<&Job> {
+        let sequence = self.sequences.get(&task);
+        let rank = |job: JobId| {
+            let places = sequence.map_or(&[][..], Sequence::places);
+            places.iter().position(|place| place.job == job)
+        };
+        let mut jobs: Vec<&Job> = self.jobs.values().filter(|job| job.task == task).collect();
+        jobs.sort_unstable_by_key(|job| (rank(job.id).unwrap_or(usize::MAX), job.id));
+        jobs
     }
 
     /// A slot without entries, or that does not exist, is closed for good, as in the plugin.

@@ -99,16 +99,18 @@ pub struct Demand {
     pub has_runs: bool,
     /// A run of it has not ended.
     pub has_open_runs: bool,
+    /// An occurrence of it has not ended: jobs of it may still wait for their delays.
+    pub is_under_way: bool,
 }
 
 impl Demand {
     /// Whether the task may go: under policy `redux` once all its runs have ended (and are old), which a task that has had none yet has
-    /// before it; to the plugin when it has none.
+    /// before it, and its occurrence has; to the plugin when it has none.
     #[must_use]
     pub const fn may_go(self, policy: Policy) -> bool {
         match policy {
             Policy::Plugin => !self.has_runs,
-            Policy::Redux => self.has_runs && !self.has_open_runs,
+            Policy::Redux => self.has_runs && !self.has_open_runs && !self.is_under_way,
         }
     }
 }
@@ -202,18 +204,21 @@ mod tests {
     }
 
     #[rstest]
-    #[case(false, false, true, false)]
-    #[case(true, false, false, true)]
-    #[case(true, true, false, false)]
+    #[case(false, false, false, true, false)]
+    #[case(true, false, false, false, true)]
+    #[case(true, true, false, false, false)]
+    #[case(true, false, true, false, false)]
     fn tasks_on_demand(
         #[case] has_runs: bool,
         #[case] has_open_runs: bool,
+        #[case] is_under_way: bool,
         #[case] plugin: bool,
         #[case] redux: bool,
     ) {
         let demand = Demand {
             has_runs,
             has_open_runs,
+            is_under_way,
         };
         assert_eq!(
             (demand.may_go(Policy::Plugin), demand.may_go(Policy::Redux)),

@@ -82,6 +82,8 @@ pub enum Waiting {
     Delayed,
     /// The agent has run the job in this occurrence, in the minimum period, or for good (agent-driven tasks).
     Done,
+    /// The task's occurrence is over: the run is about to be cancelled.
+    OccurrenceOver,
 }
 
 /// Why a run ends without having run.
@@ -366,6 +368,15 @@ mod tests {
             q.task_active = false;
         });
         assert_eq!(over, End(Ending::TaskInactive), "what ends it comes first");
+    }
+
+    #[test]
+    fn what_has_not_started_in_an_occurrence_that_is_over_is_held() {
+        let (plugin, redux) = both(|q| q.held = Some((Waiting::OccurrenceOver, None)));
+        assert_eq!(
+            (plugin, redux),
+            (Deliver, Wait(Waiting::OccurrenceOver, None))
+        );
     }
 
     #[test]

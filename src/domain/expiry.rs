@@ -26,10 +26,14 @@ pub struct Signs {
     pub line: Option<NaiveDateTime>,
     /// Its agent was last in contact. Only of a run that PHP sent without a word in its log, so that nothing else says when.
     pub contact: Option<NaiveDateTime>,
+    /// Messages about it are in a spool on their way to PHP.
+    pub spooled: bool,
 }
 
 impl Signs {
-    fn last(&self) -> Option<NaiveDateTime> {
+    /// The last of them.
+    #[must_use]
+    pub fn last(&self) -> Option<NaiveDateTime> {
         [self.sent, self.heard, self.fetched, self.line, self.contact]
             .into_iter()
             .flatten()
@@ -111,6 +115,10 @@ pub fn verdict(
     else {
         return Verdict::Stays;
     };
+    // What its agent said of it is not read yet.
+    if signs.spooled {
+        return Verdict::Stays;
+    }
     let Some(last) = signs.last() else {
         return Verdict::CountsAsSent(now.naive_local());
     };
@@ -320,7 +328,9 @@ mod tests {
             let noon = at("12:00");
             let times = minutes.map(|minutes| minutes.map(|minutes| noon - TimeDelta::minutes(minutes)));
             let [sent, heard, fetched, line, contact] = times;
-            let all = Signs { sent, heard, fetched, line, contact };
+            let all = Signs { sent, heard, fetched, line, contact, spooled: false };
+            let spooled = Signs { spooled: true, ..all };
+            prop_assert_eq!(judged(&spooled, noon), Verdict::Stays);
             for less in [
                 Signs { heard: None, ..all },
                 Signs { fetched: None, ..all },

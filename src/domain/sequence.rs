@@ -193,6 +193,17 @@ pub fn after(t0: DateTime<Tz>, seconds: u32) -> Option<DateTime<Tz>> {
     t0.checked_add_signed(TimeDelta::seconds(seconds.into()))
 }
 
+/// An occurrence that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Current {
+    /// The lowest id that a run of it can have.
+    pub first_run: u64,
+    /// When it began, in Unix time.
+    pub began_at: i64,
+    /// It is over, and what has not started is being cancelled.
+    pub is_ending: bool,
+}
+
 /// Why an occurrence ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
@@ -202,6 +213,8 @@ pub enum Over {
     Time,
     /// The task's dates were over.
     Dates,
+    /// The task's rows were taken away: it no longer runs in occurrences.
+    Plain,
 }
 
 impl Over {
@@ -212,18 +225,21 @@ impl Over {
             Self::Done => "done",
             Self::Time => "time",
             Self::Dates => "dates",
+            Self::Plain => "plain",
         }
     }
 
-    /// What the log of a run says that had not started.
+    /// What the log of a run says that had not started and is cancelled; none where no run is.
     #[must_use]
-    pub const fn text(self) -> &'static str {
+    pub const fn text(self) -> Option<&'static str> {
         match self {
-            Self::Done => "Cancelled: the task's occurrence was done.",
-            Self::Time => {
-                "Cancelled: the time of the task's occurrence was over before the run had started."
+            Self::Done | Self::Plain => None,
+            Self::Time => Some(
+                "Cancelled: the time of the task's occurrence was over before the run had started.",
+            ),
+            Self::Dates => {
+                Some("Cancelled: the task's dates were over before the run had started.")
             }
-            Self::Dates => "Cancelled: the task's dates were over before the run had started.",
         }
     }
 
@@ -233,6 +249,7 @@ impl Over {
         match word {
             "done" => Self::Done,
             "dates" => Self::Dates,
+            "plain" => Self::Plain,
             _ => Self::Time,
         }
     }
@@ -244,6 +261,7 @@ impl fmt::Display for Over {
             Self::Done => "done",
             Self::Time => "its time is over",
             Self::Dates => "the task's dates are over",
+            Self::Plain => "the task was without a sequence meanwhile",
         })
     }
 }
@@ -255,8 +273,10 @@ pub struct Tally {
     pub open: u32,
     /// Ended well.
     pub well: u32,
-    /// Ended otherwise.
+    /// Ended badly.
     pub ill: u32,
+    /// Cancelled, on targets that the agent has no other run on: one that only gave way to another is none of these.
+    pub cancelled: u32,
 }
 
 /// What a job that waits for success hears of the one before.
@@ -274,9 +294,9 @@ impl From<Tally> for Success {
     fn from(tally: Tally) -> Self {
         match tally {
             Tally { ill: 1.., .. } => Self::Never,
-            Tally {
-                open: 0, well: 1.., ..
-            } => Self::Yes,
+            Tally { open: 1.., .. } => Self::Pending,
+            Tally { cancelled: 1.., .. } => Self::Never,
+            Tally { well: 1.., .. } => Self::Yes,
             _ => Self::Pending,
         }
     }
@@ -292,13 +312,19 @@ pub struct Before {
 }
 
 impl Before {
-    /// What each agent hears: of its own runs, if it has some, else of all.
+    /// What each agent hears: of its own runs, if it has some, else of all. Of all, those that were cancelled count only if nothing else is
+    /// there: one machine that was taken away must not stop the next job for every other.
     pub fn by_agent(&self) -> impl Fn(AgentId) -> Success {
         let mut all = Tally::default();
         for tally in self.agents.values() {
             all.open = all.open.saturating_add(tally.open);
             all.well = all.well.saturating_add(tally.well);
             all.ill = all.ill.saturating_add(tally.ill);
+            all.cancelled = all.cancelled.saturating_add(tally.cancelled);
+        }
+        // More of them may still come.
+        if all.well > 0 || !self.settled {
+            all.cancelled = 0;
         }
         let of_all = match all.into() {
             Success::Yes if !self.settled => Success::Pending,

@@ -12,7 +12,7 @@ use super::place::Place;
 use super::stack::{BodyRejection, LineFields, PassedBody};
 use crate::dispatch::Approach;
 use crate::proto::envelope::Coding;
-use crate::upstream::{Passed, Upstream, UpstreamError};
+use crate::upstream::{Passed, Upstream, UpstreamError, What};
 
 /// What is said of an agents' address that is written in a way of its own.
 const RESPELT: &str = "This address is another spelling of one for agents; it is not served.\n";
@@ -96,9 +96,9 @@ fn missing() -> Response {
 /// Passes a request to PHP and its answer back.
 pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields) -> Response {
     let query = head.uri.query().map(str::to_owned);
-    match ask(upstream, head, query.as_deref(), body).await {
+    match ask(upstream, head, What::Page(query.as_deref()), body).await {
         Ok(response) => response,
-        Err(UpstreamError::TooLarge) => error::unread_plain(BodyRejection::TooLarge, line),
+        Err(UpstreamError::BrokenOff) => error::unread_plain(BodyRejection::Broken, line),
         Err(failed) => {
             note(&failed, line);
             (status(&failed), "GLPI did not answer\n").into_response()
@@ -106,7 +106,7 @@ pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields
     }
 }
 
-/// The same, where the caller says what goes along as query, and what becomes of an error.
+/// The same, where the caller says what it is, and what becomes of an error.
 ///
 /// # Errors
 ///
@@ -114,7 +114,7 @@ pub async fn pass(upstream: &Upstream, head: Head, body: Body, line: &LineFields
 pub async fn ask(
     upstream: &Upstream,
     head: Head,
-    query: Option<&str>,
+    what: What<'_>,
     body: Body,
 ) -> Result<Response, UpstreamError> {
     let prefix = head.approach.prefix.as_str();
@@ -123,7 +123,7 @@ pub async fn ask(
         https: head.client.https,
         method: head.method,
         path: head.uri.path().strip_prefix(prefix).unwrap_or_default(),
-        query,
+        what,
         headers: head.headers,
         body,
     };
@@ -144,7 +144,7 @@ fn note(failed: &UpstreamError, line: &LineFields) {
 
 const fn status(failed: &UpstreamError) -> StatusCode {
     match failed {
-        UpstreamError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        UpstreamError::BrokenOff => StatusCode::BAD_REQUEST,
         UpstreamError::Unreachable(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
         UpstreamError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::error::Dialect;
 use super::forward::Head;
+use super::keep::{self, Kept};
 use super::routes::{Limits, Web};
 use super::stack::LineFields;
 use super::{error, forward};
@@ -16,12 +17,14 @@ use crate::dispatch::DispatchError;
 use crate::dispatch::contact::Hello;
 use crate::dispatch::network::{NetworkMessage, NetworkQuery, Taken};
 use crate::dispatch::prolog::Welcome;
+use crate::domain::delivery::kinds::{Kind, Target, Way, way, way_without_spool};
 use crate::proto::charset::to_utf8;
 use crate::proto::envelope::{Coding, OpenError, Opened, open};
 use crate::proto::network::{self, Report};
 use crate::proto::relayed::{reads_alike, relayed_as};
 use crate::proto::xml::{Element, Reply, Request, XmlError, judge_request};
 use crate::telemetry::metrics::BODY_BYTES;
+use crate::upstream::What;
 
 /// Messages up to this size, packed and unpacked, are read where they arrive, bytes: a PROLOG has some hundred.
 const SMALL: usize = 4 * 1024;
@@ -40,6 +43,8 @@ struct Message {
     clear: Option<&'static str>,
     /// What it says of a run, if it is about one.
     report: Report,
+    /// It is a full inventory, if it is one.
+    full: bool,
     /// Coding of the answer.
     coding: Coding,
 }
@@ -65,6 +70,7 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
         request,
         clear,
         report,
+        full,
         coding,
     } = message;
     line.speaks(Dialect::Xml(coding));
@@ -107,43 +113,140 @@ pub(super) async fn answer(web: &Web, head: Head, body: Bytes, line: &LineFields
             Err(failed) => error::xml(&failed, coding, line),
         };
     }
-    if web.upstream.is_some() && clear.is_none() {
+    let bound = Bound {
+        hello,
+        request: &request,
+        about,
+        report,
+        full,
+        clear,
+        coding,
+    };
+    for_glpi(web, head, body, bound, line).await
+}
+
+/// A message that GLPI is to have a part in.
+struct Bound<'a> {
+    hello: Hello<'a>,
+    request: &'a Request,
+    /// The task that it reports of; none is an inventory.
+    about: Option<NetworkQuery>,
+    report: Report,
+    full: bool,
+    clear: Option<&'static str>,
+    coding: Coding,
+}
+
+/// Sends a message the way that it has to go.
+async fn for_glpi(
+    web: &Web,
+    mut head: Head,
+    body: Bytes,
+    bound: Bound<'_>,
+    line: &LineFields,
+) -> Response {
+    let Bound {
+        hello,
+        request,
+        about,
+        report,
+        full,
+        clear,
+        coding,
+    } = bound;
+    let kind = match about {
+        None => Kind::Inventory,
+        Some(_) if report.has_devices() => Kind::Devices,
+        Some(_) => Kind::Bounds,
+    };
+    let target = web.target();
+    let way = match &web.intake {
+        Some(_) => way(kind, target),
+        None => way_without_spool(kind, target),
+    };
+    let relayed = !matches!(way, Way::Here | Way::Refuse);
+    if relays(web) && clear.is_none() {
         line.error("xml-ambiguous");
         let text = "the message can be read in more than one way";
         return error::xml_text(StatusCode::BAD_REQUEST, text, coding);
     }
-    if let Some(query) = about {
-        let message = NetworkMessage {
-            hello,
-            query,
-            process_number: request.process_number.as_deref(),
-            version: version(&request),
-            report,
+    let message = about.map(|query| NetworkMessage {
+        hello,
+        query,
+        process_number: request.process_number.as_deref(),
+        version: version(request),
+        report,
+    });
+    if relayed {
+        let admitted = match &message {
+            Some(message) => web.dispatcher.owns_run(message).await,
+            None => web
+                .dispatcher
+                .admit_inventory(&hello)
+                .await
+                .map(|()| Taken::Own),
         };
-        if let Some(answer) = about_run(web, &message, coding, line).await {
-            return answer;
+        match admitted {
+            Ok(Taken::Own) => {}
+            Ok(Taken::Foreign) => return error::xml_reply(&Reply::new(), coding),
+            Err(failed) => return error::xml(&failed, coding, line),
         }
     }
-    // What GLPI's rule engine imports: the agent's own bytes, in its own coding.
-    if let (Some(upstream), Some(kind)) = (&web.upstream, clear) {
-        if about.is_none()
-            && let Err(failed) = web.dispatcher.admit_inventory(&hello).await
-        {
-            return error::xml(&failed, coding, line);
-        }
-        // PHP compares the type to the letter; a query would make it take the message for REST, and a coding be undone on the way.
-        let mut head = head;
+    // The agent's own bytes, in its own coding; PHP compares the type to the letter, and a coding would be undone on the way.
+    if let Some(kind) = clear {
         head.headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         head.headers.remove(CONTENT_ENCODING);
-        return match forward::ask(upstream, head, None, body.into()).await {
-            Ok(response) => response,
-            Err(failed) => forward::no_answer_xml(&failed, coding, line),
-        };
     }
-    line.error("no-upstream");
-    let text = "only GLPI can take this message, and no upstream is configured";
-    error::xml_text(StatusCode::SERVICE_UNAVAILABLE, text, coding)
+    let mut answer = error::xml_reply(&Reply::new(), coding);
+    match (way, &web.intake, &web.upstream) {
+        (Way::Here, ..) => {}
+        (Way::Spool | Way::SpoolAndHere, Some(intake), _) => {
+            let run = (way == Way::Spool)
+                .then_some(request.process_number.as_deref())
+                .flatten();
+            let kept = Kept {
+                query: about,
+                device: hello.device_id,
+                run: run.and_then(|number| number.trim().parse().ok()),
+                full,
+            };
+            if let Err(refused) = keep::keep(web, intake, &head, &kept, body, coding, line).await {
+                return refused;
+            }
+        }
+        (Way::Forward | Way::ForwardAndHere, _, Some(upstream)) => {
+            match forward::ask(upstream, head, What::Message, body.into()).await {
+                Ok(response) => answer = response,
+                Err(failed) => return forward::no_answer_xml(&failed, coding, line),
+            }
+        }
+        _ => {
+            line.error("no-upstream");
+            let text = "only GLPI can take this message, and no upstream is configured";
+            return error::xml_text(StatusCode::SERVICE_UNAVAILABLE, text, coding);
+        }
+    }
+    // What PHP would note of it, where it is not the plugin that takes it.
+    let noted = match (&message, way) {
+        (Some(message), Way::Here | Way::SpoolAndHere | Way::ForwardAndHere) => {
+            web.dispatcher.network_result(message).await.map(drop)
+        }
+        (None, _) if target == Target::Native => {
+            let told = version(request);
+            web.dispatcher.heard_inventory(&hello, told).await
+        }
+        _ => Ok(()),
+    };
+    match noted {
+        Ok(()) => answer,
+        Err(failed) => error::xml(&failed, coding, line),
+    }
+}
+
+/// Whether messages go on to somebody else, now or later.
+const fn relays(web: &Web) -> bool {
+    web.upstream.is_some() || web.intake.is_some()
 }
 
 /// Reads the message in `body`.
@@ -158,24 +261,25 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
     let kind = kind
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    // With PHP behind, a message about a run is PHP's to understand.
-    let reports = web.upstream.is_none();
+    let relays = relays(web);
     let understand = move |opened: &Opened, body: &[u8]| {
         let coding = opened.answer;
         let text = to_utf8(&opened.body);
         let (request, clear) =
             judge_request(&text, &limits).map_err(|failed| Unreadable::Xml(failed, coding))?;
         let clear =
-            (clear && !reports && !repeated && reads_alike(&opened.body, &text, &request, &limits))
+            (clear && relays && !repeated && reads_alike(&opened.body, &text, &request, &limits))
                 .then(|| relayed_as(opened, body, max_inflated))
                 .flatten();
-        let query = request.query.as_deref().filter(|_| reports);
-        let about_run = query.and_then(NetworkQuery::parse);
+        let about_run = request.query.as_deref().and_then(NetworkQuery::parse);
         let report = about_run.map(|_| network::read(&text)).unwrap_or_default();
+        // Every full inventory has it, and none of a part or of devices.
+        let full = about_run.is_none() && text.contains("<HARDWARE>");
         Ok(Message {
             request,
             clear,
             report,
+            full,
             coding,
         })
     };
@@ -196,26 +300,6 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         read
     });
     read.await.unwrap_or(Err(Unreadable::Gone))
-}
-
-/// Takes a message about a run; none when PHP is to have it.
-async fn about_run(
-    web: &Web,
-    message: &NetworkMessage<'_>,
-    coding: Coding,
-    line: &LineFields,
-) -> Option<Response> {
-    let taken = if web.upstream.is_some() {
-        // PHP moves the run and writes its log when it imports; nothing is done twice.
-        web.dispatcher.owns_run(message).await
-    } else {
-        web.dispatcher.network_result(message).await
-    };
-    match taken {
-        Err(failed) => Some(error::xml(&failed, coding, line)),
-        Ok(Taken::Own) if web.upstream.is_some() => None,
-        Ok(Taken::Own | Taken::Foreign) => Some(error::xml_reply(&Reply::new(), coding)),
-    }
 }
 
 /// The version that an agent reports in a message: of the task, else its own.

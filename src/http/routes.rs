@@ -12,7 +12,9 @@ use super::ops::Readiness;
 use super::request::Prefix;
 use super::{agent, collect, deploy, esx, forward, ops, place, stack};
 use crate::config;
+use crate::delivery::Intake;
 use crate::dispatch::Dispatcher;
+use crate::domain::delivery::kinds::Target;
 use crate::proto::{query, xml};
 use crate::upstream::Upstream;
 
@@ -27,10 +29,24 @@ pub struct Web {
     pub unpacking: Arc<Semaphore>,
     /// GLPI, for what only PHP can do.
     pub upstream: Option<Upstream>,
+    /// Where messages for GLPI are kept, if they are.
+    pub intake: Option<Intake>,
     /// What is counted.
     pub metrics: Option<PrometheusHandle>,
     /// What probes were told last.
     pub readiness: Arc<Readiness>,
+}
+
+impl Web {
+    /// Who is to be given messages.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match &self.upstream {
+            None => Target::Nobody,
+            Some(upstream) if upstream.place().is_native() => Target::Native,
+            Some(_) => Target::Plugin,
+        }
+    }
 }
 
 /// How much of a message is read.

@@ -5,15 +5,40 @@
 use super::xml::Element;
 use crate::domain::timeslot::{Opening, Week};
 
-const DAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
+/// The words of a picture.
+#[derive(Debug)]
+pub struct Words {
+    /// The days, Monday first; their first two letters stand before the lines.
+    pub days: [&'static str; 7],
+    /// Before the openings.
+    pub open_on: &'static str,
+    /// Instead of them.
+    pub never: &'static str,
+}
+
+/// English.
+pub const ENGLISH: Words = Words {
+    days: [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ],
+    open_on: "Open on",
+    never: "Never open.",
+};
+
+/// French.
+pub const FRENCH: Words = Words {
+    days: [
+        "Lundi", "Mardi", "Mercredi", "Jeudi", "Vendredi", "Samedi", "Dimanche",
+    ],
+    open_on: "Ouvert :",
+    never: "Jamais ouvert.",
+};
 
 /// Side of a square: half a unit for each minute of its hour.
 const SIDE: u32 = 30;
@@ -30,7 +55,7 @@ const CLOSED: &str = "#e6e6e6";
 
 /// Draws `week`; `title`, any text, says whose it is. Parts of a minute are not shown.
 #[must_use]
-pub fn draw(week: &Week, title: &str) -> String {
+pub fn draw(week: &Week, title: &str, words: &Words) -> String {
     let (width, height) = (LEFT + 24 * PITCH, TOP + 7 * PITCH);
     let openings: Vec<Opening> = week.openings().filter_map(to_the_minute).collect();
     let label = |x: u32, y: u32, text: &str| {
@@ -41,7 +66,7 @@ pub fn draw(week: &Week, title: &str) -> String {
     };
     let mut days = Element::new("g").attribute("text-anchor", "end");
     let mut closed = Element::new("g").attribute("fill", CLOSED);
-    for (weekday, name) in (0..).zip(DAYS) {
+    for (weekday, name) in (0..).zip(words.days) {
         let y = TOP + weekday * PITCH;
         days = days.child(label(LEFT - 6, y + BASELINE, &name[..2]));
         for hour in 0..24 {
@@ -55,7 +80,7 @@ pub fn draw(week: &Week, title: &str) -> String {
     }
     let mut open = Element::new("g").attribute("fill", OPEN);
     for opening in &openings {
-        open = open.child(squares(*opening));
+        open = open.child(squares(*opening, words));
     }
     Element::new("svg")
         .attribute("xmlns", "http://www.w3.org/2000/svg")
@@ -67,7 +92,7 @@ pub fn draw(week: &Week, title: &str) -> String {
         .attribute("font-size", "12")
         .attribute("fill", "currentColor")
         .child(Element::new("title").text(title))
-        .child(Element::new("desc").text(described(&openings)))
+        .child(Element::new("desc").text(described(&openings, words)))
         .child(days)
         .child(hours)
         .child(closed)
@@ -86,13 +111,13 @@ fn to_the_minute(opening: Opening) -> Option<Opening> {
 }
 
 /// The squares of an opening, which tell its times to whoever points at them.
-fn squares(opening: Opening) -> Element {
+fn squares(opening: Opening, words: &Words) -> Element {
     let Opening {
         weekday,
         begin,
         end,
     } = opening;
-    let title = format!("{} {}", DAYS[weekday as usize], times(opening));
+    let title = format!("{} {}", words.days[weekday as usize], times(opening));
     let group = Element::new("g").child(Element::new("title").text(title));
     (begin / 60..end.div_ceil(60)).fold(group, |group, hour| {
         let first = hour * 60;
@@ -118,18 +143,22 @@ fn square(weekday: u32, hour: u32, from: u32, to: u32) -> Element {
 }
 
 /// The openings in words, for those who do not see them.
-fn described(openings: &[Opening]) -> String {
+fn described(openings: &[Opening], words: &Words) -> String {
     let days: Vec<String> = openings
         .chunk_by(|a, b| a.weekday == b.weekday)
         .map(|day| {
             let times: Vec<String> = day.iter().copied().map(times).collect();
-            format!("{} {}", DAYS[day[0].weekday as usize], times.join(", "))
+            format!(
+                "{} {}",
+                words.days[day[0].weekday as usize],
+                times.join(", ")
+            )
         })
         .collect();
     if days.is_empty() {
-        "Never open.".to_owned()
+        words.never.to_owned()
     } else {
-        format!("Open on {}.", days.join("; "))
+        format!("{} {}.", words.open_on, days.join("; "))
     }
 }
 
@@ -212,7 +241,11 @@ mod tests {
             let numbers: Vec<u8> = line.split('\t').map(|n| n.parse().unwrap()).collect();
             HourRow::new(numbers[0], numbers[1], numbers[2])
         });
-        let drawn = draw(&Week::from_hours(rows), "Office <12345> & \"more\"\u{1}");
+        let drawn = draw(
+            &Week::from_hours(rows),
+            "Office <12345> & \"more\"\u{1}",
+            &ENGLISH,
+        );
         assert_eq!(drawn, DRAWN);
         assert_eq!(read(&drawn).0, "Office <12345> & \"more\"");
     }
@@ -227,7 +260,7 @@ mod tests {
             (3, 30, 58),
         ];
         let week = Week::from_entries(entries.map(|(day, begin, end)| Entry { day, begin, end }));
-        let (_, said, dark) = read(&draw(&week, ""));
+        let (_, said, dark) = read(&draw(&week, "", &ENGLISH));
         assert_eq!(
             said,
             "Open on Monday 08:15–09:30; Saturday 23:00–24:00; Sunday 00:00–00:15."
@@ -259,14 +292,14 @@ mod tests {
                 "Open on Tuesday 01:00–02:00; Sunday 09:00–12:00, 14:00–15:00.",
             ),
         ] {
-            assert_eq!(read(&draw(&Week::from_hours(rows), "")).1, said);
+            assert_eq!(read(&draw(&Week::from_hours(rows), "", &ENGLISH)).1, said);
         }
     }
 
     proptest! {
         #[test]
         fn dark_are_the_open_hours(grid in prop::array::uniform7(prop::array::uniform24(any::<bool>())).prop_map(Grid), title in any::<String>()) {
-            let (_, _, dark) = read(&draw(&Week::from_hours(grid.rows()), &title));
+            let (_, _, dark) = read(&draw(&Week::from_hours(grid.rows()), &title, &ENGLISH));
             let mut shown = Grid::default();
             for (day, hour, x, width) in dark {
                 prop_assert_eq!((x, width), ((LEFT as usize + hour * PITCH as usize).to_string(), SIDE.to_string()));

@@ -12,6 +12,8 @@ pub enum PageError {
     NotFound,
     /// What was posted is not of one of our forms; which part of it.
     BadForm(&'static str),
+    /// A part of an address is not what it can be; which one.
+    BadQuery(&'static str),
     /// The database.
     Db(DbError),
     /// A template; never, as they write into memory.
@@ -31,6 +33,7 @@ impl PageError {
         match self {
             Self::NotFound => "no-page",
             Self::BadForm(_) => "bad-form",
+            Self::BadQuery(_) => "bad-query",
             Self::Db(error) => error.code(),
             Self::Render => "render",
         }
@@ -42,6 +45,7 @@ impl PageError {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadForm(_) => StatusCode::FORBIDDEN,
+            Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::Db(
                 DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_) | DbError::Locked(_),
             ) => StatusCode::SERVICE_UNAVAILABLE,
@@ -56,6 +60,7 @@ impl PageError {
         match (self, self.status()) {
             (Self::NotFound, _) => (texts.not_found, texts.not_found_long),
             (Self::BadForm(_), _) => (texts.bad_form, texts.bad_form_long),
+            (Self::BadQuery(_), _) => (texts.bad_query, texts.bad_query_long),
             (_, StatusCode::SERVICE_UNAVAILABLE) => (texts.unavailable, texts.unavailable_long),
             _ => (texts.failed, texts.failed_long),
         }

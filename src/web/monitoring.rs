@@ -111,7 +111,8 @@ fn line(task: &TaskSummary, t: &'static Texts, plugin: Option<&str>) -> Line {
     }
 }
 
-fn kind(kind: Option<Kind>, t: &Texts) -> (&'static str, &'static str) {
+/// Fragment of the icons of a kind of work, and its name.
+pub(super) fn kind(kind: Option<Kind>, t: &Texts) -> (&'static str, &'static str) {
     match kind {
         Some(Kind::Deploy) => ("deploy", t.deploy),
         Some(Kind::NetDiscovery) => ("netdiscovery", t.netdiscovery),
@@ -123,7 +124,8 @@ fn kind(kind: Option<Kind>, t: &Texts) -> (&'static str, &'static str) {
     }
 }
 
-fn status(status: Status, t: &Texts) -> (&'static str, &'static str) {
+/// Fragment of the icons and class of the style of a status, and its name.
+pub(super) fn status(status: Status, t: &Texts) -> (&'static str, &'static str) {
     match status {
         Status::Running => ("running", t.running),
         Status::Off => ("off", t.off),

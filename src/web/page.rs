@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use super::assets::{URLS, Urls};
 use super::error::PageError;
 use super::language::Language;
-use super::texts::{Texts, fill};
+use super::texts::{self, Texts, fill};
 use super::visitor::Visitor;
 
 /// Colours.
@@ -111,10 +111,22 @@ impl Frame {
         Theme::ALL
     }
 
+    /// The texts of the pages of tasks, runs and jobs.
+    #[must_use]
+    pub const fn of_tasks(&self) -> &'static texts::task::Texts {
+        texts::task::of(self.language)
+    }
+
     /// Whether this is one of the pages of reports.
     #[must_use]
     pub fn is_in_reports(&self) -> bool {
         self.here.starts_with("/sidecar/reports")
+    }
+
+    /// Whether this is the page at `path`.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        self.here.split('?').next() == Some(path)
     }
 
     /// Whether somebody may see more than the form to sign in.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -13,11 +14,13 @@ use chrono_tz::Tz;
 
 use super::login::Tries;
 use super::passwords::Passwords;
-use super::{assets, guard, login, monitoring, preferences, reports, visitor};
+use super::{assets, guard, jobs, login, monitoring, preferences, reports, runs, task, visitor};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::db::Db;
 use crate::dispatch::catalogues::Catalogues;
+use crate::domain::driven::TaskMode;
+use crate::domain::policy::Policy;
 use crate::http::stack;
 use crate::upstream::UpstreamError;
 use crate::upstream::api::GlpiApi;
@@ -46,6 +49,17 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Whose rules hold, and what holds where a task or job does not say it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Whose.
+    pub policy: Policy,
+    /// After what silence a run is given up.
+    pub run_timeout: Duration,
+    /// Who drives a task.
+    pub task_mode: TaskMode,
+}
+
 /// See [`Pages`].
 #[derive(Debug)]
 pub struct Inner {
@@ -63,6 +77,8 @@ pub struct Inner {
     pub settings: config::Web,
     /// Where the plugin's own pages are; none if it is not known where GLPI's are.
     pub plugin_url: Option<String>,
+    /// By which rules the sidecar works.
+    pub rules: Rules,
     /// Sign-ins that failed.
     pub tries: Tries,
     /// What works on passwords.
@@ -100,6 +116,11 @@ impl Pages {
             monitor: parts.monitor,
             clock: parts.clock,
             zone: settings.timezone,
+            rules: Rules {
+                policy: settings.dispatch.policy,
+                run_timeout: settings.scheduler.run_timeout,
+                task_mode: settings.dispatch.task_mode,
+            },
             tries: Tries::new(&web),
             passwords: Passwords::new(web.verify_at_once),
             settings: web,
@@ -136,6 +157,9 @@ pub fn router(pages: Pages, settings: &config::Server) -> Router {
         .route(BASE, get(monitoring::page))
         .route(&at("reports"), get(reports::list))
         .route(&at("reports/{name}"), get(reports::page))
+        .route(&at("jobs"), get(jobs::page))
+        .route(&at("tasks/{id}"), get(task::page))
+        .route(&at("runs/{id}"), get(runs::page))
         .fallback(visitor::nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(from_fn_with_state(pages.clone(), guard::protect))

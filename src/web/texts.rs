@@ -82,6 +82,10 @@ catalogue! {
     bad_form,
     /// The same, at length.
     bad_form_long,
+    /// A part of an address is not what it can be.
+    bad_query,
+    /// The same, at length.
+    bad_query_long,
     /// The database fails.
     unavailable,
     /// The same, at length.
@@ -218,6 +222,9 @@ catalogue! {
     report_format_wrong,
 }
 
+// Behind the macro, which it uses.
+pub mod task;
+
 /// `text` with `values` in place of each `{}`, in their order.
 #[must_use]
 pub fn fill_all(text: &str, values: &[u64]) -> String {
@@ -228,6 +235,20 @@ pub fn fill_all(text: &str, values: &[u64]) -> String {
             && let Some(value) = values.next()
         {
             filled.push_str(&value.to_string());
+        }
+        filled.push_str(part);
+    }
+    filled
+}
+
+/// `text` with `values`, any texts, in place of each `{}`, in their order.
+#[must_use]
+pub fn fill_texts(text: &str, values: &[&str]) -> String {
+    let mut filled = String::with_capacity(text.len() + 32);
+    let mut values = values.iter();
+    for (at, part) in text.split("{}").enumerate() {
+        if at > 0 {
+            filled.push_str(values.next().copied().unwrap_or_default());
         }
         filled.push_str(part);
     }
@@ -249,16 +270,23 @@ mod tests {
 
     #[test]
     fn every_text_is_there_in_every_language() {
-        let (english, french) = (en::TEXTS.all(), fr::TEXTS.all());
+        same_texts(&en::TEXTS.all(), &fr::TEXTS.all(), &SAME);
+    }
+
+    /// The same names in both languages, with texts that are not empty, and other ones but for those in `same`.
+    pub(super) fn same_texts(english: &[(&str, &str)], french: &[(&str, &str)], same: &[&str]) {
         assert_eq!(english.len(), french.len());
         assert!(english.len() > 20);
-        for ((name, english), (other, french)) in english.into_iter().zip(french) {
+        for ((name, english), (other, french)) in english.iter().zip(french) {
             assert_eq!(name, other);
             for text in [english, french] {
-                assert!(!text.is_empty() && text.trim() == text, "{name}: {text:?}");
+                assert!(!text.is_empty() && text.trim() == *text, "{name}: {text:?}");
             }
-            let same = english == french;
-            assert_eq!(same, SAME.contains(&name), "{name}: {english:?}");
+            assert_eq!(
+                english == french,
+                same.contains(name),
+                "{name}: {english:?}"
+            );
             let places = |text: &str| text.matches("{}").count();
             assert_eq!(places(english), places(french), "{name}");
         }
@@ -269,5 +297,6 @@ mod tests {
         assert_eq!(fill("a {} b", "{}"), "a {} b");
         assert_eq!(fill("a {} b", 5), "a 5 b");
         assert_eq!(fill_all("{} of {}", &[1, 2]), "1 of 2");
+        assert_eq!(fill_texts("{}: {}", &["{}", "b"]), "{}: b");
     }
 }

@@ -119,6 +119,7 @@ impl Visitor {
         match &error {
             PageError::Db(inner) => self.line.reason(inner.to_string()),
             PageError::BadForm(part) => self.line.reason(format!("the {part} of a form")),
+            PageError::BadQuery(part) => self.line.reason(format!("the {part} of an address")),
             PageError::NotFound | PageError::Render => {}
         }
         page::message(self, &error)

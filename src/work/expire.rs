@@ -23,6 +23,7 @@ use crate::domain::site::Closed;
 use crate::telemetry::metrics::RUNS_EXPIRED;
 use crate::work::doors::{Halt, look};
 use crate::work::gate::Gate;
+use crate::work::prepare;
 use crate::work::turn::Outcome;
 
 /// Runs that are looked at with one statement.
@@ -71,6 +72,8 @@ pub struct Summary {
     pub policy: Policy,
     /// Runs by the method of their jobs.
     pub expired: BTreeMap<String, usize>,
+    /// Runs that had not started and were cancelled, as their task's occurrence was over.
+    pub cancelled: usize,
     /// Why it ended before it was done.
     pub closed: Option<Closed>,
 }
@@ -87,6 +90,12 @@ impl Summary {
         match self.total() {
             0 => tracing::debug!("no run has timed out"),
             runs => tracing::info!(runs, "runs have timed out"),
+        }
+        if self.cancelled > 0 {
+            tracing::info!(
+                runs = self.cancelled,
+                "runs were cancelled, as their task's occurrence was over"
+            );
         }
     }
 }
@@ -126,6 +135,16 @@ impl fmt::Display for Summary {
         if !methods.is_empty() {
             write!(f, " ({})", methods.join(", "))?;
         }
+        if self.cancelled > 0 {
+            let (runs, did) = match self.mode {
+                Mode::Write => (self.cancelled, "cancelled, their occurrence was over"),
+                Mode::Look => (
+                    self.cancelled,
+                    "would be cancelled, their occurrence is over",
+                ),
+            };
+            write!(f, "; {runs} {did}")?;
+        }
         if let Some(closed) = self.closed {
             write!(f, "; {closed}: the next pass does the rest")?;
         }
@@ -157,6 +176,7 @@ impl Expiry {
             mode,
             policy: self.policy,
             expired: BTreeMap::new(),
+            cancelled: 0,
             closed: None,
         };
         if self.policy == Policy::Plugin {
@@ -175,6 +195,11 @@ impl Expiry {
 
     async fn over_all_jobs(&self, summary: &mut Summary) -> Result<(), Halt> {
         let now = moment(self.clock.as_ref(), self.zone);
+        let mode = match summary.mode {
+            Mode::Write => prepare::Mode::Write,
+            Mode::Look => prepare::Mode::Look,
+        };
+        summary.cancelled = prepare::end_late(&self.db, mode, now).await?;
         let mut longest = MEMORY;
         for job in self.db.jobs_under_way().await? {
             let timeout = timeout_of(job.timeout, self.timeout);

@@ -25,6 +25,8 @@ use crate::work::groups::{Cache, evaluate};
 
 use rounds::{Round, Rounds, Stand};
 
+pub(super) use rounds::end_late;
+
 pub use report::{Outcome, Outlook, Pass};
 
 /// Kind of a target that stands for the devices in it.
@@ -51,7 +53,7 @@ impl fmt::Debug for Preparation {
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     /// All that follows.
     Write,
     /// Nothing.
@@ -195,7 +197,7 @@ impl Preparation {
         }
         pass.jobs.sort_unstable_by_key(|(job, _)| *job);
         if mode == Mode::Write && pass.closed.is_none() {
-            match Box::pin(self.end_rounds(&catalogue, &mut rounds, at)).await {
+            match Box::pin(self.end_rounds(&catalogue, &rounds, at)).await {
                 Ok(()) => {}
                 Err(Halt::Closed(closed)) => pass.closed = Some(closed),
                 Err(Halt::Db(error)) => return Err(error),
@@ -305,7 +307,7 @@ impl Preparation {
             Ok((task, module)) => (task.reprepare_if_successful, module),
             Err(reason) => {
                 if let (Some(round), Reason::UnknownMethod(_)) = (&mut round, &reason) {
-                    round.rest(job.id, 0);
+                    round.settled.insert(job.id);
                 }
                 return Ok(Outcome::Passed(reason));
             }
@@ -330,21 +332,19 @@ impl Preparation {
             .await?;
         // A group that is empty for a moment must not cancel what is under way.
         if agents.is_empty() {
-            if let Some(round) = &mut round {
-                round.rest(job.id, 0);
-            }
             return Ok(Outcome::Passed(Reason::NoAgents));
         }
         let targets = self.db.targets_of(job, &catalogue.entities, policy).await?;
         if targets.is_empty() {
-            if let Some(round) = &mut round {
-                round.rest(job.id, 0);
-            }
             return Ok(Outcome::Passed(Reason::NoTargets));
         }
         let mut survey = Survey::new(&targets, &agents);
         self.db
-            .open_runs_of_job(job.id, |run| survey.see(&run))
+            .open_runs_of_job(job.id, |run| {
+                if !again.is_gone(&run) {
+                    survey.see(&run);
+                }
+            })
             .await?;
         // For the plugin a module counts only when its agent asks; then the run is cancelled, and the next pass creates another.
         let may = |agent| policy == Policy::Plugin || catalogue.modules.allows(module, agent);
@@ -371,8 +371,10 @@ impl Preparation {
         if let Some(round) = &mut round
             && pending == 0
             && (mode == Mode::Write || missing.is_empty())
+            // While its module is off, it was not prepared.
+            && agents.iter().any(|agent| may(*agent))
         {
-            round.rest(job.id, survey.busy() + count(&missing));
+            round.settled.insert(job.id);
         }
         Ok(if *prepared != Prepared::default() {
             Outcome::Prepared(*prepared)
@@ -407,6 +409,7 @@ impl Preparation {
         let again = Again {
             reprepare,
             within: round.map(|round| round.within),
+            gone_from: round.and_then(|round| round.gone_from),
         };
         let sequence = catalogue.sequences.get(&job.task);
         let place = sequence.and_then(|sequence| sequence.place(job.id));

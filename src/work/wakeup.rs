@@ -24,7 +24,7 @@ use crate::domain::actors::is_actor;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::crons::Chore;
 use crate::domain::driven::TaskMode;
-use crate::domain::eligibility::{Decision, Occasion, Question, decide};
+use crate::domain::eligibility::{Decision, Occasion, Question, Waiting, decide};
 use crate::domain::ids::{AgentId, ComputerId, JobId, RunId, TaskId};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
@@ -361,7 +361,8 @@ impl WakeUp {
             dates: task.dates,
             exec_slot: catalogue.execution_week(task, self.policy),
             is_actor: is_actor(&known.agent, &job.actors, &catalogue.members, self.policy),
-            held: None,
+            held: (self.policy == Policy::Redux && catalogue.is_late(task, run.run, pass.at))
+                .then_some((Waiting::OccurrenceOver, None)),
             // The run that it would wait for wakes the agent itself.
             awaits: None,
             is_duplicate: false,

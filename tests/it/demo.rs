@@ -314,6 +314,7 @@ async fn a_second_demo_in_the_same_directory_is_told_so_and_one_after_a_kill_goe
     );
 
     first.signal("KILL").await;
+    first.child.wait().await.unwrap();
     // At once, while its server may still be ending.
     let (said, status) = Demo::start(&["--exit", "--dir", dir], |_| {}).end().await;
     assert!(status.success(), "{said:#?}");

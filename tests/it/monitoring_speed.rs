@@ -1,7 +1,9 @@
-//! What counting costs, what a look at all lines does, and how long reports take.
+//! What counting costs, what a look at all lines or at a page does, and how long reports take.
 //!
 //! The short form has 100 tasks; the README has the command of the full one.
 
+#[path = "monitoring_speed/pages.rs"]
+mod pages;
 #[path = "monitoring_speed/reports.rs"]
 mod reports;
 
@@ -154,5 +156,6 @@ async fn counting_costs_little_and_looking_nothing() {
     ));
     assert!(looks[94] < LOOK, "{:?}", looks[94]);
     assert!(quiet < QUIET, "{quiet:?}");
+    pages::answer_at_once(&app, tasks, runs, wanted.is_some()).await;
     reports::all(&app, &board, agents, wanted.is_some()).await;
 }

@@ -1,5 +1,8 @@
 //! The README says what is: its tables are those of the program, its commands run, its examples are taken.
 
+#[path = "readme/elsewhere.rs"]
+mod elsewhere;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -23,71 +26,7 @@ use crate::support::app::start_on;
 use crate::support::database::{TestDb, fresh, socket};
 use crate::support::process::{Sidecar, ask, run, url_as};
 use crate::support::readme::{README, blocks};
-
-/// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 9] = [
-    (
-        "tests/setup && cargo run -- demo",
-        &[
-            ("tests/run", "tests/setup all"),
-            (
-                "tests/it/demo.rs",
-                "fn a_run_goes_from_prepared_to_finished",
-            ),
-        ],
-    ),
-    ("tests/run", &[(".ci/run", "exec tests/run")]),
-    (
-        "cargo build --release",
-        &[("tests/run", "cargo build --quiet --locked --release")],
-    ),
-    (
-        "fusion-sidecar replay fixtures/recordings --url http://127.0.0.1:8086/plugins/fusioninventory \
-         --database-url mysql://replay:secret@127.0.0.1/replay --init",
-        &[(
-            "tests/it/replay_command.rs",
-            "fn a_sidecar_that_does_as_the_plugin_conforms_again_and_again",
-        )],
-    ),
-    (
-        "tests/fuzz/run",
-        &[(
-            "tests/it/fuzz.rs",
-            "fn every_target_has_its_rule_here_and_is_run",
-        )],
-    ),
-    (
-        "RUNS_TO_PREPARE=1000000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture preparation_speed",
-        &[(
-            "tests/it/preparation_speed.rs",
-            "const RUNS: &str = \"RUNS_TO_PREPARE\"",
-        )],
-    ),
-    (
-        "RUNS_TO_COUNT=1000000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture monitoring_speed",
-        &[(
-            "tests/it/monitoring_speed.rs",
-            "const RUNS: &str = \"RUNS_TO_COUNT\"",
-        )],
-    ),
-    (
-        "AGENTS_IN_MEMORY=100000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture memory::",
-        &[(
-            "tests/it/memory.rs",
-            "const AGENTS: &str = \"AGENTS_IN_MEMORY\"",
-        )],
-    ),
-    (
-        "KILL_ROUNDS=300 cargo nextest run --config-file tests/policy/nextest.toml --no-capture whatever_is_killed",
-        &[
-            ("tests/it/kills.rs", "const ROUNDS: &str = \"KILL_ROUNDS\""),
-            (
-                "tests/it/kills.rs",
-                "fn nothing_is_done_twice_or_lost_whatever_is_killed",
-            ),
-        ],
-    ),
-];
+use elsewhere::RUN_ELSEWHERE;
 
 fn commands() -> Vec<String> {
     let lines = blocks("sh").concat();

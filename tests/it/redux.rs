@@ -6,6 +6,8 @@ mod admission;
 mod catalogue;
 #[path = "redux/hours.rs"]
 mod hours;
+#[path = "redux/occurrences.rs"]
+mod occurrences;
 #[path = "redux/preparation.rs"]
 mod preparation;
 #[path = "redux/reports.rs"]

@@ -12,6 +12,10 @@ mod needs;
 mod reports;
 #[path = "web/sessions.rs"]
 mod sessions;
+#[path = "web/task.rs"]
+mod task;
+#[path = "web/task_browser.rs"]
+mod task_browser;
 
 use fusion_sidecar::config::Settings;
 

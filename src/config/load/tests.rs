@@ -1,12 +1,12 @@
+use super::*;
+use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup, options::Source};
+use crate::domain::policy::Policy;
 use std::fs;
 
-use super::*;
-use crate::config::options::Source;
-use crate::config::{DEFAULT_PREFIXES, LogFormat, Wakeup};
-use crate::domain::policy::Policy;
-
+mod delivery;
 mod listeners;
 mod ranges;
+mod spool;
 mod wakeup;
 mod web;
 
@@ -60,27 +60,6 @@ fn defaults() {
 }
 
 #[test]
-fn the_defaults_in_the_help_are_the_defaults() {
-    let mut options = flags([(Key::DatabaseUrl, URL)]);
-    let expected = load(&options, &Environment::default()).unwrap();
-    let mut count = 0;
-    for key in Key::all() {
-        let help = key.help();
-        let value = help
-            .split_once("[default: ")
-            .and_then(|(_, rest)| rest.strip_suffix(']'));
-        // Defaults in words, which are told by their blanks, are tested elsewhere; so is none.
-        if let Some(value) = value.filter(|value| !value.contains(' ') && *value != "none") {
-            options.set(*key, value, Source::Flag);
-            count += 1;
-        }
-    }
-    assert_eq!(count, 42);
-    let found = load(&options, &Environment::default()).unwrap();
-    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
-}
-
-#[test]
 #[expect(clippy::too_many_lines, reason = "a line or two an option")]
 fn every_option_reaches_its_setting() {
     let settings = load(
@@ -128,6 +107,11 @@ fn every_option_reaches_its_setting() {
             (Key::BodyTimeout, "9"),
             (Key::RequestTimeout, "10"),
             (Key::MaxConnections, "11"),
+            (Key::DeliverAtOnce, "5"),
+            (Key::DeliverAttempts, "6"),
+            (Key::DeliverTimeout, "7"),
+            (Key::DeliverSupersede, "off"),
+            (Key::DeliverRunWait, "0"),
             (Key::ShutdownGrace, "0"),
             (Key::Log, "warn"),
             (Key::LogFormat, "json"),
@@ -145,9 +129,12 @@ fn every_option_reaches_its_setting() {
         glpi,
         upstream_url,
         spool_dir,
+        delivery,
+        spool_bounds: _,
         timezone,
         log,
     } = settings;
+    delivery::is_as_given(&delivery);
     assert_eq!(
         (database.max_connections, database.timeout.as_secs()),
         (2, 3)

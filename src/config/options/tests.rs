@@ -63,7 +63,8 @@ fn names_are_the_words_of_the_manual() {
         scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs lease monitoring-period wakeup-networks \
         wakeup-names wakeup-at-once wakeup-rate wakeup-timeout web-listen glpi-url web-idle web-lifetime web-tries-per-name web-tries-per-address \
         web-login-window web-remembered web-verify-at-once \
-        upstream-url spool-dir max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
+        upstream-url spool-dir spool-max-bytes spool-max-age spool-min-free deliver-at-once deliver-attempts deliver-timeout \
+        deliver-supersede deliver-run-wait max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
         log log-format";
     assert_eq!(
         names.join(" "),

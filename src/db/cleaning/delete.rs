@@ -8,6 +8,7 @@ use mysql_async::{Params, Transaction, Value};
 use super::jobs_of;
 use crate::db::bulk::{LIST_MAX, list, marks, pad};
 use crate::db::preparation::lock_job;
+use crate::db::sequence::lock_task;
 use crate::db::{Db, DbError, OnLock};
 use crate::domain::cleaning::Demand;
 use crate::domain::ids::{RunId, TaskId};
@@ -88,16 +89,18 @@ async fn delete_task(
     for job in &jobs {
         lock_job(db, tx, *job).await?;
     }
+    lock_task(db, tx, task).await?;
     let sql = db.sql(concat!(
         "/* delete_task */ SELECT ",
         demand!(),
         " FROM {p}tasks t WHERE t.id = ? AND t.is_deploy_on_demand = 1"
     ));
-    let demand: Option<(bool, bool)> = tx.exec_first(sql.as_ref(), (task.0,)).await?;
-    let goes = demand.is_some_and(|(has_runs, has_open_runs)| {
+    let demand: Option<(bool, bool, bool)> = tx.exec_first(sql.as_ref(), (task.0,)).await?;
+    let goes = demand.is_some_and(|(has_runs, has_open_runs, is_under_way)| {
         Demand {
             has_runs,
             has_open_runs,
+            is_under_way,
         }
         .may_go(policy)
     });
@@ -171,6 +174,7 @@ async fn delete_whole(
 ) -> Result<Deleted, DbError> {
     let deleted = delete_rows(db, tx, "{p}taskjobstates", "id", runs).await?;
     delete_rows(db, tx, "{p}sidecar_runs", "{f}taskjobstates_id", runs).await?;
+    delete_rows(db, tx, "{p}sidecar_spooled", "{f}taskjobstates_id", runs).await?;
     Ok(Deleted {
         runs: deleted,
         lines,

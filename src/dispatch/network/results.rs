@@ -102,8 +102,8 @@ impl Dispatcher {
         }))
     }
 
-    /// Takes a message where there is no PHP to pass it to: its run moves, its log grows; the devices in it are counted and logged, as
-    /// only GLPI's rule engine could import them.
+    /// Takes a message where PHP does not move its run: it moves, and its log grows; the devices in it, if nobody imports them, are counted and
+    /// logged, as only GLPI's rule engine could.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Dispatcher {
             .map(|version| (module.to_owned(), version.to_owned()));
         let contact = Some((agent.id, message.hello.contact(at, version)));
         let Some(run) = self.reported_run(&agent, message).await? else {
-            if self.policy == Policy::Plugin {
+            if self.policy == Policy::Plugin && !self.imports {
                 not_imported(&agent, None, &message.report);
             }
             let changes = self.unknown_run(&agent, message).await?;
@@ -146,7 +146,9 @@ impl Dispatcher {
             return Ok(Taken::Foreign);
         };
         let report = &message.report;
-        not_imported(&agent, Some(run.id), report);
+        if !self.imports {
+            not_imported(&agent, Some(run.id), report);
+        }
         let changes = match message.query {
             NetworkQuery::Discovery => self.discovered(&agent, &run, report).await?,
             NetworkQuery::Inventory => {

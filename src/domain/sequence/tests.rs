@@ -110,7 +110,16 @@ fn the_next_occurrence_and_the_end_of_this_one() {
 
 #[test]
 fn success_of_the_agent_itself_else_of_the_whole_job() {
-    let tally = |open, well, ill| Tally { open, well, ill };
+    let tally = |open, well, ill| Tally {
+        open,
+        well,
+        ill,
+        cancelled: 0,
+    };
+    let cancelled = |open, well| Tally {
+        cancelled: 1,
+        ..tally(open, well, 0)
+    };
     let (own, other) = (AgentId(1), AgentId(2));
     for (agents, settled, expected) in [
         (vec![(own, tally(0, 2, 0))], false, Success::Yes),
@@ -126,6 +135,11 @@ fn success_of_the_agent_itself_else_of_the_whole_job() {
         (vec![(other, tally(1, 1, 0))], true, Success::Pending),
         (vec![(other, tally(0, 0, 1))], true, Success::Never),
         (vec![], true, Success::Pending),
+        (vec![(own, cancelled(0, 1))], true, Success::Never),
+        (vec![(own, cancelled(1, 1))], true, Success::Pending),
+        (vec![(other, cancelled(0, 1))], true, Success::Yes),
+        (vec![(other, cancelled(0, 0))], true, Success::Never),
+        (vec![(other, cancelled(0, 0))], false, Success::Pending),
     ] {
         let before = Before {
             agents: agents.into_iter().collect(),
@@ -137,7 +151,7 @@ fn success_of_the_agent_itself_else_of_the_whole_job() {
 
 #[test]
 fn words_are_read_as_they_were_written() {
-    for over in [Over::Done, Over::Time, Over::Dates] {
+    for over in [Over::Done, Over::Time, Over::Dates, Over::Plain] {
         assert_eq!(Over::from_word(over.word()), over);
     }
 }

@@ -1,15 +1,18 @@
 //! Bodies of requests, bounded in size and time.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Body as _;
+use futures_util::{StreamExt as _, stream};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -26,8 +29,8 @@ const UNIT: usize = 1 << 10;
 #[derive(Debug, Clone)]
 pub struct AgentBody(pub Bytes);
 
-/// The body of a request that is passed on as it comes: at most `max_body` bytes, within the time for the answer. One that announces more
-/// is refused before it is passed on; one that sends more breaks off with a [`LengthLimitError`](http_body_util::LengthLimitError).
+/// The body of a request that is passed on as it comes, however large: what people upload is not an agent's. It breaks off when no piece of
+/// it came within `body_timeout`; the time for the answer begins anew with every piece.
 #[derive(Debug)]
 pub struct PassedBody(pub Body);
 
@@ -185,12 +188,17 @@ impl Reading {
         self.clock.changed.notify_one();
     }
 
-    /// The reading and the body of `request`, unless it announces too much: that is refused before it is sent.
-    fn of(request: Request) -> Result<(Self, Body), BodyRejection> {
+    /// The reading and the body of `request`.
+    fn in_pieces(request: Request) -> Result<(Self, Body), BodyRejection> {
         let (mut parts, body) = request.into_parts();
         // Outside the stack there are no bounds, so nothing is read.
         let reading = parts.extensions.remove::<Self>();
-        let reading = reading.ok_or(BodyRejection::Broken)?;
+        Ok((reading.ok_or(BodyRejection::Broken)?, body))
+    }
+
+    /// The same, unless it announces too much: that is refused before it is sent.
+    fn of(request: Request) -> Result<(Self, Body), BodyRejection> {
+        let (reading, body) = Self::in_pieces(request)?;
         let announced = usize::try_from(body.size_hint().lower());
         if announced.map_or(true, |announced| announced > reading.bounds.max) {
             return Err(BodyRejection::TooLarge);
@@ -218,6 +226,28 @@ impl Reading {
     }
 }
 
+/// A body whose length the client announced: that is passed on too.
+struct Announced {
+    body: Body,
+    size: SizeHint,
+}
+
+impl hyper::body::Body for Announced {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size
+    }
+}
+
 impl<S: Sync> FromRequest<S> for AgentBody {
     type Rejection = BodyRejection;
 
@@ -231,7 +261,29 @@ impl<S: Sync> FromRequest<S> for PassedBody {
     type Rejection = BodyRejection;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        let (reading, body) = Reading::of(request)?;
-        Ok(Self(Body::new(Limited::new(body, reading.bounds.max))))
+        let (reading, body) = Reading::in_pieces(request)?;
+        let size = body.size_hint();
+        let begun = Instant::now();
+        let pieces = stream::unfold(Some(body.into_data_stream()), move |body| {
+            let reading = reading.clone();
+            async move {
+                let mut body = body?;
+                let timeout = reading.bounds.timeout;
+                // Counted from here, as long as it is waited for.
+                reading.allow(begun.elapsed() + timeout);
+                let next = tokio::time::timeout(timeout, body.next()).await;
+                reading.allow(begun.elapsed());
+                match next {
+                    Ok(None) => None,
+                    Ok(Some(Ok(piece))) => Some((Ok(piece), Some(body))),
+                    Ok(Some(Err(_))) => Some((Err(BodyRejection::Broken), None)),
+                    Err(_) => Some((Err(BodyRejection::TooSlow), None)),
+                }
+            }
+        });
+        Ok(Self(Body::new(Announced {
+            body: Body::from_stream(pieces),
+            size,
+        })))
     }
 }

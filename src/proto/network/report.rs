@@ -53,6 +53,14 @@ pub enum Remark {
     Unattended(String),
 }
 
+impl Report {
+    /// Whether it has devices to import: not only errors of such.
+    #[must_use]
+    pub fn has_devices(&self) -> bool {
+        self.devices as usize > self.errors.len()
+    }
+}
+
 impl DeviceError {
     /// The device's GLPI class.
     #[must_use]

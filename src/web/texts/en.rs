@@ -33,6 +33,8 @@ pub static TEXTS: Texts = Texts {
     not_found_long: "There is no such page.",
     bad_form: "Nothing was done",
     bad_form_long: "What was sent did not come from a page of this server, or the page was too old. Go back, load it again and repeat what you did.",
+    bad_query: "This address cannot be understood",
+    bad_query_long: "A part of it is not what it can be: a state, number or date that there is not. Go back and choose again.",
     unavailable: "Not available now",
     unavailable_long: "GLPI's database does not answer. Try again in a minute.",
     failed: "Something went wrong",

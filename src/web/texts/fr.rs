@@ -33,6 +33,8 @@ pub static TEXTS: Texts = Texts {
     not_found_long: "Cette page n’existe pas.",
     bad_form: "Rien n’a été fait",
     bad_form_long: "Ce qui a été envoyé ne venait pas d’une page de ce serveur, ou la page était trop ancienne. Revenez en arrière, rechargez-la et recommencez.",
+    bad_query: "Cette adresse est incompréhensible",
+    bad_query_long: "Une partie n'en est pas valable : un état, un nombre ou une date qui n'existe pas. Revenez en arrière et choisissez de nouveau.",
     unavailable: "Indisponible pour le moment",
     unavailable_long: "La base de données de GLPI ne répond pas. Réessayez dans une minute.",
     failed: "Une erreur est survenue",

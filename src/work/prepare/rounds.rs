@@ -8,15 +8,15 @@ use chrono::{DateTime, TimeZone as _};
 use chrono_tz::Tz;
 
 use super::{Mode, Preparation};
+use crate::db::Db;
 use crate::db::preparation::Within;
 use crate::db::sequence::{Occurrence, Stage};
 use crate::domain::catalogue::{Catalogue, Task};
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::opening::Reason;
 use crate::domain::policy::Policy;
-use crate::domain::schedule::Phase;
 use crate::domain::sequence::{Over, Sequence, after};
-use crate::work::doors::Halt;
+use crate::work::doors::{Halt, look};
 
 /// An occurrence that is under way, and what this pass has found of it.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub(super) struct Round {
     t0: DateTime<Tz>,
     /// Jobs of which no run is still to be prepared.
     pub(super) settled: HashSet<JobId>,
-    /// Those of them of which none is under way either.
-    pub(super) quiet: HashSet<JobId>,
+    /// Where only is looked: what has not started from this run on is of the occurrence before, and would be cancelled.
+    pub(super) gone_from: Option<u64>,
 }
 
 /// Where a task stands.
@@ -82,10 +82,16 @@ impl Preparation {
         at: DateTime<Tz>,
     ) -> Result<Rounds, Halt> {
         let mut rounds = Rounds::default();
-        if policy == Policy::Plugin || catalogue.sequences.is_empty() {
+        if policy == Policy::Plugin {
             return Ok(rounds);
         }
         let last = self.db.occurrences().await?;
+        let is_plain = |one: &Occurrence| !catalogue.sequences.contains_key(&one.within.task);
+        let mut open = last.values().filter(|one| one.is_current());
+        if mode == Mode::Write && open.any(is_plain) {
+            self.may_go_on(mode).await?;
+            self.db.end_plain_occurrences(at.timestamp()).await?;
+        }
         for (id, sequence) in &catalogue.sequences {
             let Some(task) = catalogue.tasks.get(id) else {
                 continue;
@@ -126,22 +132,22 @@ impl Preparation {
             let t0 = at.timezone().timestamp_opt(one.began_at, 0).single();
             t0.unwrap_or(at)
         };
-        let mut over = None;
+        let (mut over, mut gone_from) = (None, None);
         if let Some(one) = last {
             let t0 = begun(one);
             let reason = match one.stage {
                 Stage::Ended(reason) | Stage::Ending(reason) => reason,
-                Stage::Open if matches!(task.dates.phase(local, Policy::Redux), Phase::Over) => {
-                    Over::Dates
-                }
-                Stage::Open if sequence.until(t0, week).is_some_and(|until| until <= at) => {
-                    Over::Time
-                }
-                Stage::Open => return Ok(Stand::Open(Round::new(one.within, t0))),
+                Stage::Open => match catalogue.over(task, t0, at) {
+                    Some(reason) => reason,
+                    None => return Ok(Stand::Open(Round::new(one.within, t0))),
+                },
             };
-            if !matches!(one.stage, Stage::Ended(_)) {
-                self.wind_up(sequence, one, reason, mode, at, rounds)
-                    .await?;
+            if one.is_current() {
+                let cancelled = &mut rounds.cancelled;
+                if !wind_up(&self.db, sequence, one, reason, mode, at, cancelled).await? {
+                    return Ok(Stand::Between(None));
+                }
+                gone_from = (mode == Mode::Look).then_some(one.within.first_run);
             }
             over = Some((reason, sequence.next(t0, week)));
         }
@@ -167,7 +173,10 @@ impl Preparation {
                 number: number.wrapping_add(1),
                 first_run: u64::MAX,
             };
-            return Ok(Stand::Open(Round::new(within, at)));
+            return Ok(Stand::Open(Round {
+                gone_from,
+                ..Round::new(within, at)
+            }));
         }
         let now = at.timestamp();
         let one = self.db.begin_occurrence(task.id, number, now).await?;
@@ -178,97 +187,112 @@ impl Preparation {
         })
     }
 
-    /// Ends an occurrence: what has not started is cancelled. Broken off anywhere, the next pass does the rest.
-    pub(super) async fn wind_up(
-        &self,
-        sequence: &Sequence,
-        one: Occurrence,
-        over: Over,
-        mode: Mode,
-        at: DateTime<Tz>,
-        rounds: &mut Rounds,
-    ) -> Result<(), Halt> {
-        let first = one.within.first_run;
-        if mode == Mode::Look {
-            for place in sequence.places() {
-                let count = self.db.unstarted_runs(place.job, first).await?;
-                *rounds.cancelled.entry(place.job).or_default() += count;
-            }
-            return Ok(());
-        }
-        if one.stage == Stage::Open {
-            let now = at.timestamp();
-            self.db.end_occurrence(one.within, over, now).await?;
-        }
-        for place in sequence.places() {
-            loop {
-                self.may_go_on(mode).await?;
-                let at = at.naive_local();
-                let count = self
-                    .db
-                    .cancel_unstarted(place.job, first, over.text(), at)
-                    .await?;
-                *rounds.cancelled.entry(place.job).or_default() += count;
-                if count == 0 {
-                    break;
-                }
-            }
-        }
-        Ok(self.db.close_occurrence(one.within).await?)
-    }
-
-    /// Ends the occurrences of which every job was prepared and no run is under way.
+    /// Ends the occurrences of which every job was prepared, if all runs have ended.
     pub(super) async fn end_rounds(
         &self,
         catalogue: &Catalogue,
-        rounds: &mut Rounds,
+        rounds: &Rounds,
         at: DateTime<Tz>,
     ) -> Result<(), Halt> {
-        let done: Vec<Occurrence> = rounds
-            .tasks
-            .values()
-            .filter_map(|stand| match stand {
-                Stand::Open(round) => Some(round),
-                Stand::Between(_) | Stand::Failed(_) => None,
-            })
-            .filter(|round| {
-                let sequence = catalogue.sequences.get(&round.within.task);
-                sequence.is_some_and(|sequence| {
-                    let mut places = sequence.places().iter();
-                    places.all(|place| round.quiet.contains(&place.job))
-                })
-            })
-            .map(|round| Occurrence {
-                within: round.within,
-                began_at: round.t0.timestamp(),
-                stage: Stage::Open,
-            })
-            .collect();
-        for one in done {
-            if let Some(sequence) = catalogue.sequences.get(&one.within.task) {
-                self.wind_up(sequence, one, Over::Done, Mode::Write, at, rounds)
-                    .await?;
+        for stand in rounds.tasks.values() {
+            let Stand::Open(round) = stand else {
+                continue;
+            };
+            let sequence = catalogue.sequences.get(&round.within.task);
+            let places = sequence.map(Sequence::places).unwrap_or_default();
+            if places
+                .iter()
+                .all(|place| round.settled.contains(&place.job))
+            {
+                self.may_go_on(Mode::Write).await?;
+                let now = at.timestamp();
+                self.db.finish_occurrence(round.within, now).await?;
             }
         }
         Ok(())
     }
 }
 
-impl Round {
-    /// All runs of `job` are there, `open` of them under way.
-    pub(super) fn rest(&mut self, job: JobId, open: usize) {
-        self.settled.insert(job);
-        if open == 0 {
-            self.quiet.insert(job);
+/// Ends an occurrence that is under way or being ended: what has not started is cancelled, and counted by job in `cancelled`. Broken off
+/// anywhere, the next pass does the rest. Whether it was done; if not, somebody else has just ended it.
+async fn wind_up(
+    db: &Db,
+    sequence: &Sequence,
+    one: Occurrence,
+    over: Over,
+    mode: Mode,
+    at: DateTime<Tz>,
+    cancelled: &mut HashMap<JobId, usize>,
+) -> Result<bool, Halt> {
+    let within = one.within;
+    if mode == Mode::Write && one.stage == Stage::Open {
+        look(db).await?;
+        if !db.end_occurrence(within, over, at.timestamp()).await? {
+            return Ok(false);
         }
     }
+    for place in sequence.places() {
+        let Some(text) = over.text() else {
+            break;
+        };
+        let sum = cancelled.entry(place.job).or_default();
+        if mode == Mode::Look {
+            *sum += db.unstarted_runs(place.job, within.first_run).await?;
+            continue;
+        }
+        loop {
+            look(db).await?;
+            let at = at.naive_local();
+            let count = db.cancel_unstarted(place.job, within, text, at).await?;
+            *sum += count;
+            if count == 0 {
+                break;
+            }
+        }
+    }
+    if mode == Mode::Write {
+        db.close_occurrence(within).await?;
+    }
+    Ok(true)
+}
 
+/// Ends the occurrences whose time is over, or would with `mode` look: how many runs are cancelled for it.
+pub(in crate::work) async fn end_late(
+    db: &Db,
+    mode: Mode,
+    at: DateTime<Tz>,
+) -> Result<usize, Halt> {
+    let last = db.occurrences().await?;
+    if !last.values().any(Occurrence::is_current) {
+        return Ok(0);
+    }
+    let catalogue = db.catalogue().await?;
+    let mut cancelled = HashMap::new();
+    for (id, one) in last {
+        let (Some(task), Some(sequence)) = (catalogue.tasks.get(&id), catalogue.sequences.get(&id))
+        else {
+            continue;
+        };
+        let t0 = at.timezone().timestamp_opt(one.began_at, 0).single();
+        let over = match one.stage {
+            Stage::Open => catalogue.over(task, t0.unwrap_or(at), at),
+            Stage::Ending(over) => Some(over),
+            Stage::Ended(_) => None,
+        };
+        if let Some(over) = over {
+            wind_up(db, sequence, one, over, mode, at, &mut cancelled).await?;
+        }
+    }
+    Ok(cancelled.values().sum())
+}
+
+impl Round {
     fn new(within: Within, t0: DateTime<Tz>) -> Self {
         Self {
             within,
             t0,
             settled: HashSet::new(),
-            quiet: HashSet::new(),
+            gone_from: None,
         }
     }
 }

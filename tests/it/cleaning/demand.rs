@@ -138,6 +138,7 @@ async fn nothing_is_prepared_for_a_job_that_is_gone() {
         let again = Again {
             reprepare: true,
             within: None,
+            gone_from: None,
         };
         let prepared = db.create_runs(JobId(job), &piece, again, at).await;
         assert_eq!(prepared.unwrap(), created, "job {job}");

@@ -48,7 +48,15 @@ async fn a_jobs_past_is_not_read(#[case] before: bool, #[case] most: u64) {
                     let agents = if before { AGENTS } else { OPEN };
                     assert_eq!(tallies.len(), usize::try_from(agents).unwrap());
                     let (open, well, ill) = (2, u32::from(before), 1);
-                    assert_eq!(tallies[&AgentId(1)], Tally { open, well, ill });
+                    assert_eq!(
+                        tallies[&AgentId(1)],
+                        Tally {
+                            open,
+                            well,
+                            ill,
+                            cancelled: 0
+                        }
+                    );
                 })
                 .await;
             costs.insert(name, cost);

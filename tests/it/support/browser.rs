@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
@@ -88,17 +89,24 @@ impl Chromium {
         element.click().await.unwrap();
     }
 
-    /// Fills the form to sign in, and sends it by the Enter key.
+    /// Fills the form to sign in, sends it by the Enter key and waits for the page that answers: until then the old one can be read still.
     pub(crate) async fn sign_in(&self, name: &str, password: &str) {
         let wait = self.client.wait().at_most(LIMIT);
         let field = wait.for_element(Locator::Css("#name")).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(name).await.unwrap();
         let field = self.client.find(Locator::Css("#password")).await.unwrap();
+        self.value("window.asked = true").await;
         field
             .send_keys(&format!("{password}\u{e007}"))
             .await
             .unwrap();
+        let answered = "return !window.asked && document.readyState === 'complete'";
+        let begun = Instant::now();
+        while self.client.execute(answered, vec![]).await.ok() != Some(true.into()) {
+            assert!(begun.elapsed() < LIMIT, "no page answers");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What a script of the test finds out; the pages themselves may run none.

@@ -11,6 +11,7 @@ pub(crate) mod database;
 pub(crate) mod fake_agents;
 pub(crate) mod fleet;
 pub(crate) mod heard;
+pub(crate) mod importer;
 pub(crate) mod listen;
 pub(crate) mod network;
 pub(crate) mod nginx;

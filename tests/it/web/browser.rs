@@ -142,7 +142,7 @@ async fn names_are_shown_and_never_obeyed() {
     ];
     for (at, name) in decoded.iter().enumerate() {
         let id = at + 10;
-        assert_eq!(browser.text(&format!("#task-{id} .name")).await, *name);
+        assert_eq!(browser.text(&format!("#task-{id} .name a")).await, *name);
         let specifics = browser.text(&format!("#task-{id} .specifics")).await;
         assert!(specifics.contains(name), "{specifics}");
         assert!(
@@ -161,7 +161,7 @@ async fn names_are_shown_and_never_obeyed() {
         assert_eq!(browser.count(css).await, 0, "{css}");
     }
     let link = browser
-        .value("return document.querySelector('#task-10 .name a').href")
+        .value("return document.querySelector('#task-10 .name .glpi').href")
         .await;
     assert_eq!(
         link,

@@ -1,0 +1,84 @@
+//! Which runs have messages in a spool on their way to PHP, for the other sidecars on the database.
+
+use mysql_async::prelude::Queryable as _;
+
+use super::{Db, DbError};
+use crate::domain::ids::RunId;
+
+/// Days after which the rows of a spool that is gone go too.
+const KEPT_DAYS: u32 = 7;
+
+impl Db {
+    /// Notes that `messages` about `run` are in `spool`; the row goes when there are none.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then nothing was noted.
+    pub async fn note_spooled(
+        &self,
+        spool: &str,
+        run: RunId,
+        messages: u64,
+    ) -> Result<(), DbError> {
+        self.timed("note_spooled", async {
+            let mut conn = self.conn().await?;
+            if messages == 0 {
+                let sql = self.sql("/* note_spooled */ DELETE FROM {p}sidecar_spooled WHERE {f}taskjobstates_id = ? AND spool = ?");
+                return Ok(conn.exec_drop(sql.as_ref(), (run.0, spool)).await?);
+            }
+            let sql = self.sql(
+                "/* note_spooled */ INSERT INTO {p}sidecar_spooled ({f}taskjobstates_id, spool, messages, seen_at) \
+                 VALUES (?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE messages = VALUES(messages), seen_at = VALUES(seen_at)",
+            );
+            Ok(conn.exec_drop(sql.as_ref(), (run.0, spool, messages)).await?)
+        })
+        .await
+    }
+
+    /// The runs of which there are messages in `spool`, with their number, as far as noted.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn spooled_in(&self, spool: &str) -> Result<Vec<(RunId, u64)>, DbError> {
+        self.timed("spooled_in", async {
+            let sql = self.sql("/* spooled_in */ SELECT {f}taskjobstates_id, messages FROM {p}sidecar_spooled WHERE spool = ?");
+            let rows: Vec<(u64, u64)> = self.conn().await?.exec(sql.as_ref(), (spool,)).await?;
+            Ok(rows.into_iter().map(|(run, messages)| (RunId(run), messages)).collect())
+        })
+        .await
+    }
+
+    /// How many messages about `run` are in other spools than `spool`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn spooled_elsewhere(&self, spool: &str, run: RunId) -> Result<u64, DbError> {
+        self.timed("spooled_elsewhere", async {
+            let sql = self.sql(
+                "/* spooled_elsewhere */ SELECT CAST(COALESCE(SUM(messages), 0) AS UNSIGNED) FROM {p}sidecar_spooled \
+                 WHERE {f}taskjobstates_id = ? AND spool <> ?",
+            );
+            let count: Option<u64> = self.conn().await?.exec_first(sql.as_ref(), (run.0, spool)).await?;
+            Ok(count.unwrap_or_default())
+        })
+        .await
+    }
+
+    /// Keeps the rows of `spool`, and forgets those of spools of which nothing was heard for a week.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn keep_spooled(&self, spool: &str) -> Result<(), DbError> {
+        self.timed("keep_spooled", async {
+            let mut conn = self.conn().await?;
+            let sql = self.sql("/* keep_spooled */ UPDATE {p}sidecar_spooled SET seen_at = UTC_TIMESTAMP(6) WHERE spool = ?");
+            conn.exec_drop(sql.as_ref(), (spool,)).await?;
+            let sql = self.sql("/* keep_spooled */ DELETE FROM {p}sidecar_spooled WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL ? DAY");
+            Ok(conn.exec_drop(sql.as_ref(), (KEPT_DAYS,)).await?)
+        })
+        .await
+    }
+}

@@ -1,0 +1,211 @@
+//! The jobs of all tasks, line by line, grouped by when they start.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use url::form_urlencoded::parse;
+
+use super::error::PageError;
+use super::moments::{moment, span};
+use super::monitoring::kind;
+use super::page::{Frame, answer};
+use super::routes::{BASE, Pages};
+use super::task::jobs::{counts, place, starts};
+use super::task::settings::seconds;
+use super::task::timeouts;
+use super::texts::fill;
+use super::texts::task::{self, Texts};
+use super::visitor::Viewer;
+use crate::domain::catalogue::{Catalogue, Job};
+use crate::domain::ids::{JobId, TaskId};
+use crate::domain::summary::{Board, JobSummary, Kind};
+use crate::proto::text::decode;
+
+/// Jobs on a page.
+const PAGE: usize = 100;
+
+/// Where a job stands: seconds after the beginning, task, order in it, job.
+type Key = (u32, TaskId, u32, JobId);
+
+/// Jobs that start together.
+#[derive(Debug)]
+struct Group {
+    heading: String,
+    lines: Vec<JobLine>,
+}
+
+/// A job.
+#[derive(Debug)]
+struct JobLine {
+    id: JobId,
+    name: String,
+    href: String,
+    task: String,
+    task_href: String,
+    kind: (&'static str, &'static str),
+    completion: Option<u8>,
+    counts: String,
+    timeout: String,
+    after: Option<String>,
+    why: Option<(String, Option<String>)>,
+    error: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "jobs.html", config = "src/web/askama.toml")]
+struct JobsPage {
+    frame: Frame,
+    t: &'static Texts,
+    groups: Vec<Group>,
+    next: Option<String>,
+    first: Option<String>,
+}
+
+/// `GET /sidecar/jobs`.
+pub async fn page(
+    State(pages): State<Pages>,
+    viewer: Viewer,
+    RawQuery(query): RawQuery,
+) -> Response {
+    match show(&pages, &viewer, &query.unwrap_or_default()).await {
+        Ok(page) => answer(&viewer, StatusCode::OK, &page),
+        Err(error) => viewer.refuse(error),
+    }
+}
+
+async fn show(pages: &Pages, viewer: &Viewer, query: &str) -> Result<JobsPage, PageError> {
+    let after = after(query).map_err(PageError::BadQuery)?;
+    let catalogue = &pages.catalogues.current().await?.catalogue;
+    let entities = pages.db.task_entities().await?;
+    let access = viewer.access();
+    let seen = catalogue.jobs.values().filter(|job| {
+        let entity = entities.get(&job.task);
+        catalogue.tasks.contains_key(&job.task)
+            && entity.is_some_and(|entity| access.sees(*entity, &catalogue.entities))
+    });
+    let mut seen: Vec<(Key, &Job)> = seen.map(|job| (key(catalogue, job), job)).collect();
+    seen.retain(|(key, _)| after.is_none_or(|after| *key > after));
+    seen.sort_unstable_by_key(|(key, _)| *key);
+    let is_more = seen.len() > PAGE;
+    seen.truncate(PAGE);
+    let frame = Frame::of(viewer);
+    let t = task::of(frame.language);
+    let jobs: Vec<&Job> = seen.iter().map(|(_, job)| *job).collect();
+    let timeouts = timeouts(pages, &jobs).await?;
+    let board = pages.monitor.board();
+    let groups = seen.chunk_by(|(one, _), (other, _)| one.0 == other.0);
+    let groups = groups.map(|group| Group {
+        heading: starts(group[0].0.0, frame.language),
+        lines: group
+            .iter()
+            .map(|(_, job)| {
+                let timeout = timeouts.get(&job.id).copied().flatten();
+                line(catalogue, job, counted(&board, job), timeout, &frame)
+            })
+            .collect(),
+    });
+    Ok(JobsPage {
+        t,
+        groups: groups.collect(),
+        next: seen
+            .last()
+            .filter(|_| is_more)
+            .map(|(key, _)| format!("{BASE}jobs?after={}", written(*key))),
+        first: after.map(|_| format!("{BASE}jobs")),
+        frame,
+    })
+}
+
+fn key(catalogue: &Catalogue, job: &Job) -> Key {
+    let (place, _) = place(catalogue, job);
+    (place.delay, job.task, place.rank, job.id)
+}
+
+fn written((delay, task, rank, job): Key) -> String {
+    format!("{delay}-{task}-{rank}-{job}")
+}
+
+/// The job that the page before ended with.
+fn after(query: &str) -> Result<Option<Key>, &'static str> {
+    let after = parse(query.as_bytes()).find(|(name, value)| name == "after" && !value.is_empty());
+    let Some((_, value)) = after else {
+        return Ok(None);
+    };
+    let numbers: Result<Vec<u32>, _> = value.split('-').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok(&[delay, task, rank, job]) => Ok(Some((delay, TaskId(task), rank, JobId(job)))),
+        _ => Err("after"),
+    }
+}
+
+fn counted<'a>(board: &'a Board, job: &Job) -> Option<&'a JobSummary> {
+    // The newest task is the first.
+    let at = board
+        .tasks
+        .binary_search_by(|task| job.task.cmp(&task.id))
+        .ok()?;
+    board.tasks[at].jobs.iter().find(|of| of.id == job.id)
+}
+
+fn line(
+    catalogue: &Catalogue,
+    job: &Job,
+    counted: Option<&JobSummary>,
+    timeout: Option<Duration>,
+    frame: &Frame,
+) -> JobLine {
+    let t = task::of(frame.language);
+    let of_kind = Kind::of_method(&job.method);
+    let measured = of_kind.is_some_and(|kind| kind != Kind::NetDiscovery);
+    let (_, after) = place(catalogue, job);
+    let before = after.and_then(|before| catalogue.jobs.get(&before));
+    let task_name = catalogue.tasks.get(&job.task).map(|task| &task.name);
+    let why = counted.and_then(|of| of.why.as_ref());
+    JobLine {
+        id: job.id,
+        name: decode(&job.name).into_owned(),
+        href: format!("{BASE}tasks/{}?job={}#runs", job.task, job.id),
+        task: task_name.map_or_else(String::new, |name| decode(name).into_owned()),
+        task_href: format!("{BASE}tasks/{}", job.task),
+        kind: kind(of_kind, frame.t),
+        completion: counted
+            .filter(|_| measured)
+            .map(|of| of.counts.completion()),
+        counts: counted.map_or_else(String::new, |of| counts(&of.counts, t)),
+        timeout: timeout.map_or_else(
+            || t.no_timeout.to_owned(),
+            |timeout| span(seconds(timeout), frame.language),
+        ),
+        after: before.map(|before| decode(&before.name).into_owned()),
+        why: why.map(|why| {
+            let next = why.until.map(|until| fill(t.next_time, moment(until)));
+            (why.reason.clone(), next)
+        }),
+        error: counted.and_then(|of| of.error.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_begins_behind_the_job_that_the_one_before_ended_with() {
+        let key = (7_200, TaskId(3), 1, JobId(9));
+        assert_eq!(written(key), "7200-3-1-9");
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("after=", Ok(None)),
+            ("after=7200-3-1-9", Ok(Some(key))),
+            ("after=7200-3-1", Err("after")),
+            ("after=7200-3-1-9-1", Err("after")),
+            ("after=a-3-1-9", Err("after")),
+            ("after=-1-3-1-9", Err("after")),
+        ] {
+            assert_eq!(after(query), expected, "{query}");
+        }
+    }
+}
