@@ -156,6 +156,6 @@ async fn counting_costs_little_and_looking_nothing() {
     ));
     assert!(looks[94] < LOOK, "{:?}", looks[94]);
     assert!(quiet < QUIET, "{quiet:?}");
-    pages::answer_at_once(&app, tasks, runs, wanted.is_some()).await;
     reports::all(&app, &board, agents, wanted.is_some()).await;
+    pages::answer_at_once(&app, tasks, runs, wanted.is_some()).await;
 }

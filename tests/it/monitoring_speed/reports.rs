@@ -25,8 +25,8 @@ const AMONG_OTHERS: Duration = Duration::from_millis(750);
 async fn fill(db: &TestDb, agents: u64) {
     let hosts = agents.min(6_000);
     db.set(&format!(
-        "INSERT INTO glpi_computers (id, name, entities_id) SELECT seq, CONCAT('pc-', seq), 0 FROM seq_1_to_{agents};
-         INSERT INTO {{p}}agents (id, name, device_id, computers_id, last_contact) SELECT seq, CONCAT('agent-', seq), CONCAT('d', seq), \
+        "INSERT IGNORE INTO glpi_computers (id, name, entities_id) SELECT seq, CONCAT('pc-', seq), 0 FROM seq_1_to_{agents};
+         INSERT IGNORE INTO {{p}}agents (id, name, device_id, computers_id, last_contact) SELECT seq, CONCAT('agent-', seq), CONCAT('d', seq), \
          IF(seq % 50 = 0, 0, seq), IF(seq % 100 = 0, NULL, '2026-03-04 11:00:00' - INTERVAL seq % 120 DAY) FROM seq_1_to_{agents};
          INSERT INTO {{p}}tasks (id, name, is_active) VALUES (900001, 'large', 1), (900002, 'discover', 1), (900003, 'query', 1);
          INSERT INTO {{p}}taskjobs (id, {{f}}tasks_id, name, method, targets, actors) VALUES \
