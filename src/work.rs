@@ -24,7 +24,7 @@ use crate::domain::crons::Chore;
 use gate::Gate;
 use prepare::Preparation;
 
-/// Prepares every `period`, and when this sidecar begins to lead, as far as `gate` lets it, until `stop`, which also ends a pass under way.
+/// Prepares every `period`, at the moment for which a job waits, and when this sidecar begins to lead, as far as `gate` lets it, until `stop`, which also ends a pass under way.
 /// A pass that created runs is told by `nudge` to who wakes agents up.
 pub async fn prepare_regularly(
     preparation: Arc<Preparation>,
@@ -37,10 +37,12 @@ pub async fn prepare_regularly(
     let work = async {
         loop {
             leading.look();
+            let mut wait = period;
             match gate.pass(Chore::Prepare, period, preparation.pass()).await {
                 Ok(None) => {}
                 Ok(Some(pass)) => {
                     pass.log();
+                    wait = preparation.wait(&pass, period);
                     if pass.total().created > 0 {
                         nudge.notify_one();
                     }
@@ -49,7 +51,7 @@ pub async fn prepare_regularly(
                     tracing::error!(error = %error, code = error.code(), "preparation failed, trying again");
                 }
             }
-            leading.or_in(period).await;
+            leading.or_in(wait).await;
         }
     };
     tokio::select! {

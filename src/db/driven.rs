@@ -70,6 +70,25 @@ impl Db {
     }
 }
 
+impl Db {
+    /// When the last occurrence of `task` for any agent began, in Unix time.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn last_agent_occurrence(&self, task: TaskId) -> Result<Option<i64>, DbError> {
+        self.timed("last_agent_occurrence", async {
+            let sql = self.sql(
+                "/* last_agent_occurrence */ SELECT MAX(began_at) FROM {p}sidecar_agent_occurrences WHERE {f}tasks_id = ?",
+            );
+            let began_at: Option<Option<i64>> =
+                self.conn().await?.exec_first(sql.as_ref(), (task.0,)).await?;
+            Ok(began_at.flatten())
+        })
+        .await
+    }
+}
+
 /// The last occurrences of `tasks` for `agents`.
 pub(super) async fn occurrences(
     db: &Db,

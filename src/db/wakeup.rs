@@ -27,6 +27,36 @@ pub struct Prepared {
     pub date_start: Option<NaiveDateTime>,
 }
 
+/// A prepared run, and what of its agent's other runs stands in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingRun {
+    /// Its row.
+    pub run: RunId,
+    /// Its agent.
+    pub agent: AgentId,
+    /// Not before this moment.
+    pub date_start: Option<NaiveDateTime>,
+    /// The agent has an open run of the job that was asked for beside.
+    pub has_before: bool,
+    /// An older open run of the same job, target and agent exists.
+    pub is_duplicate: bool,
+}
+
+/// Some of a job's prepared runs, by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRuns {
+    /// They.
+    pub runs: Vec<WaitingRun>,
+    /// Behind which id the next ones are, if there may be more.
+    pub next: Option<u64>,
+}
+
+/// Prepared runs that are read at once.
+const PAGE: usize = 4096;
+
+/// Id, agent, not before, whether one of the job before is open, whether an older one is.
+type WaitingRow = (u64, u32, Option<NaiveDateTime>, bool, bool);
+
 /// What is known of an agent that may be woken up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -130,6 +160,47 @@ impl Db {
             found.sort_unstable();
             found.truncate(most);
             Ok(found)
+        })
+        .await
+    }
+
+    /// The next prepared runs of `job` behind id `after`, and whether their agents have an open run of the job `before`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn waiting_runs(
+        &self,
+        job: JobId,
+        before: Option<JobId>,
+        after: u64,
+    ) -> Result<WaitingRuns, DbError> {
+        self.timed("waiting_runs", async {
+            // Both questions are answered by the first run that says yes, from the index on agent, job and target.
+            let sql = self.sql(
+                "/* waiting_runs */ SELECT r.id, r.{f}agents_id, r.date_start, (SELECT 1 FROM {p}taskjobstates b \
+                 WHERE b.{f}agents_id = r.{f}agents_id AND b.{f}taskjobs_id = ? AND b.state IN (0, 1, 2) LIMIT 1) IS NOT NULL, \
+                 (SELECT 1 FROM {p}taskjobstates o WHERE o.{f}agents_id = r.{f}agents_id AND o.{f}taskjobs_id = r.{f}taskjobs_id \
+                 AND o.items_id = r.items_id AND o.itemtype = r.itemtype AND o.specificity <=> r.specificity AND o.id < r.id \
+                 AND o.state IN (0, 1, 2) LIMIT 1) IS NOT NULL \
+                 FROM {p}taskjobstates r WHERE r.{f}taskjobs_id = ? AND r.state = 0 AND r.id > ? ORDER BY r.id LIMIT ?",
+            );
+            // No job has this id.
+            let before = before.map_or(0, |before| before.0);
+            let values = (before, job.0, after, PAGE);
+            let rows: Vec<WaitingRow> = self.conn().await?.exec(sql.as_ref(), values).await?;
+            let next = rows.last().filter(|_| rows.len() == PAGE).map(|row| row.0);
+            let runs = rows
+                .into_iter()
+                .map(|(run, agent, date_start, has_before, is_duplicate)| WaitingRun {
+                    run: RunId(run),
+                    agent: AgentId(agent),
+                    date_start,
+                    has_before,
+                    is_duplicate,
+                })
+                .collect();
+            Ok(WaitingRuns { runs, next })
         })
         .await
     }

@@ -11,7 +11,7 @@ use crate::clock::moment;
 use crate::db::writer::{Beginning, Birth, Driven, alias};
 use crate::domain::actors::{Agent, Target};
 use crate::domain::catalogue::Job;
-use crate::domain::driven::{Candidate, Targets, asked, awaited, does, offers, open_jobs};
+use crate::domain::driven::{Candidate, Targets, asked, awaited, does, may_do, offers, open_jobs};
 use crate::domain::policy::Policy;
 use crate::domain::run::{Run, RunState};
 
@@ -55,9 +55,10 @@ impl Dispatcher {
             if does(catalogue, &members, agent, job) {
                 let targets = self.targets(snapshot, job).await?;
                 before.insert(job.id, targets);
+            } else if may_do(catalogue, &members, agent, job) {
+                before.insert(job.id, Vec::new());
             }
         }
-        before.retain(|_, targets| !targets.is_empty());
         let mut candidates = Vec::with_capacity(jobs.len());
         for (job, task) in jobs {
             let targets = self.targets(snapshot, job).await?;

@@ -11,7 +11,7 @@ use super::deploy::DEPLOY;
 use super::{DispatchError, Dispatcher, change, line};
 use crate::clock::moment;
 use crate::db::writer::{Change, Step};
-use crate::domain::actors::{Actor, Agent, is_actor};
+use crate::domain::actors::{Agent, is_actor};
 use crate::domain::catalogue::{Catalogue, Job, Task};
 use crate::domain::eligibility::{Decision, Ending, Occasion, Question, Waiting, decide};
 use crate::domain::ids::JobId;
@@ -86,10 +86,7 @@ impl Dispatcher {
         let undecided: HashSet<JobId> = jobs
             .values()
             .filter(|job| {
-                let unknown = job.actors.iter().any(|actor| {
-                    matches!(actor, Actor::DeployGroup(group) if !members.computers.contains_key(group)
-                        && catalogue.searches.contains_key(group))
-                });
+                let unknown = catalogue.has_unknown_actors(job, &members);
                 unknown && !actor_of_any && !is_actor(job)
             })
             .map(|job| job.id)

@@ -146,6 +146,15 @@ impl Catalogue {
         })
     }
 
+    /// Whether nobody can say yet who all the actors of `job` are: a dynamic group among them has no members in `members` and is being
+    /// searched for.
+    #[must_use]
+    pub fn has_unknown_actors(&self, job: &Job, members: &Members) -> bool {
+        job.actors.iter().any(|actor| {
+            matches!(actor, Actor::DeployGroup(group) if !members.computers.contains_key(group) && self.searches.contains_key(group))
+        })
+    }
+
     /// Whether job `id` and its task are there.
     #[must_use]
     pub fn has(&self, id: JobId) -> bool {

@@ -235,6 +235,31 @@ pub fn does(catalogue: &Catalogue, members: &Members, agent: &Agent, job: &Job) 
         && is_actor(agent, &job.actors, members, Policy::Redux)
 }
 
+/// Whether `agent` may turn out to do `job` once the members of its dynamic groups are known.
+#[must_use]
+pub fn may_do(catalogue: &Catalogue, members: &Members, agent: &Agent, job: &Job) -> bool {
+    !agent.locked
+        && Module::of_method(&job.method)
+            .is_some_and(|module| catalogue.modules.allows(module, agent.id))
+        && catalogue.has_unknown_actors(job, members)
+}
+
+/// Whether the occurrence of `task` that an agent began at `began_at`, in Unix time, is not over at `now`. One that began later is not
+/// over sooner.
+#[must_use]
+pub fn is_under_way(catalogue: &Catalogue, task: TaskId, began_at: i64, now: DateTime<Tz>) -> bool {
+    let none = Sequence::default();
+    let sequence = catalogue.sequences.get(&task).unwrap_or(&none);
+    let week = catalogue
+        .tasks
+        .get(&task)
+        .and_then(|task| catalogue.execution_week(task, Policy::Redux));
+    let begun = now.timezone().timestamp_opt(began_at, 0).single();
+    begun
+        .and_then(|t0| sequence.until(t0, week))
+        .is_some_and(|until| until > now)
+}
+
 /// The jobs that `jobs` wait for.
 #[must_use]
 pub fn awaited<'a>(catalogue: &'a Catalogue, jobs: &[(&Job, &Task)]) -> Vec<&'a Job> {
@@ -264,7 +289,7 @@ pub fn asked(
 }
 
 /// What `agent`, who does all `candidates` and the jobs in `before` that they wait for, may be given now by what is `stored`. Only jobs of
-/// `methods` are given.
+/// `methods` are given. A job in `before` without targets has none for a moment, or may turn out to be the agent's: it is waited for.
 #[must_use]
 pub fn offers(
     catalogue: &Catalogue,

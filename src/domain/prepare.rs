@@ -5,9 +5,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::actors::Target;
-use super::ids::{AgentId, RunId};
+use chrono::{DateTime, NaiveDateTime};
+use chrono_tz::Tz;
+
+use super::actors::{Agent, Target, is_actor};
+use super::catalogue::{Catalogue, Job};
+use super::eligibility::{Decision, Occasion, Question, Waiting, decide};
+use super::ids::{AgentId, JobId, RunId};
+use super::policy::Policy;
 use super::run::RunState;
+use super::sequence::{Before, Success};
 
 /// A run of the job that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +27,49 @@ pub struct OpenRun {
     pub target: Target,
     /// Where it stands.
     pub state: RunState,
+}
+
+/// A prepared run whose agent has not asked yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// Its row.
+    pub run: RunId,
+    /// Not before this moment.
+    pub date_start: Option<NaiveDateTime>,
+    /// The job whose success it waits for, if its agent has an open run of it.
+    pub awaits: Option<JobId>,
+    /// An older open run of the same job, target and agent exists.
+    pub is_duplicate: bool,
+}
+
+/// What the one decision function says about a run of `job` if `agent` asks now; none if the job's task is gone.
+#[must_use]
+pub fn if_asked(
+    catalogue: &Catalogue,
+    job: &Job,
+    agent: &Agent,
+    ahead: &Ahead,
+    policy: Policy,
+    now: DateTime<Tz>,
+) -> Option<Decision> {
+    let task = catalogue.tasks.get(&job.task)?;
+    Some(decide(&Question {
+        policy,
+        occasion: Occasion::GetJobs,
+        now,
+        state: RunState::Prepared,
+        date_start: ahead.date_start,
+        sends: 0,
+        max_sends: 1,
+        task_active: task.is_active,
+        dates: task.dates,
+        exec_slot: catalogue.execution_week(task, policy),
+        is_actor: is_actor(agent, &job.actors, &catalogue.members, policy),
+        held: (policy == Policy::Redux && catalogue.is_late(task, ahead.run, now))
+            .then_some((Waiting::OccurrenceOver, None)),
+        awaits: ahead.awaits,
+        is_duplicate: ahead.is_duplicate,
+    }))
 }
 
 /// Agents that need a run on a target.
@@ -181,6 +231,23 @@ pub fn pieces(steps: &[Step], most: usize) -> Vec<Vec<Step>> {
         );
     }
     pieces
+}
+
+/// Takes those out of `steps` for whom the job before has not ended well: how many wait, and how many wait in vain.
+#[must_use]
+pub fn keep_back(steps: &mut Vec<Step>, before: &Before) -> (usize, usize) {
+    let (mut pending, mut never) = (0, 0);
+    let heard = before.by_agent();
+    for step in &mut *steps {
+        step.agents.retain(|agent| {
+            let success = heard(*agent);
+            pending += usize::from(success == Success::Pending);
+            never += usize::from(success == Success::Never);
+            success == Success::Yes
+        });
+    }
+    steps.retain(|step| !step.agents.is_empty());
+    (pending, never)
 }
 
 #[cfg(test)]

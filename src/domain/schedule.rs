@@ -1,6 +1,9 @@
 //! A task's dates.
 
-use chrono::NaiveDateTime;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeZone as _};
+use chrono_tz::Tz;
 
 use super::policy::Policy;
 
@@ -48,10 +51,69 @@ impl Dates {
     }
 }
 
+/// Shortest wait for a moment at which something is due.
+pub const SOON: Duration = Duration::from_secs(1);
+
+/// How long after `now` the next pass of a duty is: a `period`, or until `due` (local time) if that is sooner; [`SOON`] at least. In the hour
+/// that comes twice the next of the two moments counts.
+#[must_use]
+pub fn next_pass(due: Option<NaiveDateTime>, now: DateTime<Tz>, period: Duration) -> Duration {
+    let Some(due) = due.map(|due| now.timezone().from_local_datetime(&due)) else {
+        return period;
+    };
+    let Some(last) = due.latest() else {
+        return period;
+    };
+    let next = due.earliest().filter(|due| *due > now).unwrap_or(last);
+    let wait = (next - now).to_std().unwrap_or_default();
+    wait.max(SOON).min(period)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use chrono::NaiveDate;
+
+    #[test]
+    fn a_pass_comes_when_something_is_due() {
+        const PERIOD: Duration = Duration::from_mins(5);
+        let paris = Tz::Europe__Paris;
+        // An hour before the clocks go back from 3:00 to 2:00, and in each of the two hours that follow.
+        let first = |minutes: i64| {
+            paris
+                .timestamp_opt(1_792_886_400 + minutes * 60, 0)
+                .unwrap()
+        };
+        let at = |hour, minute, second| {
+            NaiveDate::from_ymd_opt(2026, 10, 25)
+                .and_then(|day| day.and_hms_opt(hour, minute, second))
+        };
+        let minutes = Duration::from_mins;
+        for (due, now, wait) in [
+            (None, first(0), PERIOD),
+            (at(2, 3, 0), first(0), minutes(3)),
+            (at(2, 5, 0), first(0), PERIOD),
+            (at(2, 30, 0), first(0), PERIOD),
+            (at(1, 59, 59), first(0), SOON),
+            (at(2, 0, 0), first(0), PERIOD),
+            (at(2, 30, 0), first(27), minutes(3)),
+            (at(2, 30, 0), first(30), PERIOD),
+            (at(2, 30, 0), first(88), minutes(2)),
+            (at(2, 30, 0), first(90), SOON),
+            (at(2, 30, 0), first(91), SOON),
+        ] {
+            assert_eq!(next_pass(due, now, PERIOD), wait, "{due:?} {now}");
+        }
+        // There is no such moment on the day that leaves an hour out.
+        let left_out =
+            NaiveDate::from_ymd_opt(2026, 3, 29).and_then(|day| day.and_hms_opt(2, 30, 0));
+        let before = paris.with_ymd_and_hms(2026, 3, 29, 1, 59, 0).unwrap();
+        assert_eq!(next_pass(left_out, before, PERIOD), PERIOD);
+        assert_eq!(
+            next_pass(at(2, 0, 1), first(0), Duration::ZERO),
+            Duration::ZERO
+        );
+    }
 
     fn day(day: u32) -> NaiveDateTime {
         NaiveDate::from_ymd_opt(2026, 11, day)

@@ -12,12 +12,13 @@ use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, local};
+use crate::clock::{Clock, local, moment};
 use crate::config::Scheduler;
 use crate::db::cleaning::{Deleted, Lot};
 use crate::db::{Db, DbError};
 use crate::domain::cleaning::Duty;
 use crate::domain::crons::Chore;
+use crate::domain::driven::is_under_way;
 use crate::domain::ids::{JobId, RunId, TaskId};
 use crate::domain::policy::Policy;
 use crate::domain::site::Closed;
@@ -272,7 +273,7 @@ impl Cleaning {
                     continue;
                 }
                 let jobs = self.db.jobs_of_task(task).await?;
-                if !self.are_silent(&jobs, before).await? {
+                if !self.are_silent(&jobs, before).await? || self.agents_are_at(task).await? {
                     continue;
                 }
                 if self.delete_task(task, summary).await? {
@@ -283,6 +284,16 @@ impl Cleaning {
             }
         }
         Ok(())
+    }
+
+    /// Whether an agent is in an occurrence of `task`, which it drives itself: jobs of it may still wait for their delays.
+    async fn agents_are_at(&self, task: TaskId) -> Result<bool, Halt> {
+        let Some(began_at) = self.db.last_agent_occurrence(task).await? else {
+            return Ok(false);
+        };
+        let catalogue = self.db.catalogue().await?;
+        let now = moment(self.clock.as_ref(), self.zone);
+        Ok(is_under_way(&catalogue, task, began_at, now))
     }
 
     /// Whether no ended run of `jobs` has a log line of `since` or later.

@@ -1,11 +1,13 @@
 //! Server-driven preparation: runs are created ahead, as GLPI's cron task `taskscheduler` does.
 
+mod ready;
 mod report;
 mod rounds;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
@@ -18,8 +20,9 @@ use crate::domain::driven::TaskMode;
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::opening::{Reason, opening, under_way};
 use crate::domain::policy::Policy;
-use crate::domain::prepare::{Step, Survey, count, pieces, without};
-use crate::domain::sequence::{Before, Sequence, Success};
+use crate::domain::prepare::{Step, Survey, count, keep_back, pieces, without};
+use crate::domain::schedule::next_pass;
+use crate::domain::sequence::{Before, Sequence};
 use crate::work::doors::{Halt, look};
 use crate::work::groups::{Cache, evaluate};
 
@@ -142,6 +145,8 @@ impl Preparation {
             jobs: vec![],
             kept: vec![],
             closed: None,
+            due: None,
+            ready: BTreeMap::new(),
         };
         let mut rounds = match Box::pin(self.rounds(&catalogue, mode, policy, at)).await {
             Ok(rounds) => rounds,
@@ -196,6 +201,9 @@ impl Preparation {
             pass.jobs.push((job.id, outcome));
         }
         pass.jobs.sort_unstable_by_key(|(job, _)| *job);
+        if mode == Mode::Look && policy == self.policy {
+            pass.ready = ready::count(&self.db, &catalogue, &jobs, policy, at).await?;
+        }
         if mode == Mode::Write && pass.closed.is_none() {
             match Box::pin(self.end_rounds(&catalogue, &rounds, at)).await {
                 Ok(()) => {}
@@ -204,6 +212,11 @@ impl Preparation {
             }
         }
         Ok(pass)
+    }
+
+    /// How long it is until the pass after `pass`, a `period` at the most.
+    pub(super) fn wait(&self, pass: &Pass, period: Duration) -> Duration {
+        next_pass(pass.due, moment(self.clock.as_ref(), self.zone), period)
     }
 
     /// Looks whether GLPI is still open, before anything is written.
@@ -258,6 +271,9 @@ impl Preparation {
                 Outcome::Passed(reason)
             }
         };
+        if let Outcome::Passed(reason) = &outcome {
+            pass.due = reason.until().into_iter().chain(pass.due).min();
+        }
         Ok(match outcome {
             // What was cancelled as an occurrence was over is said where nothing else was done.
             Outcome::Passed(_) | Outcome::UpToDate { .. } if ended != Prepared::default() => {
@@ -465,20 +481,4 @@ impl Preparation {
         }
         Ok(missing)
     }
-}
-
-/// Takes those out of `steps` for whom the job before has not ended well: how many wait, and how many wait in vain.
-fn keep_back(steps: &mut Vec<Step>, before: &Before) -> (usize, usize) {
-    let (mut pending, mut never) = (0, 0);
-    let heard = before.by_agent();
-    for step in &mut *steps {
-        step.agents.retain(|agent| {
-            let success = heard(*agent);
-            pending += usize::from(success == Success::Pending);
-            never += usize::from(success == Success::Never);
-            success == Success::Yes
-        });
-    }
-    steps.retain(|step| !step.agents.is_empty());
-    (pending, never)
 }

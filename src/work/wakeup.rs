@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, TimeZone as _};
+use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -20,15 +20,15 @@ pub use self::summary::Summary;
 use crate::clock::{Clock, moment};
 use crate::db::wakeup::{Known, Place, Prepared};
 use crate::db::{Db, DbError};
-use crate::domain::actors::is_actor;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::crons::Chore;
 use crate::domain::driven::TaskMode;
-use crate::domain::eligibility::{Decision, Occasion, Question, Waiting, decide};
+use crate::domain::eligibility::Decision;
 use crate::domain::ids::{AgentId, ComputerId, JobId, RunId, TaskId};
 use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
-use crate::domain::run::RunState;
+use crate::domain::prepare::{Ahead, if_asked};
+use crate::domain::schedule::next_pass;
 use crate::domain::wakeup::{CRON, Memory, Plan, Skip, Sleeper, Wish, names};
 use crate::knock::{Heard, Knocker, Whereabouts};
 use crate::telemetry::metrics::WAKEUPS;
@@ -37,9 +37,6 @@ use crate::work::gate::Gate;
 
 /// Runs of a task that are looked at together.
 const WINDOW: usize = 512;
-
-/// Shortest wait for the end of a delay.
-const SOON: Duration = Duration::from_secs(1);
 
 /// The plugin's default `agent_port`.
 const DEFAULT_PORT: u16 = 62354;
@@ -348,25 +345,14 @@ impl WakeUp {
     fn decision(&self, pass: &Pass, run: &Prepared, known: &Known) -> Option<(Decision, bool)> {
         let catalogue = &pass.catalogue;
         let job = catalogue.jobs.get(&run.job)?;
-        let task = catalogue.tasks.get(&job.task)?;
-        let decision = decide(&Question {
-            policy: self.policy,
-            occasion: Occasion::GetJobs,
-            now: pass.at,
-            state: RunState::Prepared,
+        let ahead = Ahead {
+            run: run.run,
             date_start: run.date_start,
-            sends: 0,
-            max_sends: 1,
-            task_active: task.is_active,
-            dates: task.dates,
-            exec_slot: catalogue.execution_week(task, self.policy),
-            is_actor: is_actor(&known.agent, &job.actors, &catalogue.members, self.policy),
-            held: (self.policy == Policy::Redux && catalogue.is_late(task, run.run, pass.at))
-                .then_some((Waiting::OccurrenceOver, None)),
             // The run that it would wait for wakes the agent itself.
             awaits: None,
             is_duplicate: false,
-        });
+        };
+        let decision = if_asked(catalogue, job, &known.agent, &ahead, self.policy, pass.at)?;
         let module = Module::of_method(&job.method);
         let is_on = |module| catalogue.modules.allows(module, run.agent);
         Some((decision, module.is_some_and(is_on)))
@@ -409,12 +395,9 @@ impl WakeUp {
         }
     }
 
-    /// How long it is until `due`, local time; a second at least.
-    fn until(&self, due: NaiveDateTime) -> Duration {
-        let now = moment(self.clock.as_ref(), self.zone);
-        let due = self.zone.from_local_datetime(&due).earliest();
-        let wait = due.and_then(|due| (due - now).to_std().ok());
-        wait.unwrap_or_default().max(SOON)
+    /// How long it is until the next pass, which a job that is due at `due`, local time, wants before the `period` is over.
+    fn wait(&self, due: Option<NaiveDateTime>, period: Duration) -> Duration {
+        next_pass(due, moment(self.clock.as_ref(), self.zone), period)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -465,9 +448,7 @@ pub async fn regularly(
                 Ok(None) => {}
                 Ok(Some(summary)) => {
                     summary.log();
-                    wait = summary
-                        .due
-                        .map_or(period, |due| wakeup.until(due).min(period));
+                    wait = wakeup.wait(summary.due, period);
                 }
                 Err(error) => {
                     tracing::error!(duty = CRON, error = %error, code = error.code(), "waking agents up failed, trying again");

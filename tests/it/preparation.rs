@@ -210,7 +210,8 @@ async fn agents_whose_module_is_off_get_no_run() {
     assert_eq!(
         outlook.to_string(),
         "nothing was written; a pass would do this:\njob 2: the module DEPLOY is off for its agents\n\
-         1 jobs: 0 runs prepared, 0 cancelled\nGLPI's cron would do otherwise:\njob 2: 2 prepared, 0 cancelled"
+         1 jobs: 0 runs prepared, 0 cancelled\nprepared runs that agents would be sent if they asked now: 0\n\
+         GLPI's cron would do otherwise:\njob 2: 2 prepared, 0 cancelled"
     );
     app.db
         .set("UPDATE {p}agentmodules SET exceptions = '[\"2\"]' WHERE modulename = 'DEPLOY'")

@@ -1,9 +1,10 @@
 //! What a pass of preparation did, job by job, and why nothing where nothing was done.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
 use crate::db::preparation::Prepared;
@@ -24,6 +25,10 @@ pub struct Pass {
     pub kept: Vec<Kept>,
     /// Why it ended before it had come to all jobs, or to the end of the last one.
     pub closed: Option<Closed>,
+    /// When the first of the jobs that wait for a moment can be prepared: local time.
+    pub due: Option<NaiveDateTime>,
+    /// Where only is looked: prepared runs that would go out to agents that ask now, by job.
+    pub ready: BTreeMap<JobId, usize>,
 }
 
 /// What a pass did for a job.
@@ -170,6 +175,20 @@ impl fmt::Display for Outlook {
             "nothing was written; a pass would do this:\n{}",
             self.ours
         )?;
+        let ready = &self.ours.ready;
+        let jobs: Vec<String> = ready
+            .iter()
+            .map(|(job, runs)| format!("job {job}: {runs}"))
+            .collect();
+        let runs: usize = ready.values().sum();
+        write!(
+            f,
+            "prepared runs that agents would be sent if they asked now: {runs}"
+        )?;
+        if !jobs.is_empty() {
+            write!(f, " ({})", jobs.join(", "))?;
+        }
+        writeln!(f)?;
         // The catalogue was read for each of the two: a job that came or went between says nothing.
         let mut differing = self.plugin.jobs.iter().filter(|(job, plugin)| {
             let mut ours = self.ours.jobs.iter();

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use super::{Pass, WINDOW, WakeUp};
 use crate::db::DbError;
 use crate::domain::driven::{
-    Candidate, Targets, TaskMode, asked, awaited, does, offers, open_jobs,
+    Candidate, Targets, TaskMode, asked, awaited, does, may_do, offers, open_jobs,
 };
 use crate::domain::eligibility::Decision;
 use crate::domain::ids::{AgentId, JobId, TaskId};
@@ -96,12 +96,14 @@ impl WakeUp {
             let is_done = |job| does(catalogue, &catalogue.members, agent, job);
             let own: Vec<Candidate<'_>> =
                 all.iter().filter(|one| is_done(one.job)).cloned().collect();
+            let may_do = |job| may_do(catalogue, &catalogue.members, agent, job);
             let before = awaited(catalogue, &jobs)
                 .into_iter()
-                .filter(|job| is_done(job));
-            let before = before
-                .map(|job| (job.id, targets(job.id)))
-                .filter(|(_, targets)| !targets.is_empty())
+                .filter_map(|job| match job {
+                    job if is_done(job) => Some((job.id, targets(job.id))),
+                    job if may_do(job) => Some((job.id, Vec::new())),
+                    _ => None,
+                })
                 .collect();
             let offers = offers(
                 catalogue, agent.id, &own, &before, &stored, &methods, pass.at,

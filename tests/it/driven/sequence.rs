@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{BY_AGENT, HOUR, SECOND};
 use crate::support::app::TestApp;
 use crate::support::network::site;
+use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::domain::policy::Policy;
 
 const PACKAGE: &str = "PluginFusioninventoryDeployPackage";
@@ -169,4 +170,44 @@ async fn the_period_is_between_two_runs_of_a_job() {
     app.gives_nothing("wks-2").await;
     app.clock.advance(HOUR * 18);
     assert_eq!(app.given("wks-2").await, [3]);
+}
+
+/// Nobody can say that job 1 is done where it has no target for a moment.
+#[tokio::test]
+async fn a_job_without_targets_for_a_moment_is_waited_for() {
+    let app = campaign("(1, 1, 0, 0), (2, 2, 0, 1), (3, 3, 0, 1)").await;
+    let targets = async |of: &str| {
+        let sql = format!("UPDATE {{p}}taskjobs SET targets = '{of}' WHERE id = 1");
+        app.db.set(&sql).await;
+    };
+    targets("[]").await;
+    app.gives_nothing("wks-1").await;
+    targets(&format!("[{{\"{PACKAGE}\":\"1\"}}]")).await;
+    assert_eq!(app.given("wks-1").await, [1]);
+    app.job_ended(1, 1, 3).await;
+    targets("[]").await;
+    app.gives_nothing("wks-1").await;
+    targets(&format!("[{{\"{PACKAGE}\":\"1\"}}]")).await;
+    assert_eq!(app.given("wks-1").await, [2]);
+}
+
+#[tokio::test]
+async fn a_task_on_demand_stays_while_an_agent_is_in_its_occurrence() {
+    let app = campaign("(2, 0, 864000, 0), (3, 0, 864000, 0)").await;
+    app.db
+        .set(
+            "UPDATE {p}tasks SET is_deploy_on_demand = 1;
+             UPDATE {p}configs SET value = '5' WHERE type = 'clean_on_demand_tasks';
+             UPDATE {p}sidecar_tasks SET max_duration = 8640000, min_period = 8640000",
+        )
+        .await;
+    assert_eq!(app.given("wks-1").await, [1]);
+    app.ended(1, 3).await;
+    app.clock.advance(HOUR * 24 * 7);
+    app.clean(Duty::OnDemand).await.unwrap();
+    assert_eq!(app.db.ask::<u32>("SELECT id FROM {p}tasks").await, [1]);
+    app.clock.advance(HOUR * 24 * 93);
+    app.clean(Duty::OnDemand).await.unwrap();
+    let left: Vec<u32> = app.db.ask("SELECT id FROM {p}tasks").await;
+    assert!(left.is_empty(), "{left:?}");
 }

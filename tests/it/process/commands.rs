@@ -168,7 +168,8 @@ async fn once_prepare_says_what_it_did() {
     )
     .await;
     let would = "nothing was written; a pass would do this:\njob 1: 1 prepared, 0 cancelled\n\
-                 1 jobs: 1 runs prepared, 0 cancelled\nGLPI's cron would do the same\n";
+                 1 jobs: 1 runs prepared, 0 cancelled\nprepared runs that agents would be sent if they asked now: 0\n\
+                 GLPI's cron would do the same\n";
     let (code, out, log) = on(&url, &["once", "prepare", "--dry-run"]);
     assert_eq!((code, out.as_str(), log.as_str()), (0, would, ""));
     for expected in [

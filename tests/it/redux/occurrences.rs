@@ -263,3 +263,48 @@ async fn rows_that_come_back_cancel_nothing(#[case] beside: &str) {
     assert_eq!(app.prepared().await, plain);
     assert_eq!(app.occurrence().await, (2, 0, String::new()));
 }
+
+#[tokio::test]
+async fn a_dry_run_counts_what_agents_would_be_sent() {
+    let app = campaign("(2, 1, 0, 0), (3, 2, 0, 1)").await;
+    let ready = async || {
+        let outlook = app.preparation(Policy::Redux).outlook().await.unwrap();
+        let said = outlook.to_string();
+        let said = said.lines().find_map(|line| {
+            line.strip_prefix("prepared runs that agents would be sent if they asked now: ")
+        });
+        said.map(str::to_owned)
+    };
+    assert_eq!(ready().await.as_deref(), Some("0"));
+    app.prepared().await;
+    assert_eq!(ready().await.as_deref(), Some("3 (job 1: 1, job 2: 2)"));
+    // A duplicate, one that was put off, one that waits for an open one of the job before, and what agents may not have.
+    app.db.run_of(50, 2, 2, 0).await;
+    app.db.run_of(51, 3, 2, 0).await;
+    assert_eq!(ready().await.as_deref(), Some("3 (job 1: 1, job 2: 2)"));
+    app.db
+        .set("UPDATE {p}taskjobstates SET date_start = '2026-03-04 13:00:00' WHERE {f}taskjobs_id = 1")
+        .await;
+    assert_eq!(ready().await.as_deref(), Some("2 (job 2: 2)"));
+    app.db
+        .set("UPDATE {p}agents SET `lock` = 1 WHERE id = 2")
+        .await;
+    assert_eq!(ready().await.as_deref(), Some("1 (job 2: 1)"));
+    let sent = app.handed_out("wks-1").await;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(ready().await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn a_pass_knows_when_the_next_job_can_be_prepared() {
+    let app = campaign("(2, 0, 7200, 0), (3, 0, 3600, 0)").await;
+    let due = async || {
+        let pass = app.preparation(Policy::Redux).pass().await.unwrap();
+        pass.due.map(|due| due.to_string())
+    };
+    assert_eq!(due().await.as_deref(), Some("2026-03-04 13:00:00"));
+    app.clock.advance(HOUR);
+    assert_eq!(due().await.as_deref(), Some("2026-03-04 14:00:00"));
+    app.clock.advance(HOUR);
+    assert_eq!(due().await, None);
+}
