@@ -254,6 +254,7 @@ fn run_row(row: Row) -> Result<RunRow, DbError> {
             fetched: columns.take("fetched_at")?,
             line: date,
             contact: None,
+            spooled: false,
         },
     })
 }
