@@ -19,8 +19,9 @@ use crate::domain::summary::{Board, Kind, TaskSummary};
 /// Up to so many runs, their lines are looked for one by one, which finds all of them; above, only so many of the newest lines are read.
 const FEW_RUNS: u64 = 10_000;
 
-/// Most lines that are read for a period. On two cores it takes about a tenth of a second.
-const LINES: u64 = 100_000;
+/// Most lines that are read for a period where there are more runs. On two cores it takes about a tenth of a second, with the look at the runs
+/// that they are of.
+const LINES: u64 = 30_000;
 
 /// Most lines on devices that are read of the runs of discoveries.
 const FINDINGS: u64 = 50_000;
