@@ -23,9 +23,9 @@ pub(crate) async fn campaign(db: &TestDb) {
          INSERT INTO {p}ipranges (id, name, entities_id, ip_start, ip_end) VALUES (1, 'office', 0, '10.0.0.1', '10.0.0.254'), \
          (2, 'north', 1, '10.1.0.1', '10.1.0.254');
          INSERT INTO {p}collects (id, name, type) VALUES (1, 'hosts files', 'file');
-         INSERT INTO {p}collects_files (id, {f}collects_id, dir) VALUES (1, 1, '/etc');
-         INSERT INTO {p}collects_files_contents ({f}collects_files_id, computers_id, pathfile) VALUES (1, 1, '/etc/hosts'), (1, 1, '/etc/x'), \
-         (1, 3, '/etc/hosts');
+         INSERT INTO {p}collects_files (id, {f}collects_id, dir) VALUES (1, 1, '/data');
+         INSERT INTO {p}collects_files_contents ({f}collects_files_id, computers_id, pathfile) VALUES (1, 1, '/data/hosts'), (1, 1, '/data/x'), \
+         (1, 3, '/data/hosts');
          INSERT INTO {p}taskjobs (id, {f}tasks_id, name, method, targets, actors) VALUES \
          (4, 4, 'd', 'networkdiscovery', '[{\"PluginFusioninventoryIPRange\":\"1\"}]', '[]'), \
          (5, 5, 'q', 'networkinventory', '[{\"PluginFusioninventoryIPRange\":\"1\"}]', '[]'), \
@@ -137,7 +137,7 @@ async fn each_report_is_written_in_each_format() {
     assert_eq!(rows(&collect, "failures")[0]["message"], "no rights");
     assert_eq!(
         rows(&collect, "results"),
-        json!([{"collect": "hosts files", "kind": "file", "place": "/etc", "computers": 2, "results": 3}])
+        json!([{"collect": "hosts files", "kind": "file", "place": "/data", "computers": 2, "results": 3}])
     );
 
     let silent = csv(&["silent-agents", "--days", "30", "--entity", "2"]);

@@ -1,7 +1,7 @@
 //! Which devices lie in which IP range, and whether they were inventoried.
 
+use core::net::Ipv4Addr;
 use std::collections::{HashMap, HashSet};
-use std::net::Ipv4Addr;
 
 use chrono::NaiveDateTime;
 

@@ -77,7 +77,7 @@ fn json_and_text_have_all_tables() {
     assert_eq!(
         write::text(&report),
         "Deploy campaigns\n2026-03-01 to 2026-03-04\nTasks were counted 3 s ago.\n\
-         Choose a task to see the hosts that still lack its package.\n\nSample (sample)\n  Text      Count\n  =a            7\n  b [2Jc        7\n\n\
+         Choose a task to see the hosts that still lack its package.\n\nSample (sample)\n  Text    Count\n  =a          7\n  b [2Jc      7\n\n\
          Sample (sample)\n  nothing"
     );
     assert!(report.table(Some("other")).is_none());
