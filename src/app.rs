@@ -33,6 +33,7 @@ use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::spool::Spool;
 use crate::upstream::{Upstream, install_crypto};
+use crate::work::actions::Actions;
 use crate::work::clean::Cleaning;
 use crate::work::expire::{self, Expiry};
 use crate::work::gate::Gate;
@@ -208,11 +209,13 @@ pub async fn start(
     answer(settings, web, listener, ops, &lifecycle);
     read_ahead(Arc::clone(&catalogues), &lifecycle);
     let enabled = settings.scheduler.enabled;
-    let preparation = enabled.then(|| schedule(settings, &db, &clock, &lifecycle));
+    let wakeup = wakeup(settings, db.clone(), Arc::clone(&clock));
+    let actions = actions(settings, &db, &clock, wakeup.clone());
+    let preparation = enabled.then(|| schedule(settings, &db, &clock, wakeup, &lifecycle));
     let reasons = preparation.as_ref();
     let of_watch = Arc::clone(&catalogues);
     let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
-    let parts = pages::parts(&db, catalogues, &monitor, clock);
+    let parts = pages::parts(&db, catalogues, &monitor, clock, actions, &lifecycle);
     let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,
@@ -352,6 +355,7 @@ fn schedule(
     settings: &Settings,
     db: &Db,
     clock: &Arc<dyn Clock>,
+    wakeup: WakeUp,
     lifecycle: &Lifecycle,
 ) -> Arc<Preparation> {
     let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
@@ -381,7 +385,6 @@ fn schedule(
         work::clean::regularly(cleaning, cleaning_gate, period, look, soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
-    let wakeup = wakeup(settings, db.clone(), Arc::clone(clock));
     let (period, soft) = (settings.scheduler.period, lifecycle.stop().soft);
     let waking = Arc::clone(&gate);
     let nudge = Arc::<Notify>::default();
@@ -462,6 +465,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 fn preparation(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Preparation {
     let (policy, mode) = (settings.dispatch.policy, settings.dispatch.task_mode);
     Preparation::new(db, clock, settings.timezone, policy).with_task_mode(mode)
+}
+
+/// What people let be done at once. It asks agents as the scheduler does, which remembers whom it asked.
+fn actions(settings: &Settings, db: &Db, clock: &Arc<dyn Clock>, wakeup: WakeUp) -> Actions {
+    let preparation = preparation(settings, db.clone(), Arc::clone(clock));
+    let zone = settings.timezone;
+    Actions::new(db.clone(), Arc::clone(clock), zone, preparation, wakeup)
 }
 
 fn cleaning(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Cleaning {

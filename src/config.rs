@@ -12,6 +12,7 @@ pub mod glpi;
 mod load;
 pub mod options;
 mod spool;
+mod tokens;
 mod value;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,6 +27,7 @@ pub use self::fault::{Fault, Faults};
 pub use self::load::load;
 pub use self::options::Options;
 pub use self::spool::{Delivery, SpoolBounds};
+pub use self::tokens::Tokens;
 use crate::domain::driven::TaskMode;
 use crate::domain::policy::Policy;
 
@@ -396,6 +398,10 @@ pub struct Web {
     pub most_remembered: usize,
     /// Most passwords that are worked on at once.
     pub verify_at_once: usize,
+    /// Most live pages open at once.
+    pub streams: usize,
+    /// What programs show to the API; without one it answers people who are signed in alone.
+    pub tokens: Tokens,
     /// Nobody is asked who they are. Not an option: for the demo, on the loopback network alone.
     pub open: bool,
 }
@@ -412,6 +418,8 @@ impl Default for Web {
             window: Duration::from_mins(10),
             most_remembered: 10_000,
             verify_at_once: 2,
+            streams: 500,
+            tokens: Tokens::default(),
             open: false,
         }
     }

@@ -10,6 +10,7 @@
 //! Texts are written with `{p}` and `{f}` for the plugin's table prefix and foreign-key stem, see [`names`].
 
 pub mod accounts;
+pub mod actions;
 pub mod actors;
 pub mod agents;
 pub mod catalogue;

@@ -18,6 +18,7 @@ pub mod phpjson;
 pub mod query;
 pub mod relayed;
 pub mod said;
+pub mod selection;
 pub mod text;
 pub mod week;
 pub mod xml;

@@ -3,6 +3,7 @@
 //! A pass takes no input: it reads the state, acts, and can be run again at any time. Inside `serve` it runs every period, at the sidecar
 //! that leads.
 
+pub mod actions;
 pub mod clean;
 pub mod doors;
 pub mod expire;

@@ -13,6 +13,7 @@ use crate::dispatch::catalogues::Catalogues;
 use crate::http::server;
 use crate::lifecycle::Lifecycle;
 use crate::web::routes::{Pages, Parts, router};
+use crate::work::actions::Actions;
 use crate::work::monitor::Monitor;
 
 /// A listener for them, if they are wanted.
@@ -53,12 +54,16 @@ pub(super) fn parts(
     catalogues: Arc<Catalogues>,
     monitor: &Arc<Monitor>,
     clock: Arc<dyn Clock>,
+    actions: Actions,
+    lifecycle: &Lifecycle,
 ) -> Parts {
     Parts {
         db: db.clone(),
         catalogues,
         monitor: Arc::clone(monitor),
+        actions: Arc::new(actions),
         clock,
+        stop: lifecycle.stop().soft,
     }
 }
 

@@ -136,6 +136,8 @@ impl<'a> Reader<'a> {
         self.duration(&mut web.window, Key::WebLoginWindow);
         self.number(&mut web.most_remembered, Key::WebRemembered);
         self.number(&mut web.verify_at_once, Key::WebVerifyAtOnce);
+        self.number(&mut web.streams, Key::WebStreams);
+        self.set(&mut web.tokens, Key::ApiTokens, value::tokens);
         let others = [Key::Listen.name(), Key::OpsListen.name()];
         if let Some((name, other)) = settings.web_collides()
             && !self.faults.iter().any(|fault| others.contains(&fault.key))

@@ -111,6 +111,11 @@ pub enum Key {
     WebRemembered,
     /// Most passwords that are worked on at once; the others wait [default: 2]
     WebVerifyAtOnce,
+    /// Most live pages open at once; more are refused with 503 and do not refresh by themselves [default: 500]
+    WebStreams,
+    /// Tokens that /api/v1 answers to beside people who are signed in, 32 characters or more each; other users of this machine can read a
+    /// flag, so prefer a file or variable for them [default: none]
+    ApiTokens,
     /// GLPI's own address, the plugin's, or that of GLPI's front/inventory.php, for what only PHP can do
     UpstreamUrl,
     /// Directory of the durable queue of messages to PHP
@@ -228,9 +233,11 @@ impl Key {
             | Self::MaxXmlDepth => 1..=10_000,
             Self::CleaningBatch => 1..=100_000,
             Self::MaxNewAgents => 0..=1_000_000,
-            Self::MaxParameters | Self::WriteQueue | Self::WebRemembered | Self::MaxConnections => {
-                1..=1_000_000
-            }
+            Self::MaxParameters
+            | Self::WriteQueue
+            | Self::WebRemembered
+            | Self::WebStreams
+            | Self::MaxConnections => 1..=1_000_000,
             Self::MaxXmlElements => 1..=100_000_000,
             Self::MaxBody | Self::MaxInflated => 1..=GIBIBYTE,
             Self::MaxBodies => 1..=64 * GIBIBYTE,
@@ -276,6 +283,7 @@ impl Key {
             | Self::WebTriesPerAddress
             | Self::WebRemembered
             | Self::WebVerifyAtOnce
+            | Self::WebStreams
             | Self::WriteQueue => "NUMBER",
             Self::DatabaseTimeout
             | Self::CatalogueRefresh
@@ -304,6 +312,7 @@ impl Key {
             Self::Listen | Self::OpsListen | Self::WebListen => "ADDRESS:PORT",
             Self::TrustedProxies | Self::WakeupNetworks => "ADDRESS[/BITS],…",
             Self::Prefixes => "PATH,…",
+            Self::ApiTokens => "TOKEN,…",
             Self::Policy => "redux|plugin",
             Self::TaskMode => "server|agent",
             Self::Scheduler
@@ -371,11 +380,11 @@ impl Given {
 pub struct Options(BTreeMap<Key, Given>);
 
 impl fmt::Debug for Options {
-    /// Values of `database-url` are secret.
+    /// Values of `database-url` and `api-tokens` are secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
             .entries(self.0.iter().map(|(key, given)| match key {
-                Key::DatabaseUrl => (key, "[REDACTED]"),
+                Key::DatabaseUrl | Key::ApiTokens => (key, "[REDACTED]"),
                 _ => (key, given.text.as_str()),
             }))
             .finish()

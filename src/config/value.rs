@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
-use super::LogFormat;
+use super::{LogFormat, Tokens};
 
 /// Why a value is refused; where it stands is added by the caller.
 pub(super) type Refusal = String;
@@ -70,6 +70,23 @@ pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 pub(super) fn timezone(text: &str) -> Result<Tz, Refusal> {
     text.parse()
         .map_err(|_| format!("'{text}' is no time zone such as Europe/Berlin"))
+}
+
+/// Fewest characters of a token: as many as 128 bits have in hexadecimal.
+const LEAST_TOKEN: usize = 32;
+
+/// Tokens, separated by commas. The refusal does not repeat them.
+pub(super) fn tokens(text: &str) -> Result<Tokens, Refusal> {
+    // What may stand behind Bearer (RFC 6750, 2.1).
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    let all: Vec<&str> = text.split(',').map(str::trim).collect();
+    let good = |token: &&str| token.len() >= LEAST_TOKEN && token.chars().all(plain);
+    if all.iter().all(good) {
+        return Ok(Tokens::new(all));
+    }
+    Err(format!(
+        "takes tokens of {LEAST_TOKEN} or more letters, digits and the signs - . _ ~ + / =, separated by commas"
+    ))
 }
 
 /// Address of a web server, to which paths are appended.

@@ -92,6 +92,8 @@ macro_rules! noted {
     };
 }
 
+pub(super) use {noted, spooled};
+
 impl Db {
     /// Every job with its time-out and the states under way in which it has runs, also a job of which there is nothing but these.
     ///

@@ -15,7 +15,7 @@ use super::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
 use super::{Db, DbError, OnLock};
 use crate::domain::actors::Target;
 use crate::domain::ids::{AgentId, JobId, RunId, TaskId};
-use crate::domain::prepare::{OpenRun, Pairs, Step, count, without};
+use crate::domain::prepare::{OpenRun, Pairs, Step, without};
 use crate::domain::run::{LogState, RunState};
 
 /// What the log of a run says whose agent left the actors before it ran.
@@ -317,22 +317,37 @@ async fn create(
     }
     let taken = taken(db, tx, job, piece, again).await?;
     let piece = without(piece.to_vec(), &taken);
-    let mut uniqids: Vec<String> = Vec::with_capacity(count(&piece));
-    let mut runs: Vec<[Value; 6]> = Vec::with_capacity(count(&piece));
+    let mut pairs: Vec<(AgentId, &Target)> = Vec::new();
     for Step { target, agents } in &piece {
         for agent in agents {
-            // Its agent reports under this name: at random, so that nobody guesses it.
-            let uniqid = Uuid::new_v4().to_string();
-            runs.push([
-                job.0.into(),
-                target.items_id.into(),
-                target.itemtype.as_str().into(),
-                RunState::Prepared.code().into(),
-                agent.0.into(),
-                uniqid.as_str().into(),
-            ]);
-            uniqids.push(uniqid);
+            pairs.push((*agent, target));
         }
+    }
+    insert_prepared(db, tx, job, &pairs, at).await
+}
+
+/// Makes a run of `job` for each of `pairs`: how many. The job's lock row must have been taken, and nothing must stand in their way.
+pub(super) async fn insert_prepared(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    job: JobId,
+    pairs: &[(AgentId, &Target)],
+    at: NaiveDateTime,
+) -> Result<usize, DbError> {
+    let mut uniqids: Vec<String> = Vec::new();
+    let mut runs: Vec<[Value; 6]> = Vec::new();
+    for (agent, target) in pairs {
+        // Its agent reports under this name: at random, so that nobody guesses it.
+        let uniqid = Uuid::new_v4().to_string();
+        runs.push([
+            job.0.into(),
+            target.items_id.into(),
+            target.itemtype.as_str().into(),
+            RunState::Prepared.code().into(),
+            agent.0.into(),
+            uniqid.as_str().into(),
+        ]);
+        uniqids.push(uniqid);
     }
     if runs.is_empty() {
         return Ok(0);

@@ -7,6 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Row, Value};
 
 use super::bulk::{LIST_MAX, list, marks, pad};
+use super::expiry::{noted, spooled};
 use super::row::{Columns, readable};
 use super::{Db, DbError};
 use crate::domain::actors::Target;
@@ -73,8 +74,12 @@ pub struct TaskRow {
 
 macro_rules! run_columns {
     () => {
-        "r.id, r.{f}taskjobs_id, j.{f}tasks_id, t.entities_id, r.itemtype, r.items_id, r.state, r.{f}agents_id, a.name, a.computers_id, c.name, \
-         r.date_start, b.date, e.id, e.date, e.state, LEFT(e.comment, ?), s.sent_at, w.heard_at, d.fetched_at"
+        concat!(
+            "r.id, r.{f}taskjobs_id, j.{f}tasks_id, t.entities_id, r.itemtype, r.items_id, r.state, r.{f}agents_id, a.name, a.computers_id, \
+             c.name, r.date_start, b.date, e.id, e.date, e.state, LEFT(e.comment, ?), s.sent_at, w.heard_at, d.fetched_at, ",
+            spooled!(),
+            " AS spooled"
+        )
     };
 }
 
@@ -93,10 +98,9 @@ impl Db {
                     run_columns!(),
                     " FROM {p}taskjobstates r LEFT JOIN {p}taskjobs j ON j.id = r.{f}taskjobs_id LEFT JOIN {p}tasks t ON t.id = j.{f}tasks_id \
                      LEFT JOIN {p}agents a ON a.id = r.{f}agents_id LEFT JOIN glpi_computers c ON c.id = a.computers_id \
-                     LEFT JOIN {p}sidecar_runs s ON s.{f}taskjobstates_id = r.id \
-                     LEFT JOIN {p}sidecar_answers w ON w.{f}agents_id = s.{f}agents_id AND w.sent_at = s.sent_at \
-                     LEFT JOIN {p}sidecar_downloads d ON d.address = w.address \
-                     LEFT JOIN (SELECT {f}taskjobstates_id AS run, MIN(id) AS first, MAX(id) AS last FROM {p}taskjoblogs \
+                     ",
+                    noted!(),
+                    "LEFT JOIN (SELECT {f}taskjobstates_id AS run, MIN(id) AS first, MAX(id) AS last FROM {p}taskjoblogs \
                      WHERE {f}taskjobstates_id IN ({marks}) GROUP BY {f}taskjobstates_id) AS x ON x.run = r.id \
                      LEFT JOIN {p}taskjoblogs b ON b.id = x.first LEFT JOIN {p}taskjoblogs e ON e.id = x.last \
                      WHERE r.id IN ({marks}) ORDER BY r.id DESC"
@@ -254,7 +258,7 @@ fn run_row(row: Row) -> Result<RunRow, DbError> {
             fetched: columns.take("fetched_at")?,
             line: date,
             contact: None,
-            spooled: false,
+            spooled: columns.take("spooled")?,
         },
     })
 }

@@ -46,6 +46,17 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// As if `task` woke everybody up now.
+    #[must_use]
+    pub const fn now(task: TaskId) -> Self {
+        Self {
+            task,
+            most: u32::MAX,
+            minutes: 1,
+            last: None,
+        }
+    }
+
     /// Whether its time has come.
     ///
     /// A last time in the future, which a clock set back leaves, holds the plugin off until it has passed; `redux` for no longer than

@@ -36,6 +36,13 @@ const ICONS: Asset = Asset {
     content: include_str!("assets/icons.svg"),
 };
 
+const LIVE: Asset = Asset {
+    stem: "live",
+    extension: "js",
+    kind: "text/javascript; charset=utf-8",
+    content: include_str!("assets/live.js"),
+};
+
 impl Asset {
     /// Its name with the first half of its hash.
     fn name(&self) -> String {
@@ -55,17 +62,20 @@ pub struct Urls {
     pub style: String,
     /// The icons, each a fragment.
     pub icons: String,
+    /// What keeps the monitoring page as it is counted.
+    pub live: String,
 }
 
 /// The addresses of all.
 pub static URLS: LazyLock<Urls> = LazyLock::new(|| Urls {
     style: STYLE.url(),
     icons: ICONS.url(),
+    live: LIVE.url(),
 });
 
 /// `GET assets/NAME`.
 pub async fn asset(Path(name): Path<String>) -> Response {
-    let found = [STYLE, ICONS]
+    let found = [STYLE, ICONS, LIVE]
         .into_iter()
         .find(|asset| asset.name() == name);
     match found {
@@ -94,7 +104,7 @@ mod tests {
     /// The policy would refuse what a style sheet takes from elsewhere, and a picture's own script.
     #[test]
     fn nothing_comes_from_elsewhere() {
-        for asset in [STYLE, ICONS] {
+        for asset in [STYLE, ICONS, LIVE] {
             let elsewhere = [
                 "http://",
                 "https://",

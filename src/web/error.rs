@@ -10,6 +10,8 @@ use crate::db::DbError;
 pub enum PageError {
     /// There is none of that name.
     NotFound,
+    /// They may see it and not change it.
+    Forbidden,
     /// What was posted is not of one of our forms; which part of it.
     BadForm(&'static str),
     /// A part of an address is not what it can be; which one.
@@ -32,6 +34,7 @@ impl PageError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "no-page",
+            Self::Forbidden => "read-only",
             Self::BadForm(_) => "bad-form",
             Self::BadQuery(_) => "bad-query",
             Self::Db(error) => error.code(),
@@ -44,7 +47,7 @@ impl PageError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::BadForm(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::BadForm(_) => StatusCode::FORBIDDEN,
             Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::Db(
                 DbError::Unavailable(_) | DbError::Busy | DbError::Conflict(_) | DbError::Locked(_),
@@ -59,6 +62,7 @@ impl PageError {
     pub fn words(&self, texts: &Texts) -> (&'static str, &'static str) {
         match (self, self.status()) {
             (Self::NotFound, _) => (texts.not_found, texts.not_found_long),
+            (Self::Forbidden, _) => (texts.read_only, texts.read_only_long),
             (Self::BadForm(_), _) => (texts.bad_form, texts.bad_form_long),
             (Self::BadQuery(_), _) => (texts.bad_query, texts.bad_query_long),
             (_, StatusCode::SERVICE_UNAVAILABLE) => (texts.unavailable, texts.unavailable_long),

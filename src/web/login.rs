@@ -310,10 +310,11 @@ async fn by_glpi(
 /// `POST logout`.
 pub async fn sign_out(State(pages): State<Pages>, posted: Posted<Nothing>) -> Response {
     let visitor = posted.visitor;
-    if let Some(id) = visitor.session_id()
-        && let Err(error) = pages.db.end_session(&id).await
-    {
-        return visitor.refuse(PageError::from(error));
+    if let Some(id) = visitor.session_id() {
+        if let Err(error) = pages.db.end_session(&id).await {
+            return visitor.refuse(PageError::from(error));
+        }
+        pages.live.session_ended(&id);
     }
     let mut response = Redirect::to(&format!("{BASE}login")).into_response();
     let cookie = cookies::end(Name::Session, visitor.client.https);

@@ -1,10 +1,14 @@
 //! Monitoring: a line for each task in the specification's format, and below it what there is to say of each kind of work.
 
+use std::sync::Arc;
+
 use askama::Template;
-use axum::extract::State;
+use axum::extract;
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::assets::{URLS, Urls};
+use super::live::{self, State};
 use super::page::{Frame, answer};
 use super::routes::Pages;
 use super::texts::{Texts, fill, fill_all};
@@ -59,32 +63,57 @@ impl Specific {
 #[template(path = "monitoring.html", config = "src/web/askama.toml")]
 struct MonitoringPage {
     frame: Frame,
-    lines: Vec<Line>,
-    counted: Option<String>,
-    pending: Option<String>,
+    state: Arc<State>,
+    /// What the page shows, for its stream.
+    from: String,
+    /// Seconds since they were counted; empty if they have not been.
+    age: String,
+    counted: String,
+    pending: String,
+    live_on: String,
 }
 
 /// `GET /sidecar/`.
-pub async fn page(State(pages): State<Pages>, viewer: Viewer) -> Response {
-    let snapshot = match pages.catalogues.current().await {
-        Ok(snapshot) => snapshot,
+pub async fn page(extract::State(pages): extract::State<Pages>, viewer: Viewer) -> Response {
+    let found = live::seen(&pages, viewer.language, viewer.access()).await;
+    let (view, state) = match found {
+        Ok(found) => found,
         Err(error) => return viewer.refuse(error.into()),
     };
     let frame = Frame::of(&viewer);
-    let (t, tree) = (frame.t, &snapshot.catalogue.entities);
-    let board = pages.monitor.board();
-    let plugin = pages.plugin_url.as_deref();
-    let seen = board
-        .tasks
-        .iter()
-        .filter(|task| viewer.access().sees(task.entity, tree));
+    let (t, board) = (frame.t, pages.monitor.board());
+    let age = board.age(pages.clock.now());
+    let text = |text: Option<String>| text.unwrap_or_default();
     let page = MonitoringPage {
-        lines: seen.map(|task| line(task, t, plugin)).collect(),
-        counted: board.age(pages.clock.now()).map(|age| fill(t.counted, age)),
-        pending: (board.pending > 0).then(|| fill(t.counting, board.pending)),
+        from: view.name_of(&state),
+        age: text(age.map(|age| age.to_string())),
+        counted: text(age.map(|age| fill(t.counted, age))),
+        pending: text((board.pending > 0).then(|| fill(t.counting, board.pending))),
+        live_on: fill(t.live_on, pages.monitor.period().as_secs()),
+        state,
         frame,
     };
     answer(&viewer, StatusCode::OK, &page)
+}
+
+#[derive(Template)]
+#[template(path = "line.html", config = "src/web/askama.toml")]
+struct LineHtml<'a> {
+    t: &'static Texts,
+    urls: &'static Urls,
+    line: &'a Line,
+}
+
+/// The line of `task` as it stands in the page.
+pub(super) fn html(task: &TaskSummary, t: &'static Texts, plugin: Option<&str>) -> String {
+    let line = &line(task, t, plugin);
+    let urls = &URLS;
+    let rendered = LineHtml { t, urls, line }.render();
+    rendered.unwrap_or_else(|error| {
+        // Never, as it is written into memory.
+        tracing::error!(error = %error, "a template failed");
+        String::new()
+    })
 }
 
 fn line(task: &TaskSummary, t: &'static Texts, plugin: Option<&str>) -> Line {

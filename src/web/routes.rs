@@ -11,10 +11,15 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use chrono_tz::Tz;
+use tokio_util::sync::CancellationToken;
 
+use super::live::Live;
 use super::login::Tries;
 use super::passwords::Passwords;
-use super::{assets, guard, jobs, login, monitoring, preferences, reports, runs, task, visitor};
+use super::{
+    actions, api, assets, guard, jobs, live, login, monitoring, preferences, reports, runs, task,
+    visitor,
+};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::db::Db;
@@ -24,6 +29,7 @@ use crate::domain::policy::Policy;
 use crate::http::stack;
 use crate::upstream::UpstreamError;
 use crate::upstream::api::GlpiApi;
+use crate::work::actions::Actions;
 use crate::work::monitor::Monitor;
 
 /// Below what all pages are: a proxy in front of GLPI can pass it on as it is.
@@ -45,8 +51,12 @@ pub struct Parts {
     pub catalogues: Arc<Catalogues>,
     /// What became of tasks.
     pub monitor: Arc<Monitor>,
+    /// What can be done at once.
+    pub actions: Arc<Actions>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// When what does not end by itself has to.
+    pub stop: CancellationToken,
 }
 
 /// Whose rules hold, and what holds where a task or job does not say it.
@@ -69,6 +79,8 @@ pub struct Inner {
     pub catalogues: Arc<Catalogues>,
     /// What became of tasks.
     pub monitor: Arc<Monitor>,
+    /// What can be done at once.
+    pub actions: Arc<Actions>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// GLPI's.
@@ -79,6 +91,8 @@ pub struct Inner {
     pub plugin_url: Option<String>,
     /// By which rules the sidecar works.
     pub rules: Rules,
+    /// Pages that refresh by themselves.
+    pub live: Live,
     /// Sign-ins that failed.
     pub tries: Tries,
     /// What works on passwords.
@@ -114,6 +128,7 @@ impl Pages {
             db: parts.db,
             catalogues: parts.catalogues,
             monitor: parts.monitor,
+            actions: parts.actions,
             clock: parts.clock,
             zone: settings.timezone,
             rules: Rules {
@@ -121,6 +136,7 @@ impl Pages {
                 run_timeout: settings.scheduler.run_timeout,
                 task_mode: settings.dispatch.task_mode,
             },
+            live: Live::new(web.streams, parts.stop),
             tries: Tries::new(&web),
             passwords: Passwords::new(web.verify_at_once),
             settings: web,
@@ -160,6 +176,9 @@ pub fn router(pages: Pages, settings: &config::Server) -> Router {
         .route(&at("jobs"), get(jobs::page))
         .route(&at("tasks/{id}"), get(task::page))
         .route(&at("runs/{id}"), get(runs::page))
+        .route(&at("live"), get(live::follow))
+        .merge(api::routes())
+        .merge(actions::routes())
         .fallback(visitor::nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(from_fn_with_state(pages.clone(), guard::protect))

@@ -102,6 +102,10 @@ catalogue! {
     open_glpi,
     /// When the lines were counted; seconds `{}`.
     counted,
+    /// The page refreshes by itself; others' changes are seen within `{}` seconds.
+    live_on,
+    /// It does not.
+    live_off,
     /// Some tasks are not counted yet; how many `{}`.
     counting,
     /// The list, for screen readers.
@@ -184,6 +188,40 @@ catalogue! {
     peripherals,
     /// Class.
     unknown,
+    /// Heading, and link to what can be done at once.
+    actions,
+    /// Action.
+    act_prepare,
+    /// Action.
+    act_retry,
+    /// Action.
+    act_cancel,
+    /// Action.
+    act_wake,
+    /// What it would do: runs prepared, runs cancelled.
+    ask_prepare,
+    /// The same.
+    ask_retry,
+    /// The same.
+    ask_cancel,
+    /// The same.
+    ask_wake,
+    /// What it did.
+    did_prepare,
+    /// The same.
+    did_retry,
+    /// The same.
+    did_cancel,
+    /// The same: asked, awake, refused, unreachable.
+    did_wake,
+    /// It goes on without the page.
+    did_wake_on,
+    /// Runs or agents that are not what they were.
+    changed,
+    /// Nothing was done for that.
+    changed_plan,
+    /// There are too many.
+    only_first,
     /// The pages of reports.
     reports,
     /// First day of a report.
@@ -266,7 +304,7 @@ mod tests {
     use super::*;
 
     /// Words that are the same in both.
-    const SAME: [&str; 2] = ["product", "off"];
+    const SAME: [&str; 3] = ["product", "off", "actions"];
 
     #[test]
     fn every_text_is_there_in_every_language() {

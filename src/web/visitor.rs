@@ -16,6 +16,7 @@ use super::language::Language;
 use super::page::{self, Theme};
 use super::routes::{BASE, Pages};
 use crate::clock;
+use crate::db::DbError;
 use crate::db::accounts::Account;
 use crate::domain::access::Access;
 use crate::http::client::Client;
@@ -66,6 +67,12 @@ pub struct Viewer {
 }
 
 impl Viewer {
+    /// Who they are.
+    #[must_use]
+    pub const fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// What they may see and do.
     #[must_use]
     pub const fn access(&self) -> &Access {
@@ -120,7 +127,7 @@ impl Visitor {
             PageError::Db(inner) => self.line.reason(inner.to_string()),
             PageError::BadForm(part) => self.line.reason(format!("the {part} of a form")),
             PageError::BadQuery(part) => self.line.reason(format!("the {part} of an address")),
-            PageError::NotFound | PageError::Render => {}
+            PageError::NotFound | PageError::Forbidden | PageError::Render => {}
         }
         page::message(self, &error)
     }
@@ -193,7 +200,20 @@ impl FromRequestParts<Pages> for Visitor {
 }
 
 /// Who the session is of, if it and they are good.
-async fn who(pages: &Pages, session: Option<String>) -> Result<Option<Who>, crate::db::DbError> {
+pub(super) async fn who(pages: &Pages, session: Option<String>) -> Result<Option<Who>, DbError> {
+    found(pages, session, true).await
+}
+
+/// The same, without being asked for something.
+pub(super) async fn peek(pages: &Pages, session: Option<String>) -> Result<Option<Who>, DbError> {
+    found(pages, session, false).await
+}
+
+async fn found(
+    pages: &Pages,
+    session: Option<String>,
+    is_noted: bool,
+) -> Result<Option<Who>, DbError> {
     if pages.is_open() {
         return Ok(Some(Who {
             account: None,
@@ -218,7 +238,7 @@ async fn who(pages: &Pages, session: Option<String>) -> Result<Option<Who>, crat
         return Ok(None);
     }
     let quarter = i64::try_from(settings.idle.as_secs() / 4).unwrap_or(NOTED_AFTER);
-    if (now - session.seen).num_seconds() >= NOTED_AFTER.min(quarter) {
+    if is_noted && (now - session.seen).num_seconds() >= NOTED_AFTER.min(quarter) {
         pages.db.session_seen(&id, now).await?;
     }
     Ok(Some(Who {
@@ -254,7 +274,7 @@ impl FromRequestParts<Pages> for Viewer {
 }
 
 /// To the form, which leads back afterwards to what can be asked for again.
-fn to_login(visitor: &Visitor, method: &Method) -> Response {
+pub(super) fn to_login(visitor: &Visitor, method: &Method) -> Response {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     if method == Method::GET && visitor.here != BASE {
         query.append_pair("to", &visitor.here);

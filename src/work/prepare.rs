@@ -1,5 +1,6 @@
 //! Server-driven preparation: runs are created ahead, as GLPI's cron task `taskscheduler` does.
 
+mod of_task;
 mod ready;
 mod report;
 mod rounds;
@@ -109,7 +110,7 @@ impl Preparation {
     ///
     /// When the database is not there.
     pub async fn pass(&self) -> Result<Arc<Pass>, DbError> {
-        let pass = Arc::new(Box::pin(self.over_all_jobs(Mode::Write, self.policy)).await?);
+        let pass = Arc::new(Box::pin(self.over_jobs(Mode::Write, self.policy, None)).await?);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some(Arc::clone(&pass));
         Ok(pass)
@@ -123,13 +124,23 @@ impl Preparation {
     pub async fn outlook(&self) -> Result<Outlook, DbError> {
         Ok(Outlook {
             closed: self.db.site().await?.open().err(),
-            ours: self.over_all_jobs(Mode::Look, self.policy).await?,
-            plugin: self.over_all_jobs(Mode::Look, Policy::Plugin).await?,
+            ours: self.over_jobs(Mode::Look, self.policy, None).await?,
+            plugin: self.over_jobs(Mode::Look, Policy::Plugin, None).await?,
         })
     }
 
-    async fn over_all_jobs(&self, mode: Mode, policy: Policy) -> Result<Pass, DbError> {
+    /// Over all jobs, or those of one task.
+    async fn over_jobs(
+        &self,
+        mode: Mode,
+        policy: Policy,
+        only: Option<TaskId>,
+    ) -> Result<Pass, DbError> {
         let mut catalogue = self.db.catalogue().await?;
+        if let Some(task) = only {
+            catalogue.jobs.retain(|_, job| job.task == task);
+            catalogue.sequences.retain(|id, _| *id == task);
+        }
         let at = moment(self.clock.as_ref(), self.zone);
         let mut jobs: Vec<Job> = std::mem::take(&mut catalogue.jobs).into_values().collect();
         let seats: HashMap<JobId, JobId> = match policy {

@@ -1,6 +1,7 @@
 //! Waking agents up, as GLPI's cron task `wakeupAgents` does: agents with work are asked to come now.
 
 mod driven;
+mod now;
 mod summary;
 
 use std::collections::{HashMap, HashSet};
@@ -88,6 +89,7 @@ struct Pass {
 }
 
 /// What an agent's answer means for the plan.
+#[derive(Clone, Copy)]
 enum Outcome {
     Heard(Heard),
     /// To the question whether it waits; none = no agent answers.
@@ -123,7 +125,7 @@ impl WakeUp {
     ///
     /// When the database fails.
     pub async fn pass(&self) -> Result<Summary, DbError> {
-        let mut pass = self.begin().await?;
+        let mut pass = self.begin(None).await?;
         if pass.summary.closed.is_some() {
             return Ok(pass.summary);
         }
@@ -159,15 +161,7 @@ impl WakeUp {
                 }
                 None => break,
             };
-            let counts = match outcome {
-                Outcome::Heard(heard) => pass.summary.count(heard),
-                Outcome::Waits(Some(true)) => {
-                    waiting.push(agent);
-                    true
-                }
-                Outcome::Waits(Some(false)) => pass.summary.count_busy(),
-                Outcome::Waits(None) => pass.summary.count(Heard::Nobody),
-            };
+            let counts = pass.heard(agent, outcome, &mut waiting);
             plan.heard(agent, counts);
         }
         self.wake_all(&mut pass, waiting).await;
@@ -177,7 +171,8 @@ impl WakeUp {
         Ok(pass.summary)
     }
 
-    async fn begin(&self) -> Result<Pass, DbError> {
+    /// A pass over the tasks whose time has come, or over one whatever its time.
+    async fn begin(&self, only: Option<TaskId>) -> Result<Pass, DbError> {
         let catalogue = self.db.catalogue().await?;
         let at = moment(self.clock.as_ref(), self.zone);
         let now = at.naive_local();
@@ -185,7 +180,11 @@ impl WakeUp {
         let mut sources = HashMap::new();
         summary.closed = catalogue.site.open().err();
         if summary.closed.is_none() {
-            for wish in self.db.wakeup_wishes().await? {
+            let wishes = match only {
+                Some(task) => vec![Wish::now(task)],
+                None => self.db.wakeup_wishes().await?,
+            };
+            for wish in wishes {
                 let Some(task) = catalogue.tasks.get(&wish.task) else {
                     continue;
                 };
@@ -193,7 +192,9 @@ impl WakeUp {
                 let is_closed = catalogue
                     .execution_week(task, self.policy)
                     .is_some_and(|week| !week.is_open(now));
-                if !wish.is_due(at, self.policy) || self.policy == Policy::Plugin && is_closed {
+                if only.is_none() && !wish.is_due(at, self.policy)
+                    || self.policy == Policy::Plugin && is_closed
+                {
                     continue;
                 }
                 let jobs = catalogue.jobs.values().filter(|job| job.task == wish.task);
@@ -203,7 +204,7 @@ impl WakeUp {
                     after: RunId(0),
                     runs_are_seen: false,
                     actors: None,
-                    is_claimed: false,
+                    is_claimed: only.is_some(),
                 };
                 sources.insert(wish.task, source);
             }
@@ -406,6 +407,19 @@ impl WakeUp {
 }
 
 impl Pass {
+    /// Counts what came of asking an agent; whether it comes, at once or when it is told to as one of `waiting`.
+    fn heard(&mut self, agent: AgentId, outcome: Outcome, waiting: &mut Vec<AgentId>) -> bool {
+        match outcome {
+            Outcome::Heard(heard) => self.summary.count(heard),
+            Outcome::Waits(Some(true)) => {
+                waiting.push(agent);
+                true
+            }
+            Outcome::Waits(Some(false)) => self.summary.count_busy(),
+            Outcome::Waits(None) => self.summary.count(Heard::Nobody),
+        }
+    }
+
     /// An agent is left out, unless another run of it lets it in.
     fn skip(&mut self, agent: AgentId, skip: Skip) {
         if !self.known.contains_key(&agent) {

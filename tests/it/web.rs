@@ -1,9 +1,17 @@
 //! The pages for people, over real HTTP on a real database.
 
+#[path = "web/actions.rs"]
+mod actions;
+#[path = "web/api.rs"]
+mod api;
 #[path = "web/browser.rs"]
 mod browser;
 #[path = "web/forms.rs"]
 mod forms;
+#[path = "web/live.rs"]
+mod live;
+#[path = "web/live_pages.rs"]
+mod live_pages;
 #[path = "web/login.rs"]
 mod login;
 #[path = "web/needs.rs"]

@@ -62,7 +62,7 @@ fn names_are_the_words_of_the_manual() {
         tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends task-mode max-new-agents scheduler \
         scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs lease monitoring-period wakeup-networks \
         wakeup-names wakeup-at-once wakeup-rate wakeup-timeout web-listen glpi-url web-idle web-lifetime web-tries-per-name web-tries-per-address \
-        web-login-window web-remembered web-verify-at-once \
+        web-login-window web-remembered web-verify-at-once web-streams api-tokens \
         upstream-url spool-dir spool-max-bytes spool-max-age spool-min-free deliver-at-once deliver-attempts deliver-timeout \
         deliver-supersede deliver-run-wait max-body max-bodies max-inflated max-unpacking max-parameters max-xml-elements max-xml-depth write-queue header-timeout body-timeout request-timeout max-connections shutdown-grace \
         log log-format";

@@ -75,7 +75,7 @@ pub(super) fn card(
 pub(in crate::web) fn place(catalogue: &Catalogue, job: &Job) -> (Place, Option<JobId>) {
     let sequence = catalogue.sequences.get(&job.task);
     let place = sequence.and_then(|sequence| sequence.place(job.id));
-    place.unwrap_or((Place::plain(job.id), None))
+    place.unwrap_or_else(|| (Place::plain(job.id), None))
 }
 
 /// When a job starts, in words.

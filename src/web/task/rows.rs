@@ -139,7 +139,7 @@ impl Eyes<'_> {
         }
         let texts = parts
             .into_iter()
-            .map(|part| part.map_or("; ".to_owned(), |named| named.text));
+            .map(|part| part.map_or_else(|| "; ".to_owned(), |named| named.text));
         texts.collect()
     }
 

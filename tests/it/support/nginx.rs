@@ -22,6 +22,9 @@ use super::readme::blocks;
 /// How the README names the sidecar.
 const NAMED: &str = "127.0.0.1:8086";
 
+/// How it names the pages for people.
+const NAMED_PAGES: &str = "127.0.0.1:8088";
+
 /// The address that agents come from: neither nginx's nor the sidecar's.
 pub(crate) const AGENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
 
@@ -89,6 +92,15 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// nginx as the README configures it, in front of `sidecars` and `php`.
     pub(crate) fn start(sidecars: &[SocketAddr], php: SocketAddr) -> Self {
+        Self::with_pages(sidecars, None, php)
+    }
+
+    /// The same, in front of the pages for people too.
+    pub(crate) fn with_pages(
+        sidecars: &[SocketAddr],
+        pages: Option<SocketAddr>,
+        php: SocketAddr,
+    ) -> Self {
         let made = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()]).unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
@@ -96,7 +108,7 @@ impl Nginx {
         // Somebody else may take a port between its choice and nginx.
         for _ in 0..5 {
             let [plain, tls] = free_ports();
-            write_configuration(dir.path(), plain, tls, sidecars, php);
+            write_configuration(dir.path(), plain, tls, sidecars, pages, php);
             let mut child = spawn(dir.path());
             if answers(&mut child, plain) {
                 return Self {
@@ -155,11 +167,11 @@ fn write_configuration(
     plain: SocketAddr,
     tls: SocketAddr,
     sidecars: &[SocketAddr],
+    pages: Option<SocketAddr>,
     php: SocketAddr,
 ) {
     let snippets = blocks("nginx");
-    // The third is for the pages for people, which are not looked for here.
-    let [upstream, location, _] = &snippets[..] else {
+    let [upstream, location, to_pages] = &snippets[..] else {
         panic!(
             "the README has {} blocks for nginx, not three",
             snippets.len()
@@ -172,13 +184,16 @@ fn write_configuration(
         .map(|sidecar| line.replace(NAMED, &sidecar.to_string()))
         .collect();
     let upstream = upstream.replace(&line, &servers.concat());
+    assert!(to_pages.contains(NAMED_PAGES), "{to_pages}");
+    let to_pages = pages.map(|pages| to_pages.replace(NAMED_PAGES, &pages.to_string()));
+    let to_pages = to_pages.unwrap_or_default();
     // Around them what a site has for GLPI, with a proxy in place of FastCGI.
     let to_php = format!("proxy_pass http://{php}; proxy_set_header Host $http_host;");
     let configuration = format!(
         "daemon off;\nmaster_process off;\npid nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n\
          client_body_temp_path body;\nproxy_temp_path proxy;\nfastcgi_temp_path fastcgi;\nuwsgi_temp_path uwsgi;\nscgi_temp_path scgi;\n\
          {upstream}\nserver {{\nlisten {plain};\nlisten {tls} ssl;\nssl_certificate cert.pem;\nssl_certificate_key key.pem;\n\
-         {location}\nlocation ~ \\.php(/|$) {{ {to_php} }}\nlocation / {{ {to_php} }}\n}}\n}}\n"
+         {location}\n{to_pages}\nlocation ~ \\.php(/|$) {{ {to_php} }}\nlocation / {{ {to_php} }}\n}}\n}}\n"
     );
     std::fs::write(dir.join("nginx.conf"), configuration).unwrap();
 }

@@ -167,6 +167,11 @@ impl Sidecar {
         self.lines.lock().unwrap().clone()
     }
 
+    /// Its number among the processes.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many files it may have open, the soft limit.
     pub(crate) fn files(&self) -> u32 {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();

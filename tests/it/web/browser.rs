@@ -49,6 +49,7 @@ async fn signing_in_and_out() {
     );
     browser.keep("monitoring").await;
     browser.click("#logout").await;
+    browser.text("#password").await;
     assert_eq!(browser.text("h1").await, "Sign in");
     browser.client.back().await.unwrap();
     browser.client.refresh().await.unwrap();
@@ -157,7 +158,13 @@ async fn names_are_shown_and_never_obeyed() {
         browser.value("return document.title").await,
         "Monitoring – fusion-sidecar"
     );
-    for css in ["main img", "script", "iframe", "main svg:not(.icon)"] {
+    for css in [
+        "main img",
+        "script:not([src])",
+        "script ~ script",
+        "iframe",
+        "main svg:not(.icon)",
+    ] {
         assert_eq!(browser.count(css).await, 0, "{css}");
     }
     let link = browser

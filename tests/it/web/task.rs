@@ -37,6 +37,9 @@ pub(super) async fn campaign(db: &TestDb) {
     .await;
 }
 
+/// Whether a run is meant.
+type Test = Box<dyn Fn(u64) -> bool>;
+
 /// The runs on a page, in their order.
 fn runs(body: &str) -> Vec<u64> {
     let parts = body.split("id=\"run-").skip(1);
@@ -119,7 +122,6 @@ async fn runs_are_found_page_by_page() {
     app.count().await;
     let mut browser = Browser::of(app.pages(), "admin").await;
     let of_state = |state: u64| move |id: u64| id % 7 == state;
-    type Test = Box<dyn Fn(u64) -> bool>;
     let searches: [(&str, Test); 16] = [
         ("", Box::new(|_| true)),
         ("job=1", Box::new(|id| id % 2 == 1)),

@@ -168,6 +168,8 @@ async fn dark_french_and_narrow(app: &TestApp, browser: &Chromium) {
             .await;
         browser.text("h1").await;
         assert_eq!(browser.value(OVERHANG).await, 0, "{page}");
+        let head = "return document.querySelector('.wide thead').getBoundingClientRect().width";
+        assert_eq!(browser.value(head).await, 1, "{page}");
         browser.keep(picture).await;
     }
     browser.client.set_window_size(1280, 900).await.unwrap();

@@ -3,6 +3,8 @@
 use super::*;
 use crate::config::Web;
 
+const TOKENS: &str = "0123456789abcdef0123456789abcdef,ABCDEF0123456789-._~+/=ABCDEF0123";
+
 #[test]
 fn every_option_of_the_pages_reaches_its_setting() {
     let settings = load(
@@ -17,6 +19,8 @@ fn every_option_of_the_pages_reaches_its_setting() {
             (Key::WebLoginWindow, "35"),
             (Key::WebRemembered, "36"),
             (Key::WebVerifyAtOnce, "37"),
+            (Key::WebStreams, "38"),
+            (Key::ApiTokens, TOKENS),
         ]),
         &Environment::default(),
     )
@@ -31,9 +35,33 @@ fn every_option_of_the_pages_reaches_its_setting() {
         window: Duration::from_secs(35),
         most_remembered: 36,
         verify_at_once: 37,
+        streams: 38,
+        tokens: settings.web.tokens.clone(),
         open: false,
     };
     assert_eq!(settings.web, expected);
+    let [one, other] = TOKENS.split(',').collect::<Vec<_>>()[..] else {
+        panic!("two tokens");
+    };
+    assert!(settings.web.tokens.has(one) && settings.web.tokens.has(other));
+    assert!(!settings.web.tokens.has("") && !settings.web.tokens.has(&one[1..]));
+    assert!(
+        !format!("{settings:?}").contains(one),
+        "a secret is not shown"
+    );
+}
+
+#[test]
+fn tokens_that_are_none_are_refused_and_not_repeated() {
+    for tokens in ["geheim", "0123456789abcdef0123456789abcde\u{e9}", "", ","] {
+        let found = faults([(Key::DatabaseUrl, URL), (Key::ApiTokens, tokens)]);
+        assert_eq!(
+            found,
+            [
+                "api-tokens: --api-tokens: takes tokens of 32 or more letters, digits and the signs - . _ ~ + / =, separated by commas"
+            ]
+        );
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) static TEXTS: Texts = Texts {
     agentcrashed: "L'agent s'est arrêté ou a planté",
     importdenied: "Import refusé",
     filters: "Rechercher dans les exécutions",
-    any: "tous",
+    any: "indifférent",
     agent_hint: "Nom de l'agent contenant",
     from: "Commencée à partir du",
     until: "Commencée jusqu'au",
