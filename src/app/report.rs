@@ -69,7 +69,7 @@ pub async fn report(settings: Settings, name: Name, wanted: Wanted) -> anyhow::R
     let making = Box::pin(made(&settings, &db, &clock, &ask));
     let outcome = tokio::select! {
         outcome = making => outcome.map(Some),
-        signal = stop_signal() => signal.map(|_| None).context("signals"),
+        signal = stop_signal() => signal.map(|()| None).context("signals"),
     };
     let _ = tokio::time::timeout(super::CLOSE_LIMIT, db.close()).await;
     if let Some(report) = outcome? {

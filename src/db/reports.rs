@@ -172,14 +172,16 @@ impl Db {
             let mut found = [highest + 1; 2];
             for (end, moment) in found.iter_mut().zip([from - SLACK, until + SLACK]) {
                 let (mut low, mut high) = (lowest, highest + 1);
+                // Most periods end today: the last line is the first guess.
+                let mut middle = highest;
                 while low < high {
-                    let middle = low + (high - low) / 2;
                     let row: Option<(u64, Option<NaiveDateTime>)> =
                         conn.exec_first(sql.as_ref(), (middle,)).await?;
                     match row {
                         Some((id, date)) if date.is_none_or(|date| date < moment) => low = id + 1,
                         _ => high = middle,
                     }
+                    middle = low + high.saturating_sub(low) / 2;
                 }
                 *end = low;
             }

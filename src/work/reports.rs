@@ -21,7 +21,7 @@ const FEW_RUNS: u64 = 10_000;
 
 /// Most lines that are read for a period where there are more runs. On two cores it takes about a tenth of a second, with the look at the runs
 /// that they are of.
-const LINES: u64 = 30_000;
+const LINES: u64 = 20_000;
 
 /// Most lines on devices that are read of the runs of discoveries.
 const FINDINGS: u64 = 50_000;
@@ -30,7 +30,7 @@ const FINDINGS: u64 = 50_000;
 const ADDRESSES: u64 = 20_000;
 
 /// Most stored results that are read of each kind of collect.
-const RESULTS: u64 = 30_000;
+const RESULTS: u64 = 15_000;
 
 /// What a report is made of.
 #[derive(Debug, Clone, Copy)]

@@ -49,6 +49,9 @@ const COLLECTS: [(&str, &str, &str, &str, &str); 3] = [
     ),
 ];
 
+/// Step, class and row of the target, class of the devices, new ones, updated ones, lines.
+type DiscoveredRow = (String, Option<String>, u32, String, u64, u64, u64);
+
 impl Db {
     /// What discoveries found, by `step`, range and class, of at most `most` lines, and of how many, from the coded lines that PHP writes as it imports
     /// (`==addtheitem== … [[Class::id]]`, `==updatetheitem== …`).
@@ -76,8 +79,7 @@ impl Db {
         let mut values: Vec<Value> = vec![step.characters().into()];
         values.extend(joined.values);
         values.push(most.into());
-        let rows: Vec<(String, Option<String>, u32, String, u64, u64, u64)> =
-            self.report("report_discovered", &text, values).await?;
+        let rows: Vec<DiscoveredRow> = self.report("report_discovered", &text, values).await?;
         let read = rows.iter().map(|row| row.6).sum();
         let rows = rows.into_iter();
         let found = rows.map(

@@ -10,6 +10,18 @@ use crate::domain::reports::counted::{AGES, Aged, Missing, Silent};
 use crate::domain::run::RunState;
 use crate::proto::text::decode;
 
+/// Host, class and row of the target, state, last contact.
+type MissingRow = (String, Option<String>, u32, u32, Option<NaiveDateTime>);
+
+/// Agent, computer, entity, version, last contact.
+type SilentRow = (
+    String,
+    Option<String>,
+    String,
+    String,
+    Option<NaiveDateTime>,
+);
+
 impl Db {
     /// Hosts whose last run of a job of `task` with this method is open or in error, at most `most` of them, by name.
     ///
@@ -30,8 +42,7 @@ impl Db {
                     WHERE n.{f}agents_id = r.{f}agents_id AND n.{f}taskjobs_id = r.{f}taskjobs_id AND n.items_id = r.items_id \
                     AND n.itemtype <=> r.itemtype AND n.id > r.id) ORDER BY 1, r.id LIMIT ?";
         let values: Vec<Value> = vec![task.0.into(), method.into(), most.into()];
-        let rows: Vec<(String, Option<String>, u32, u32, Option<NaiveDateTime>)> =
-            self.report("report_missing", text, values).await?;
+        let rows: Vec<MissingRow> = self.report("report_missing", text, values).await?;
         let rows = rows.into_iter();
         let missing = rows.filter_map(|(host, itemtype, items_id, state, last_contact)| {
             Some(Missing {
@@ -96,13 +107,7 @@ impl Db {
         let mut values: Vec<Value> = vec![since.into()];
         values.extend(condition.values);
         values.push(most.into());
-        let rows: Vec<(
-            String,
-            Option<String>,
-            String,
-            String,
-            Option<NaiveDateTime>,
-        )> = self.report("report_silent", &text, values).await?;
+        let rows: Vec<SilentRow> = self.report("report_silent", &text, values).await?;
         let plain = |text: &str| decode(text).into_owned();
         let rows = rows.into_iter();
         let silent = rows.map(|(agent, computer, entity, version, last_contact)| Silent {

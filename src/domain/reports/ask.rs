@@ -308,19 +308,19 @@ pub fn entity(
     names: &[(EntityId, String, String)],
     sees: impl Fn(EntityId) -> bool,
 ) -> Result<EntityId, Wrong> {
-    let seen = || names.iter().filter(|(id, ..)| sees(*id));
+    let visible = || names.iter().filter(|(id, ..)| sees(*id));
     let wrong = || Wrong::Entity(text.to_owned());
     if let Ok(id) = text.parse().map(EntityId) {
-        return seen()
+        return visible()
             .any(|row| row.0 == id)
             .then_some(id)
             .ok_or_else(wrong);
     }
-    if let Some(found) = seen().find(|(.., complete)| complete == text) {
+    if let Some(found) = visible().find(|row| row.2 == text) {
         return Ok(found.0);
     }
-    let found: Vec<EntityId> = seen()
-        .filter(|(_, name, _)| name == text)
+    let found: Vec<EntityId> = visible()
+        .filter(|row| row.1 == text)
         .map(|row| row.0)
         .collect();
     match found[..] {

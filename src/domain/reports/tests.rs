@@ -274,13 +274,13 @@ fn entities_are_named_by_number_or_name_and_only_those_that_are_seen() {
     ];
     let names =
         names.map(|(id, name, complete)| (EntityId(id), name.to_owned(), complete.to_owned()));
-    let named = |text: &str| entity(text, &names, |_| true);
-    assert_eq!(named("2"), Ok(EntityId(2)));
-    assert_eq!(named("Root > Lab"), Ok(EntityId(3)));
-    assert_eq!(named("North"), Ok(EntityId(1)));
-    assert_eq!(named("Lab"), Err(Wrong::Entities("Lab".to_owned())));
+    let found = |text: &str| entity(text, &names, |_| true);
+    assert_eq!(found("2"), Ok(EntityId(2)));
+    assert_eq!(found("Root > Lab"), Ok(EntityId(3)));
+    assert_eq!(found("North"), Ok(EntityId(1)));
+    assert_eq!(found("Lab"), Err(Wrong::Entities("Lab".to_owned())));
     for unknown in ["9", "south", "north", "%"] {
-        assert_eq!(named(unknown), Err(Wrong::Entity(unknown.to_owned())));
+        assert_eq!(found(unknown), Err(Wrong::Entity(unknown.to_owned())));
     }
     let some = |text: &str| entity(text, &names, |id| id == EntityId(3));
     assert_eq!(some("Lab"), Ok(EntityId(3)), "the other one is not seen");
