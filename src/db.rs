@@ -34,6 +34,7 @@ pub mod network;
 pub mod nonces;
 pub mod preparation;
 pub mod remedy;
+pub mod reports;
 pub mod row;
 pub mod run_pages;
 pub mod run_search;
