@@ -25,6 +25,9 @@ const SENDERS: usize = 16;
 /// Runs of either, one after the other: the disk of a shared machine has better and worse moments.
 const RUNS: usize = 3;
 
+/// What it may take at the most, as a multiple of what the disk takes. A build without optimisation is slow at checksums.
+const SLOWER: u32 = if cfg!(debug_assertions) { 4 } else { 2 };
+
 /// A directory that notes how much was written before each sync.
 #[derive(Debug)]
 struct Noting {
@@ -193,5 +196,5 @@ async fn messages_are_appended_and_synced_at_half_the_disks_pace_at_least() {
         ));
         (own, plain) = (own.min(took), plain.min(bare));
     }
-    assert!(own < plain * 2, "{own:?} where {plain:?} is the least");
+    assert!(own < plain * SLOWER, "{own:?} where {plain:?} is the least");
 }
