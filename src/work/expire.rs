@@ -195,7 +195,7 @@ impl Expiry {
         if self.policy == Policy::Plugin {
             return Ok(summary);
         }
-        match self.over_all_jobs(&mut summary).await {
+        match Box::pin(self.over_all_jobs(&mut summary)).await {
             Ok(()) => {}
             Err(Halt::Closed(closed)) => summary.closed = Some(closed),
             Err(Halt::Db(error)) => {

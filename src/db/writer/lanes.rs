@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mysql_async::prelude::Queryable;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::{Answer, Outcome, Request, commit};
