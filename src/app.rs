@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
@@ -29,6 +29,7 @@ use crate::dispatch::signs::Signs;
 use crate::domain::admission::Admission;
 use crate::http::routes::{Limits, Web, ops_router, router};
 use crate::http::server;
+use crate::http::unpack::Unpacking;
 use crate::knock::Knocker;
 use crate::lifecycle::{Lifecycle, Outcome, Stop, descriptors};
 use crate::spool::Spool;
@@ -191,7 +192,8 @@ pub async fn start(
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
-        unpacking: Arc::new(Semaphore::new(settings.server.max_unpacking)),
+        unpacking: Unpacking::start(settings.server.max_unpacking)
+            .context("threads for large messages")?,
         upstream,
         intake,
         metrics,

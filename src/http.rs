@@ -19,3 +19,4 @@ pub mod request;
 pub mod routes;
 pub mod server;
 pub mod stack;
+pub mod unpack;

@@ -32,6 +32,8 @@ mod record;
 mod recover;
 mod segment;
 mod shared;
+#[doc(hidden)]
+pub mod stretches;
 pub mod view;
 mod writer;
 

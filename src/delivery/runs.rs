@@ -77,12 +77,13 @@ impl Runs {
         queued: impl Fn(i64) -> u64,
     ) -> Result<(), DbError> {
         let mut noted = self.noted.lock().await;
-        if !noted.read {
+        // Somebody's hand may have been at the rows, too; nobody but this process writes them.
+        if !noted.read || !noted.rows.is_empty() {
             let rows = self.db.spooled_in(&self.spool).await?;
             let rows = rows
                 .into_iter()
                 .filter_map(|(run, messages)| Some((i64::try_from(run.0).ok()?, messages)));
-            noted.rows.extend(rows);
+            noted.rows = rows.collect();
             noted.read = true;
         }
         let runs: BTreeSet<i64> = known

@@ -1,7 +1,5 @@
 //! XML messages: read, and answered by what their QUERY says.
 
-use std::sync::Arc;
-
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -290,14 +288,9 @@ async fn read(web: &Web, head: &Head, body: Bytes) -> Result<Message, Unreadable
         return understand(&opened, &body);
     }
     // The others wait for a place as long as a request may take.
-    let Ok(place) = Arc::clone(&web.unpacking).acquire_owned().await else {
-        return Err(Unreadable::Gone);
-    };
-    let read = tokio::task::spawn_blocking(move || {
+    let read = web.unpacking.run(move || {
         let opened = open(kind.as_deref(), &body, max_inflated).map_err(Unreadable::Packed);
-        let read = opened.and_then(|opened| understand(&opened, &body));
-        drop(place);
-        read
+        opened.and_then(|opened| understand(&opened, &body))
     });
     read.await.unwrap_or(Err(Unreadable::Gone))
 }

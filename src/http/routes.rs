@@ -6,10 +6,10 @@ use axum::extract::FromRef;
 use axum::routing::{any, get};
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Semaphore;
 
 use super::ops::Readiness;
 use super::request::Prefix;
+use super::unpack::Unpacking;
 use super::{agent, collect, deploy, esx, forward, ops, place, stack};
 use crate::config;
 use crate::delivery::Intake;
@@ -25,8 +25,8 @@ pub struct Web {
     pub dispatcher: Arc<Dispatcher>,
     /// How much of a message is read.
     pub limits: Limits,
-    /// Places for large messages on their way from bytes to a request: each takes several times its inflated size in memory.
-    pub unpacking: Arc<Semaphore>,
+    /// Where large messages are unpacked and read.
+    pub unpacking: Unpacking,
     /// GLPI, for what only PHP can do.
     pub upstream: Option<Upstream>,
     /// Where messages for GLPI are kept, if they are.

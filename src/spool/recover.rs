@@ -98,14 +98,15 @@ pub(super) fn load(files: &dyn Files) -> io::Result<Loaded> {
     }
     for name in names {
         loaded.next_id = loaded.next_id.max(name.first);
-        loaded.next_number = loaded.next_number.max(name.number + 1);
+        loaded.next_number = loaded.next_number.max(name.number.saturating_add(1));
         loaded.recovery.segments += 1;
         if let Ok(segment) = segment(files, name, &listed, &mut loaded) {
             loaded.segments.insert(name.number, segment);
         } else {
             let name_of = name.segment();
             let length = listed.get(&name_of).copied().unwrap_or_default();
-            loaded.next_id = loaded.next_id.max(name.first + length / HEAD as u64);
+            let after = name.first.saturating_add(length / HEAD as u64);
+            loaded.next_id = loaded.next_id.max(after);
             loaded.recovery.unreadable.push(name_of);
         }
     }
@@ -173,7 +174,7 @@ fn segment(
                     }
                     continue;
                 };
-                loaded.next_id = loaded.next_id.max(entry.id.0 + 1);
+                loaded.next_id = loaded.next_id.max(entry.id.0.saturating_add(1));
                 if !acknowledged {
                     continue;
                 }
@@ -204,8 +205,11 @@ fn segment(
     }
     loaded.recovery.damaged_bytes += damaged;
     // No more messages than this can have stood there, and none of their numbers is given again.
-    let highest = segment.ids.iter().max().map_or(0, |id| id.0 + 1);
-    let after = highest.max(name.first) + damaged / HEAD as u64;
+    let highest = segment.ids.iter().max();
+    let highest = highest.map_or(0, |id| id.0.saturating_add(1));
+    let after = highest
+        .max(name.first)
+        .saturating_add(damaged / HEAD as u64);
     loaded.next_id = loaded.next_id.max(after);
     for what in moves {
         let Some(id) = what.id() else { continue };

@@ -249,6 +249,26 @@ async fn everything_is_looked_at_without_a_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_spool_without_an_upstream_is_said_to_only_collect() {
+    let mut site = Site::new().await;
+    let spool = tempfile::tempdir().unwrap();
+    site.settings.spool_dir = Some(spool.path().to_owned());
+    site.settings.upstream_url = None;
+    let report = site.check().await;
+    let only = "warning: upstream: no address of GLPI is given: the spool only collects, and inventories are not imported";
+    assert_says(&report, only);
+    assert_says(
+        &report,
+        "ok: spool: 0 messages wait, 0 are parked, in 0 of ",
+    );
+    site.settings.spool_dir = None;
+    let report = site.check().await;
+    let none = "warning: upstream: no address of GLPI is given: inventories are refused";
+    assert_says(&report, none);
+    assert!(!report.to_string().contains("spool"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refused_connections_are_told_apart() {
     let mut site = Site::new().await;
     let account = account::without_rights(&site.db).await;

@@ -1,5 +1,9 @@
 //! Messages for PHP through the spool.
 
+#[path = "delivery/append.rs"]
+mod append;
+#[path = "delivery/disk.rs"]
+mod disk;
 #[path = "delivery/kill.rs"]
 mod kill;
 #[path = "delivery/outcomes.rs"]

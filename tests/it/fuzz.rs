@@ -10,6 +10,8 @@ mod envelope;
 mod php;
 #[path = "../fuzz/rules/query.rs"]
 mod query;
+#[path = "../fuzz/rules/record.rs"]
+mod record;
 #[path = "../fuzz/rules/xml.rs"]
 mod xml;
 
@@ -17,10 +19,11 @@ mod xml;
 type Rule = fn(&[u8]);
 
 /// The rules by the names of their targets.
-const RULES: [(&str, Rule); 4] = [
+const RULES: [(&str, Rule); 5] = [
     ("envelope", envelope::check),
     ("php", php::check),
     ("query", query::check),
+    ("record", record::check),
     ("xml", xml::check),
 ];
 

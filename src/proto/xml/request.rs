@@ -101,7 +101,9 @@ pub fn parse_request(text: &str, limits: &Limits) -> Result<Request, XmlError> {
 /// # Errors
 /// As [`parse_request`].
 pub fn judge_request(text: &str, limits: &Limits) -> Result<(Request, bool), XmlError> {
-    if let Some((offset, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
+    if may_hold_forbidden(text.as_bytes())
+        && let Some((offset, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c))
+    {
         return Err(XmlError::Malformed {
             offset: offset as u64,
         });
@@ -123,6 +125,17 @@ pub fn judge_request(text: &str, limits: &Limits) -> Result<(Request, bool), Xml
             Err(Fault::Refused(error)) => return Err(error),
         }
     }
+}
+
+/// Whether a text may hold a character that is not allowed, by its bytes: each of these has one that no usual text has. In parts, each of which a
+/// processor looks at as a whole.
+fn may_hold_forbidden(text: &[u8]) -> bool {
+    const PART: usize = 64;
+    // Control characters, and the first byte of U+FFFE and U+FFFF.
+    let suspicious =
+        |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xef;
+    text.chunks(PART)
+        .any(|part| part.iter().fold(false, |any, byte| any | suspicious(*byte)))
 }
 
 /// Longest tag, comment or instruction that every reader takes, bytes: libxml takes names of 50,000 and values of 10 million.
@@ -267,10 +280,15 @@ impl<'l> Walk<'l> {
             }
             Event::End(_) => self.end(),
             Event::Text(text) => {
-                if text.contains("]]>") || (self.depth == 0 && !is_blank(text)) {
+                if (text.as_bytes().contains(&b']') && text.contains("]]>"))
+                    || (self.depth == 0 && !is_blank(text))
+                {
                     return Err(Fault::Syntax);
                 }
-                self.text(&text.xml10_content())?;
+                // Most of a message is in no field.
+                if self.capture.is_some() || !self.filled {
+                    self.text(&text.xml10_content())?;
+                }
             }
             Event::CData(text) => {
                 if self.depth == 0 {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use fusion_sidecar::proto::envelope::seal;
 
+use super::speed::say;
 use crate::support::database;
 use crate::support::importer::{Importer, Manner, ZLIB, inventory};
 use crate::support::process::Sidecar;
@@ -127,14 +128,4 @@ async fn post(address: std::net::SocketAddr, xml: &str) -> bool {
             said == fusion_sidecar::domain::delivery::answer::Said::Reply
         })
     }
-}
-
-/// A line of what was measured.
-#[expect(
-    clippy::print_stdout,
-    clippy::needless_pass_by_value,
-    reason = "the full form is run by hand, for its numbers"
-)]
-fn say(line: String) {
-    println!("{line}");
 }

@@ -152,6 +152,59 @@ async fn the_end_waits_for_devices_in_another_spool_but_not_for_ever() {
     .await;
 }
 
+/// Somebody's hand, a backup of the database, a week without the sidecar: the row of a run is gone while its messages wait.
+#[tokio::test]
+async fn a_row_that_is_lost_is_written_again() {
+    let (php, dir) = (Importer::start().await, tempfile::tempdir().unwrap());
+    php.is_down(true);
+    let app = sidecar(&php, dir.path(), |_| {}).await;
+    run(&app).await;
+    let other = app
+        .another(|settings| {
+            settings.spool_dir = Some(dir.path().join("other"));
+            settings.upstream_url = Some(php.url.clone());
+        })
+        .await;
+    let elsewhere = format!("http://{}", other.address);
+    tell(&elsewhere, START).await;
+    tell(&elsewhere, DEVICE).await;
+    let lose = async || {
+        app.db.set("DELETE FROM {p}sidecar_spooled").await;
+    };
+    lose().await;
+    until("the one that has them notes them", async || {
+        spooled(&app).await == [(11, 2)]
+    })
+    .await;
+    // Lost while nobody was there.
+    other.stop().await.unwrap();
+    lose().await;
+    let other = app
+        .another(|settings| {
+            settings.spool_dir = Some(dir.path().join("other"));
+            settings.upstream_url = Some(php.url.clone());
+        })
+        .await;
+    until("they are noted at the start", async || {
+        spooled(&app).await == [(11, 2)]
+    })
+    .await;
+    // And with the next message, whatever becomes of the row in between.
+    lose().await;
+    tell(&format!("http://{}", other.address), DEVICE).await;
+    assert_eq!(spooled(&app).await, [(11, 3)]);
+    tell(&app.origin(), END).await;
+    php.is_down(false);
+    until("all is delivered, the end last", async || {
+        app.clock.advance(Duration::from_secs(30));
+        php.count() == 4
+    })
+    .await;
+    assert_eq!(php.runs()[&11], whole(2));
+    until("nothing is noted", async || spooled(&app).await.is_empty()).await;
+    other.stop().await.unwrap();
+}
+
 /// GLPI's own reader knows no runs: devices alone go there, and the run is moved and logged here, once.
 #[tokio::test]
 async fn with_glpis_own_address_the_run_is_moved_here() {

@@ -1,7 +1,7 @@
 //! The commands of the README that its own test does not run.
 
 /// Commands that are not run here, since they run everything else, and what runs them: a file and words in it.
-pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 12] = [
+pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 13] = [
     (
         "tests/setup && cargo run -- demo",
         &[
@@ -82,6 +82,13 @@ pub(super) const RUN_ELSEWHERE: [(&str, &[(&str, &str)]); 12] = [
         &[(
             "tests/it/delivery/speed.rs",
             "fn inventories_at_the_pace_of_ten_thousand_in_a_minute_are_no_event",
+        )],
+    ),
+    (
+        "APPENDS=5000 cargo nextest run --release --config-file tests/policy/nextest.toml --no-capture appended_and_synced",
+        &[(
+            "tests/it/delivery/append.rs",
+            "fn messages_are_appended_and_synced_at_half_the_disks_pace_at_least",
         )],
     ),
 ];

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -68,6 +69,44 @@ pub(crate) fn told(output: &Output) -> (i32, String, String) {
     )
 }
 
+/// `serve` on `db`, as the only process that sees a disk with these `options` (of tmpfs) at `place`; the disk goes with the process.
+///
+/// # Errors
+///
+/// With what the system says where its users may not mount anything.
+pub(crate) fn command_on_disk(
+    place: &Path,
+    options: &str,
+    db: &TestDb,
+    more: &[&str],
+) -> Result<Command, String> {
+    let alone = ["--user", "--map-root-user", "--mount", "/bin/sh", "-c"];
+    let allowed = Command::new("unshare")
+        .args(alone)
+        .args([r#"mount -t tmpfs none "$1""#, "sh"])
+        .arg(place)
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !allowed.status.success() {
+        return Err(String::from_utf8_lossy(&allowed.stderr).into_owned());
+    }
+    let mut command = Command::new("unshare");
+    command
+        .args(alone)
+        .args([
+            r#"mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@""#,
+            "sh",
+            options,
+        ])
+        .arg(place)
+        .args([BINARY, "serve", "--listen", "127.0.0.1:0"])
+        .args(["--scheduler", "off", "--timezone", "UTC"])
+        .args(more)
+        .env("FUSION_SIDECAR_DATABASE_URL", url(db))
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
 /// A running `serve`; killed when dropped.
 pub(crate) struct Sidecar {
     child: Child,
@@ -115,6 +154,11 @@ impl Sidecar {
             .env("FUSION_SIDECAR_DATABASE_URL", url(db))
             .stdin(Stdio::null());
         Self::start(shell)
+    }
+
+    /// What [`command_on_disk`] makes, once it says that it answers.
+    pub(crate) fn on_disk(command: Command) -> Self {
+        Self::start(command)
     }
 
     fn start(mut command: Command) -> Self {
