@@ -75,10 +75,14 @@ struct Known {
     signs: Signs,
 }
 
-/// Whether a spool has messages about a run `r`.
+/// Whether a spool that is alive has messages about a run `r`.
 macro_rules! spooled {
     () => {
-        "(SELECT 1 FROM {p}sidecar_spooled q WHERE q.{f}taskjobstates_id = r.id LIMIT 1) IS NOT NULL"
+        concat!(
+            "(SELECT 1 FROM {p}sidecar_spooled q WHERE q.{f}taskjobstates_id = r.id AND q.seen_at >= ",
+            $crate::db::spooled::alive!(),
+            " LIMIT 1) IS NOT NULL"
+        )
     };
 }
 
