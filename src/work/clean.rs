@@ -243,8 +243,11 @@ impl Cleaning {
     }
 
     /// Tasks on demand whose runs have all ended and are old. The task goes first: were it there without its runs, they would be
-    /// prepared again.
+    /// prepared again. So the runs of those that went and that a pass before, broken off there, has left come first.
     async fn demand(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), Halt> {
+        for job in self.db.gone_jobs().await? {
+            self.rest_of(job, summary).await?;
+        }
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.tasks_on_demand(from, self.batch).await?;
@@ -259,7 +262,7 @@ impl Cleaning {
                 }
                 if self.delete_task(task, summary).await? {
                     for job in jobs {
-                        self.runs_of(job, None, Lot::Ended, summary).await?;
+                        self.rest_of(job, summary).await?;
                     }
                 }
             }

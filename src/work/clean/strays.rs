@@ -3,6 +3,7 @@
 use super::{Cleaning, Summary};
 use crate::db::cleaning::{Lot, Window};
 use crate::db::leftovers::Kept;
+use crate::domain::ids::JobId;
 use crate::work::doors::{Halt, look};
 
 impl Cleaning {
@@ -22,6 +23,17 @@ impl Cleaning {
         }
         for kept in Kept::ALL {
             self.orphans(kept, summary).await?;
+        }
+        Ok(())
+    }
+
+    /// The runs of a job that cleaning has deleted. What fails is left to the next pass.
+    pub(super) async fn rest_of(&self, job: JobId, summary: &mut Summary) -> Result<(), Halt> {
+        let failed = summary.failed;
+        self.runs_of(job, None, Lot::Ended, summary).await?;
+        if summary.failed == failed {
+            let forgotten = self.db.forget_gone(job).await;
+            self.unless_failed(forgotten, (), 1, summary).await?;
         }
         Ok(())
     }
