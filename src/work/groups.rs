@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
-use crate::db::Db;
-use crate::domain::actors::Actor;
+use crate::db::actors::KnownGroups;
+use crate::db::{Db, DbError};
+use crate::domain::actors::{Actor, Members};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::criteria::Unsupported;
-use crate::domain::ids::DeployGroupId;
+use crate::domain::ids::{AgentId, DeployGroupId};
+use crate::domain::policy::Policy;
 use crate::proto::criteria;
 use crate::work::doors::{Halt, look};
 
@@ -43,53 +45,79 @@ pub enum Cache {
     Leave,
 }
 
-/// Puts the members of the dynamic groups among `actors`, as they are at `now`, into `catalogue`, and takes their searches out of it, so
-/// that a pass evaluates each group once. Returns those that keep what was there.
-///
-/// # Errors
-///
-/// When the database fails, or GLPI is closed before members are stored; the groups that are left are evaluated when the next job names them.
-pub(super) async fn evaluate(
-    db: &Db,
-    catalogue: &mut Catalogue,
-    actors: &[Actor],
-    now: NaiveDateTime,
-    cache: Cache,
-) -> Result<Vec<Kept>, Halt> {
-    let mut kept = Vec::new();
-    for actor in actors {
-        let Actor::DeployGroup(group) = *actor else {
-            continue;
-        };
-        let Some(search) = catalogue.searches.get(&group) else {
-            continue;
-        };
-        let found = match criteria::parse(&search.stored) {
-            Ok(criteria) => match cache {
-                Cache::Store => {
-                    look(db).await?;
-                    db.evaluate_group(group, &criteria, now).await?
+/// What a pass has found of the groups that its jobs name.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    agents: KnownGroups,
+}
+
+impl Groups {
+    /// Puts the members of the dynamic groups among `actors`, as they are at `now`, into `catalogue`, and takes their searches out of it, so
+    /// that a pass evaluates each group once. Returns those that keep what was there.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails, or GLPI is closed before members are stored; the groups that are left are evaluated when the next job names
+    /// them.
+    pub(super) async fn evaluate(
+        &mut self,
+        db: &Db,
+        catalogue: &mut Catalogue,
+        actors: &[Actor],
+        now: NaiveDateTime,
+        cache: Cache,
+    ) -> Result<Vec<Kept>, Halt> {
+        let mut kept = Vec::new();
+        for actor in actors {
+            let Actor::DeployGroup(group) = *actor else {
+                continue;
+            };
+            let Some(search) = catalogue.searches.get(&group) else {
+                continue;
+            };
+            let found = match criteria::parse(&search.stored) {
+                Ok(criteria) => match cache {
+                    Cache::Store => {
+                        look(db).await?;
+                        db.evaluate_group(group, &criteria, now).await?
+                    }
+                    Cache::Leave => db.search_computers(&criteria, now).await?,
+                },
+                Err(unsupported) => Err(unsupported),
+            };
+            let name = catalogue.searches.remove(&group).unwrap_or_default().group;
+            match found {
+                Ok(computers) => {
+                    let members = &mut catalogue.members.computers;
+                    members.insert(group, Arc::new(computers));
                 }
-                Cache::Leave => db.search_computers(&criteria, now).await?,
-            },
-            Err(unsupported) => Err(unsupported),
-        };
-        let name = catalogue.searches.remove(&group).unwrap_or_default().group;
-        match found {
-            Ok(computers) => {
-                let members = &mut catalogue.members.computers;
-                members.insert(group, Arc::new(computers));
-            }
-            Err(why) => {
-                tracing::warn!(
-                    deploygroup.id = group.0,
-                    deploygroup.name = name,
-                    error = %why,
-                    "the group keeps the members that GLPI stored"
-                );
-                kept.push(Kept { group, name, why });
+                Err(why) => {
+                    tracing::warn!(
+                        deploygroup.id = group.0,
+                        deploygroup.name = name,
+                        error = %why,
+                        "the group keeps the members that GLPI stored"
+                    );
+                    kept.push(Kept { group, name, why });
+                }
             }
         }
+        Ok(kept)
     }
-    Ok(kept)
+
+    /// The agents that `actors` stand for, once their groups are evaluated. A pass asks about each group once.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(super) async fn agents_of(
+        &mut self,
+        db: &Db,
+        actors: &[Actor],
+        members: &Members,
+        policy: Policy,
+    ) -> Result<Vec<AgentId>, DbError> {
+        db.agents_of(actors, members, policy, &mut self.agents)
+            .await
+    }
 }
