@@ -1,5 +1,6 @@
 //! Members of dynamic groups, worked out anew by each pass.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub enum Cache {
 /// What a pass has found of the groups that its jobs name.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
+    /// Dynamic groups whose search, or the storing of what it found, failed.
+    failed: HashMap<DeployGroupId, DbError>,
     agents: KnownGroups,
 }
 
@@ -58,7 +61,8 @@ impl Groups {
     /// # Errors
     ///
     /// When the database fails, or GLPI is closed before members are stored; the groups that are left are evaluated when the next job names
-    /// them.
+    /// them. A group that failed fails for all jobs of the pass, and is not tried again: a search that takes too long once would do so for
+    /// each of them.
     pub(super) async fn evaluate(
         &mut self,
         db: &Db,
@@ -75,14 +79,26 @@ impl Groups {
             let Some(search) = catalogue.searches.get(&group) else {
                 continue;
             };
+            if let Some(error) = self.failed.get(&group) {
+                return Err(error.clone().into());
+            }
             let found = match criteria::parse(&search.stored) {
-                Ok(criteria) => match cache {
-                    Cache::Store => {
-                        look(db).await?;
-                        db.evaluate_group(group, &criteria, now).await?
+                Ok(criteria) => {
+                    let found = match cache {
+                        Cache::Store => {
+                            look(db).await?;
+                            db.evaluate_group(group, &criteria, now).await
+                        }
+                        Cache::Leave => db.search_computers(&criteria, now).await,
+                    };
+                    match found {
+                        Ok(found) => found,
+                        Err(error) => {
+                            self.failed.insert(group, error.clone());
+                            return Err(error.into());
+                        }
                     }
-                    Cache::Leave => db.search_computers(&criteria, now).await?,
-                },
+                }
                 Err(unsupported) => Err(unsupported),
             };
             let name = catalogue.searches.remove(&group).unwrap_or_default().group;
