@@ -3,7 +3,7 @@
 
 -- Rows that a transaction updates before anything else, so that two of them that create runs of one job (`job:<id>`), register agents of
 -- one bucket (`agent:<0…255>`), or store what was found for one order on one computer (`found:<0…255>`), come one after the other; Galera's
--- certification refuses the second.
+-- certification refuses the second. And a note, `gone:<id>`: cleaning has deleted this job, and while `counter` is 1 its runs are still to go.
 CREATE TABLE IF NOT EXISTS `{p}sidecar_locks` (
   `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `counter` bigint(20) unsigned NOT NULL DEFAULT 0,

@@ -151,8 +151,8 @@ mod tests {
                 "ok: scheduler: last preparation by glpi-2 at 2026-03-04 12:00:00 UTC, 7 runs, ok",
             ),
             (
-                said(vec![pass("clean", "2 tasks and runs failed")], vec![], None),
-                "warning: scheduler: last cleaning by glpi-2 at 2026-03-04 12:00:00 UTC, 7 runs, 2 tasks and runs failed",
+                said(vec![pass("clean", "2 tasks and rows failed")], vec![], None),
+                "warning: scheduler: last cleaning by glpi-2 at 2026-03-04 12:00:00 UTC, 7 runs, 2 tasks and rows failed",
             ),
             (
                 said(vec![], serving(180), Some(180)),

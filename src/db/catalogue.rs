@@ -308,6 +308,8 @@ impl Db {
                 .into_iter()
                 .map(|(group, users)| (GroupId(group), Arc::new(users))),
         );
+        let ids = statics.keys().copied().map(DeployGroupId);
+        catalogue.members.statics = ids.collect();
         let statics = statics
             .into_iter()
             .map(|(group, ids)| (DeployGroupId(group), Arc::new(IdSet::from_iter(ids))));

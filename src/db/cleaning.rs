@@ -32,6 +32,7 @@ macro_rules! demand {
 }
 
 mod delete;
+mod gone;
 
 /// A look at the next rows in the order of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]

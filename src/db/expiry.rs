@@ -3,6 +3,8 @@
 //! Runs under way are found job by job along an index: those that have ended are not read. What a run's signs are is asked again under
 //! its lock, so that a report that comes at the same moment is either counted, or comes after the end.
 
+mod forget;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -22,9 +24,6 @@ use crate::domain::run::{LogState, RunState};
 
 /// Most runs that one transaction ends.
 pub const ENDED_AT_ONCE: usize = LIST_MAX;
-
-/// Most rows about answers, and about addresses, that one transaction forgets.
-const FORGOTTEN_AT_ONCE: u32 = 1000;
 
 /// A moment as read.
 type Moment = Option<NaiveDateTime>;
@@ -76,10 +75,14 @@ struct Known {
     signs: Signs,
 }
 
-/// Whether a spool has messages about a run `r`.
+/// Whether a spool that is alive has messages about a run `r`.
 macro_rules! spooled {
     () => {
-        "(SELECT 1 FROM {p}sidecar_spooled q WHERE q.{f}taskjobstates_id = r.id LIMIT 1) IS NOT NULL"
+        concat!(
+            "(SELECT 1 FROM {p}sidecar_spooled q WHERE q.{f}taskjobstates_id = r.id AND q.seen_at >= ",
+            $crate::db::spooled::alive!(),
+            " LIMIT 1) IS NOT NULL"
+        )
     };
 }
 
@@ -259,21 +262,6 @@ impl Db {
         }
         Ok(())
     }
-
-    /// Forgets some answers and downloads that are older than `before`; whether there may be more.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then none was forgotten.
-    pub async fn forget_signs(&self, before: NaiveDateTime) -> Result<bool, DbError> {
-        self.tx(
-            "forget_signs",
-            OnLock::TryAgain,
-            before,
-            |db, before, tx| Box::pin(forget(db, tx, *before)),
-        )
-        .await
-    }
 }
 
 /// All that is known of those of `runs` that there are.
@@ -418,27 +406,4 @@ async fn note_messages(
         "/* note_messages */ INSERT INTO {p}sidecar_answers ({f}agents_id, sent_at, heard_at)";
     let tail = "ON DUPLICATE KEY UPDATE heard_at = GREATEST(heard_at, VALUES(heard_at))";
     insert(db, tx, head, &rows, tail).await
-}
-
-async fn forget(
-    db: &Db,
-    tx: &mut Transaction<'static>,
-    before: NaiveDateTime,
-) -> Result<bool, DbError> {
-    // An answer stays as long as file parts are fetched from its address.
-    let answers = db.sql(
-        "/* forget_signs */ DELETE FROM {p}sidecar_answers WHERE heard_at < ? AND NOT EXISTS (\
-         SELECT 1 FROM {p}sidecar_downloads d WHERE d.address = {p}sidecar_answers.address AND d.fetched_at >= ?) \
-         ORDER BY heard_at LIMIT ?",
-    );
-    tx.exec_drop(answers.as_ref(), (before, before, FORGOTTEN_AT_ONCE))
-        .await?;
-    let answers = tx.affected_rows();
-    let downloads = db.sql(
-        "/* forget_signs */ DELETE FROM {p}sidecar_downloads WHERE fetched_at < ? ORDER BY fetched_at LIMIT ?",
-    );
-    tx.exec_drop(downloads.as_ref(), (before, FORGOTTEN_AT_ONCE))
-        .await?;
-    let most = u64::from(FORGOTTEN_AT_ONCE);
-    Ok(answers >= most || tx.affected_rows() >= most)
 }

@@ -1,21 +1,74 @@
-//! The sidecar's rows about tasks and jobs that are gone: PHP deletes its own and knows nothing of them.
+//! The sidecar's rows about tasks, jobs and agents that are gone: PHP deletes its own and knows nothing of them.
+//!
+//! They are found by plain reads along the primary key and deleted by it. A DELETE that asks itself whether the owner is there would lock the
+//! rows of the owners until its end, all of them, and agents would wait for it.
 
-use mysql_async::Transaction;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Params, Transaction, Value};
 
+use super::bulk::{LIST_MAX, marks, pad};
+use super::cleaning::Window;
 use super::{Db, DbError, OnLock};
 
-/// Most rows of a table that one transaction deletes.
-pub const FORGOTTEN_AT_ONCE: u32 = 1000;
+/// A table that cleaning keeps free of rows about what is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Occurrences of tasks.
+    Occurrences,
+    /// Occurrences of tasks that agents drive, for each of them.
+    AgentOccurrences,
+    /// What tasks say of themselves.
+    Tasks,
+    /// Places of jobs in their tasks' occurrences.
+    Places,
+}
 
-/// The tables that cleaning keeps free of such rows, their keys, and what these stand for.
-const FORGOTTEN: [(&str, &str, &str); 5] = [
-    ("{p}sidecar_occurrences", "{f}tasks_id", "{p}tasks"),
-    ("{p}sidecar_agent_occurrences", "{f}tasks_id", "{p}tasks"),
-    ("{p}sidecar_agent_occurrences", "{f}agents_id", "{p}agents"),
-    ("{p}sidecar_tasks", "{f}tasks_id", "{p}tasks"),
-    ("{p}sidecar_sequence", "{f}taskjobs_id", "{p}taskjobs"),
-];
+/// The primary key of such a row: the task or job, or the agent and then the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(u32, u32);
+
+impl Key {
+    const fn from_number(number: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+        Self(
+            u32::from_be_bytes([a, b, c, d]),
+            u32::from_be_bytes([e, f, g, h]),
+        )
+    }
+
+    /// In the order of the keys.
+    fn number(self) -> u64 {
+        (u64::from(self.0) << 32) | u64::from(self.1)
+    }
+}
+
+impl Kept {
+    /// All.
+    pub const ALL: [Self; 4] = [
+        Self::Occurrences,
+        Self::AgentOccurrences,
+        Self::Tasks,
+        Self::Places,
+    ];
+
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Occurrences => "{p}sidecar_occurrences",
+            Self::AgentOccurrences => "{p}sidecar_agent_occurrences",
+            Self::Tasks => "{p}sidecar_tasks",
+            Self::Places => "{p}sidecar_sequence",
+        }
+    }
+
+    /// The column of the key, and whose id it is; none where it is two.
+    const fn owner(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Occurrences | Self::Tasks => Some(("{f}tasks_id", "{p}tasks")),
+            Self::AgentOccurrences => None,
+            Self::Places => Some(("{f}taskjobs_id", "{p}taskjobs")),
+        }
+    }
+}
 
 /// Rows that somebody wrote about tasks or jobs that are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,29 +105,105 @@ impl Db {
         .await
     }
 
-    /// Deletes some of the sidecar's rows about tasks and jobs that are gone; whether there may be more.
+    /// Rows about what is gone among the next `most` of a table, from a key on. Nothing is locked.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn orphans(&self, kept: Kept, from: u64, most: u32) -> Result<Window<Key>, DbError> {
+        self.timed("orphans", async {
+            let table = kept.table();
+            let Key(first, second) = Key::from_number(from);
+            let (text, values) = match kept.owner() {
+                Some((key, owner)) => (
+                    // The key is the lower half, so that the next one is one more.
+                    format!(
+                        "/* orphans */ SELECT 0, s.{key}, o.id IS NULL FROM {table} s LEFT JOIN {owner} o ON o.id = s.{key} \
+                         WHERE s.{key} >= ? ORDER BY s.{key} LIMIT ?"
+                    ),
+                    Params::from((from, most)),
+                ),
+                None => (
+                    format!(
+                        "/* orphans */ SELECT s.{{f}}agents_id, s.{{f}}tasks_id, a.id IS NULL OR t.id IS NULL FROM {table} s \
+                         LEFT JOIN {{p}}agents a ON a.id = s.{{f}}agents_id LEFT JOIN {{p}}tasks t ON t.id = s.{{f}}tasks_id \
+                         WHERE s.{{f}}agents_id >= ? AND (s.{{f}}agents_id > ? OR s.{{f}}tasks_id >= ?) \
+                         ORDER BY s.{{f}}agents_id, s.{{f}}tasks_id LIMIT ?"
+                    ),
+                    Params::from((first, first, second, most)),
+                ),
+            };
+            let rows: Vec<(u32, u32, bool)> =
+                self.conn().await?.exec(self.names.replace(&text), values).await?;
+            let next = rows.last().and_then(|row| Key(row.0, row.1).number().checked_add(1));
+            let seen = rows.into_iter().filter(|row| row.2).map(|row| Key(row.0, row.1));
+            Ok(Window { seen: seen.collect(), next })
+        })
+        .await
+    }
+
+    /// Deletes rows of a table by their keys, in one transaction; how many there were.
     ///
     /// # Errors
     ///
     /// When the database fails; then none was deleted.
-    pub async fn forget_sequences(&self) -> Result<bool, DbError> {
-        self.tx("forget_sequences", OnLock::TryAgain, (), |db, (), tx| {
-            Box::pin(forget(db, tx))
-        })
+    pub async fn delete_orphans(&self, kept: Kept, keys: &[Key]) -> Result<u64, DbError> {
+        self.tx(
+            "delete_orphans",
+            OnLock::TryAgain,
+            (kept, keys),
+            |db, (kept, keys), tx| Box::pin(delete(db, tx, *kept, keys)),
+        )
         .await
     }
 }
 
-async fn forget(db: &Db, tx: &mut Transaction<'static>) -> Result<bool, DbError> {
-    let mut may_be_more = false;
-    for (table, key, owner) in FORGOTTEN {
-        let text = format!(
-            "/* forget_sequences */ DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM {owner} o WHERE o.id = {table}.{key}) \
-             ORDER BY {key} LIMIT ?"
-        );
-        tx.exec_drop(db.names.replace(&text), (FORGOTTEN_AT_ONCE,))
+async fn delete(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    kept: Kept,
+    keys: &[Key],
+) -> Result<u64, DbError> {
+    let table = kept.table();
+    let mut deleted = 0;
+    for chunk in keys.chunks(LIST_MAX) {
+        let marks = marks(chunk.len());
+        let (which, values): (String, Vec<Value>) = match kept.owner() {
+            Some((key, _)) => (
+                format!("{key} IN ({marks})"),
+                pad(chunk).map(|key| key.1.into()).collect(),
+            ),
+            None => (
+                marks
+                    .split(',')
+                    .map(|_| "{f}agents_id = ? AND {f}tasks_id = ?")
+                    .collect::<Vec<_>>()
+                    .join(" OR "),
+                pad(chunk)
+                    .flat_map(|key| [key.0.into(), key.1.into()])
+                    .collect(),
+            ),
+        };
+        let text = format!("/* delete_orphans */ DELETE FROM {table} WHERE {which}");
+        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
             .await?;
-        may_be_more |= tx.affected_rows() >= u64::from(FORGOTTEN_AT_ONCE);
+        deleted += tx.affected_rows();
     }
-    Ok(may_be_more)
+    Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_numbers_in_their_order() {
+        let keys = [(0, 0), (0, 7), (0, u32::MAX), (1, 0), (u32::MAX, u32::MAX)];
+        let numbers = keys.map(|(first, second)| Key(first, second).number());
+        assert!(numbers.is_sorted());
+        for ((first, second), number) in keys.into_iter().zip(numbers) {
+            assert_eq!(Key::from_number(number), Key(first, second));
+        }
+        assert_eq!(Key::from_number(7), Key(0, 7));
+    }
 }

@@ -5,8 +5,17 @@ use mysql_async::prelude::Queryable as _;
 use super::{Db, DbError};
 use crate::domain::ids::RunId;
 
-/// Days after which the rows of a spool that is gone go too.
-const KEPT_DAYS: u32 = 7;
+/// Most rows that one statement forgets.
+const FORGOTTEN_AT_ONCE: u32 = 1000;
+
+/// Since when a spool must have been heard of: one of which nothing was heard for a week is gone, and its rows say nothing.
+macro_rules! alive {
+    () => {
+        "UTC_TIMESTAMP(6) - INTERVAL 7 DAY"
+    };
+}
+
+pub(super) use alive;
 
 impl Db {
     /// Notes that `messages` about `run` are in `spool`; the row goes when there are none.
@@ -49,35 +58,52 @@ impl Db {
         .await
     }
 
-    /// How many messages about `run` are in other spools than `spool`.
+    /// How many messages about `run` are in other spools than `spool` that are alive.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn spooled_elsewhere(&self, spool: &str, run: RunId) -> Result<u64, DbError> {
         self.timed("spooled_elsewhere", async {
-            let sql = self.sql(
+            let sql = self.sql(concat!(
                 "/* spooled_elsewhere */ SELECT CAST(COALESCE(SUM(messages), 0) AS UNSIGNED) FROM {p}sidecar_spooled \
-                 WHERE {f}taskjobstates_id = ? AND spool <> ?",
-            );
+                 WHERE {f}taskjobstates_id = ? AND spool <> ? AND seen_at >= ",
+                alive!()
+            ));
             let count: Option<u64> = self.conn().await?.exec_first(sql.as_ref(), (run.0, spool)).await?;
             Ok(count.unwrap_or_default())
         })
         .await
     }
 
-    /// Keeps the rows of `spool`, and forgets those of spools of which nothing was heard for a week.
+    /// Keeps the rows of `spool`.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn keep_spooled(&self, spool: &str) -> Result<(), DbError> {
         self.timed("keep_spooled", async {
-            let mut conn = self.conn().await?;
             let sql = self.sql("/* keep_spooled */ UPDATE {p}sidecar_spooled SET seen_at = UTC_TIMESTAMP(6) WHERE spool = ?");
-            conn.exec_drop(sql.as_ref(), (spool,)).await?;
-            let sql = self.sql("/* keep_spooled */ DELETE FROM {p}sidecar_spooled WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL ? DAY");
-            Ok(conn.exec_drop(sql.as_ref(), (KEPT_DAYS,)).await?)
+            Ok(self.conn().await?.exec_drop(sql.as_ref(), (spool,)).await?)
+        })
+        .await
+    }
+
+    /// Forgets some rows of spools of which nothing was heard for a week; whether there may be more.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn forget_spooled(&self) -> Result<bool, DbError> {
+        self.timed("forget_spooled", async {
+            let mut conn = self.conn().await?;
+            let sql = self.sql(concat!(
+                "/* forget_spooled */ DELETE FROM {p}sidecar_spooled WHERE seen_at < ",
+                alive!(),
+                " ORDER BY seen_at LIMIT ?"
+            ));
+            conn.exec_drop(sql.as_ref(), (FORGOTTEN_AT_ONCE,)).await?;
+            Ok(conn.affected_rows() >= u64::from(FORGOTTEN_AT_ONCE))
         })
         .await
     }

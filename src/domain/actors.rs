@@ -102,6 +102,8 @@ pub struct Members {
     pub users: HashMap<GroupId, Arc<HashSet<UserId>>>,
     /// Computers of deploy groups. A group that does not exist, or whose members are not known yet, has no entry.
     pub computers: HashMap<DeployGroupId, Arc<IdSet>>,
+    /// Of these groups, the static ones: somebody has chosen their computers.
+    pub statics: HashSet<DeployGroupId>,
 }
 
 /// A set of row ids, compact: sorted, four bytes an id.

@@ -4,6 +4,8 @@
 //! Rows are looked at in windows and deleted in transactions of the same size, so that nobody waits for a lock for more than a moment.
 //! A pass can be broken off anywhere: what it has not come to is found by the next one. Several at once do no harm.
 
+mod strays;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +62,7 @@ pub struct Summary {
     pub lines: u64,
     /// Log lines deleted whose run was gone.
     pub strays: u64,
-    /// Tasks and runs that could not be deleted; the log has the errors.
+    /// Tasks, runs and the sidecar's own rows that could not be deleted; the log has the errors.
     pub failed: u64,
     /// Why it ended before it was done.
     pub closed: Option<Closed>,
@@ -105,7 +107,7 @@ impl Outcome for Summary {
         } else if let Some(closed) = self.closed {
             format!("stopped: {closed}")
         } else if self.failed > 0 {
-            format!("{} tasks and runs failed", self.failed)
+            format!("{} tasks and rows failed", self.failed)
         } else {
             "ok".to_owned()
         }
@@ -134,7 +136,7 @@ impl fmt::Display for Summary {
             self.tasks, self.runs, self.lines, self.strays
         )?;
         if self.failed > 0 {
-            write!(f, ", {} tasks and runs failed", self.failed)?;
+            write!(f, ", {} tasks and rows failed", self.failed)?;
         }
         if let Some(closed) = self.closed {
             write!(
@@ -225,27 +227,6 @@ impl Cleaning {
         Ok(())
     }
 
-    /// What PHP, which deletes a run first and its lines after, or not at all, has left.
-    async fn strays(&self, summary: &mut Summary) -> Result<(), Halt> {
-        let mut next = Some(0);
-        while let Some(from) = next {
-            let window = self.db.runs_of_stray_lines(from, self.batch).await?;
-            next = window.next;
-            self.delete(&window.seen, Lot::Remains, summary).await?;
-        }
-        let mut next = Some(0);
-        while let Some(from) = next {
-            let window = self.db.runs_of_stray_rows(from, self.batch).await?;
-            next = window.next;
-            self.delete(&window.seen, Lot::Remains, summary).await?;
-        }
-        look(&self.db).await?;
-        while self.db.forget_sequences().await? {
-            look(&self.db).await?;
-        }
-        Ok(())
-    }
-
     /// Runs with an old line, in whatever state.
     async fn runs_as_plugin(
         &self,
@@ -262,8 +243,11 @@ impl Cleaning {
     }
 
     /// Tasks on demand whose runs have all ended and are old. The task goes first: were it there without its runs, they would be
-    /// prepared again.
+    /// prepared again. So the runs of those that went and that a pass before, broken off there, has left come first.
     async fn demand(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), Halt> {
+        for job in self.db.gone_jobs().await? {
+            self.rest_of(job, summary).await?;
+        }
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.tasks_on_demand(from, self.batch).await?;
@@ -278,7 +262,7 @@ impl Cleaning {
                 }
                 if self.delete_task(task, summary).await? {
                     for job in jobs {
-                        self.runs_of(job, None, Lot::Ended, summary).await?;
+                        self.rest_of(job, summary).await?;
                     }
                 }
             }

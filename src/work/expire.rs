@@ -240,6 +240,10 @@ impl Expiry {
             while self.db.forget_signs(before).await? {
                 look(&self.db).await?;
             }
+            // Whoever leads does it: a sidecar that lost its spool, or has none any more, does not come for its rows.
+            while self.db.forget_spooled().await? {
+                look(&self.db).await?;
+            }
         }
         Ok(())
     }

@@ -4,28 +4,29 @@ mod of_task;
 mod ready;
 mod report;
 mod rounds;
+mod steps;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::DateTime;
 use chrono_tz::Tz;
 
 use crate::clock::{Clock, moment};
-use crate::db::preparation::{Again, CANCELLED_AT_ONCE, PIECE, Prepared};
+use crate::db::preparation::{Again, Prepared};
 use crate::db::{Db, DbError};
 use crate::domain::catalogue::{Catalogue, Job};
 use crate::domain::driven::TaskMode;
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::opening::{Reason, opening, under_way};
 use crate::domain::policy::Policy;
-use crate::domain::prepare::{Step, Survey, count, keep_back, pieces, without};
+use crate::domain::prepare::{Survey, count, keep_back};
 use crate::domain::schedule::next_pass;
 use crate::domain::sequence::{Before, Sequence};
 use crate::work::doors::{Halt, look};
-use crate::work::groups::{Cache, evaluate};
+use crate::work::groups::{Cache, Groups};
 
 use rounds::{Round, Rounds, Stand};
 
@@ -167,6 +168,7 @@ impl Preparation {
             }
             Err(Halt::Db(error)) => return Err(error),
         };
+        let mut groups = Groups::default();
         for job in &jobs {
             match self.may_go_on(mode).await {
                 Ok(()) => {}
@@ -182,6 +184,7 @@ impl Preparation {
             };
             let outcome = self.placed(
                 &mut catalogue,
+                &mut groups,
                 &mut rounds,
                 job,
                 mode,
@@ -243,6 +246,7 @@ impl Preparation {
     async fn placed(
         &self,
         catalogue: &mut Catalogue,
+        groups: &mut Groups,
         rounds: &mut Rounds,
         job: &Job,
         mode: Mode,
@@ -253,16 +257,16 @@ impl Preparation {
         let ended = *prepared;
         let outcome = match rounds.of(job.task) {
             _ if self.is_agent_driven(catalogue, job.task, policy) => {
-                self.left_to_agents(catalogue, job, mode, policy, pass)
+                self.left_to_agents(catalogue, groups, job, mode, policy, pass)
                     .await?
             }
             None => {
-                self.job(catalogue, job, None, mode, policy, pass, prepared)
+                self.job(catalogue, groups, job, None, mode, policy, pass, prepared)
                     .await?
             }
             Some(Stand::Open(round)) => {
                 let round = Some(&mut *round);
-                self.job(catalogue, job, round, mode, policy, pass, prepared)
+                self.job(catalogue, groups, job, round, mode, policy, pass, prepared)
                     .await?
             }
             Some(Stand::Failed(code)) => Outcome::Failed {
@@ -298,6 +302,7 @@ impl Preparation {
     async fn left_to_agents(
         &self,
         catalogue: &mut Catalogue,
+        groups: &mut Groups,
         job: &Job,
         mode: Mode,
         policy: Policy,
@@ -308,8 +313,8 @@ impl Preparation {
         }
         if mode == Mode::Write {
             let at = pass.at.naive_local();
-            let kept = evaluate(&self.db, catalogue, &job.actors, at, Cache::Store).await?;
-            pass.kept.extend(kept);
+            let kept = groups.evaluate(&self.db, catalogue, &job.actors, at, Cache::Store);
+            pass.kept.extend(kept.await?);
         }
         Ok(Outcome::Passed(Reason::AgentDriven))
     }
@@ -319,6 +324,7 @@ impl Preparation {
     async fn job(
         &self,
         catalogue: &mut Catalogue,
+        groups: &mut Groups,
         job: &Job,
         mut round: Option<&mut Round>,
         mode: Mode,
@@ -351,12 +357,10 @@ impl Preparation {
             Mode::Write => Cache::Store,
             Mode::Look => Cache::Leave,
         };
-        pass.kept
-            .extend(evaluate(&self.db, catalogue, &job.actors, at, cache).await?);
-        let agents = self
-            .db
-            .agents_of(&job.actors, &catalogue.members, policy)
-            .await?;
+        let kept = groups.evaluate(&self.db, catalogue, &job.actors, at, cache);
+        pass.kept.extend(kept.await?);
+        let agents = groups.agents_of(&self.db, &job.actors, &catalogue.members, policy);
+        let agents = agents.await?;
         // A group that is empty for a moment must not cancel what is under way.
         if agents.is_empty() {
             return Ok(Outcome::Passed(Reason::NoAgents));
@@ -453,43 +457,5 @@ impl Preparation {
         let agents = self.db.tallies(waits_for, first, !reprepare).await?;
         let settled = round.settled.contains(&waits_for);
         Ok(Ok((again, Some((waits_for, Before { agents, settled })))))
-    }
-
-    /// Cancels the runs whose agents left, and creates those that are missing.
-    async fn write(
-        &self,
-        job: &Job,
-        survey: &Survey<'_>,
-        missing: &[Step],
-        again: Again,
-        at: NaiveDateTime,
-        prepared: &mut Prepared,
-    ) -> Result<(), Halt> {
-        for (target, runs) in survey.left() {
-            for runs in runs.chunks(CANCELLED_AT_ONCE) {
-                self.may_go_on(Mode::Write).await?;
-                prepared.cancelled += self.db.cancel_runs(job.id, target, runs, at).await?;
-            }
-        }
-        for piece in pieces(missing, PIECE) {
-            self.may_go_on(Mode::Write).await?;
-            prepared.created += self.db.create_runs(job.id, &piece, again, at).await?;
-        }
-        Ok(())
-    }
-
-    /// `steps` without those in whose way a run stands.
-    async fn without_the_done(
-        &self,
-        job: &Job,
-        steps: Vec<Step>,
-        again: Again,
-    ) -> Result<Vec<Step>, DbError> {
-        let mut missing = Vec::new();
-        for piece in pieces(&steps, PIECE) {
-            let taken = self.db.taken(job.id, &piece, again).await?;
-            missing.extend(without(piece, &taken));
-        }
-        Ok(missing)
     }
 }

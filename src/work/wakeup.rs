@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::summary::Summary;
 use crate::clock::{Clock, moment};
+use crate::db::actors::KnownGroups;
 use crate::db::wakeup::{Known, Place, Prepared};
 use crate::db::{Db, DbError};
 use crate::domain::catalogue::Catalogue;
@@ -85,6 +86,7 @@ struct Pass {
     /// Where the agents are that may be asked, and when they were in contact last.
     known: HashMap<AgentId, (Whereabouts, Option<NaiveDateTime>)>,
     skipped: HashMap<AgentId, Skip>,
+    groups: KnownGroups,
     summary: Summary,
 }
 
@@ -219,6 +221,7 @@ impl WakeUp {
             sources,
             known: HashMap::new(),
             skipped: HashMap::new(),
+            groups: KnownGroups::default(),
             summary,
         })
     }

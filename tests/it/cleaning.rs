@@ -4,6 +4,8 @@
 mod demand;
 #[path = "cleaning/fleet.rs"]
 mod fleet;
+#[path = "cleaning/leftovers.rs"]
+mod leftovers;
 #[path = "cleaning/runs.rs"]
 mod runs;
 #[path = "cleaning/together.rs"]

@@ -7,6 +7,8 @@
 mod driven;
 #[path = "queries/expiry.rs"]
 mod expiry;
+#[path = "queries/groups.rs"]
+mod groups;
 #[path = "queries/seldom.rs"]
 mod seldom;
 #[path = "queries/sequence.rs"]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
 
+use super::gone::note_gone;
 use super::jobs_of;
 use crate::db::bulk::{LIST_MAX, list, marks, pad};
 use crate::db::preparation::lock_job;
@@ -40,7 +41,7 @@ pub struct Deleted {
 
 impl Db {
     /// Deletes a task on demand with its jobs, if by then it still may go; whether it did. Nothing is prepared for it meanwhile. Its runs
-    /// stay.
+    /// stay; under policy `redux` it is noted that they are to go.
     ///
     /// # Errors
     ///
@@ -108,6 +109,11 @@ async fn delete_task(
         let ids: Vec<u64> = jobs.iter().map(|job| job.0.into()).collect();
         delete_rows(db, tx, "{p}taskjobs", "id", &ids).await?;
         delete_rows(db, tx, "{p}tasks", "id", &[task.0.into()]).await?;
+        if policy == Policy::Redux {
+            for job in &jobs {
+                note_gone(db, tx, *job).await?;
+            }
+        }
     }
     Ok(goes)
 }

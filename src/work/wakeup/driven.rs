@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::{Pass, WINDOW, WakeUp};
 use crate::db::DbError;
+use crate::domain::catalogue::Catalogue;
 use crate::domain::driven::{
     Candidate, Targets, TaskMode, asked, awaited, does, may_do, offers, open_jobs,
 };
@@ -27,18 +28,19 @@ impl WakeUp {
     }
 
     /// All agents that the actors of the jobs of `task` are which are open now.
-    async fn actors(&self, pass: &Pass, task: TaskId) -> Result<Actors, DbError> {
+    async fn actors(&self, pass: &mut Pass, task: TaskId) -> Result<Actors, DbError> {
         let catalogue = &pass.catalogue;
-        let methods = methods(pass, task);
+        let methods = methods(catalogue, task);
         let jobs: Vec<_> = open_jobs(catalogue, self.task_mode, &methods, pass.at)
             .into_iter()
             .filter(|(job, _)| job.task == task)
             .collect();
         let (mut once, mut left) = (HashSet::new(), VecDeque::new());
         for (job, _) in &jobs {
+            let groups = &mut pass.groups;
             let agents = self
                 .db
-                .agents_of(&job.actors, &catalogue.members, self.policy)
+                .agents_of(&job.actors, &catalogue.members, self.policy, groups)
                 .await?;
             left.extend(agents.into_iter().filter(|agent| once.insert(*agent)));
         }
@@ -74,7 +76,7 @@ impl WakeUp {
         let window: Vec<AgentId> = actors.left.drain(..most).collect();
         let known = self.db.agents_to_wake(&window).await?;
         let catalogue = &pass.catalogue;
-        let methods = methods(pass, task);
+        let methods = methods(catalogue, task);
         let jobs: Vec<_> = open_jobs(catalogue, self.task_mode, &methods, pass.at)
             .into_iter()
             .filter(|(job, _)| job.task == task)
@@ -123,8 +125,8 @@ impl WakeUp {
 }
 
 /// The methods of the jobs of `task` that agents do.
-fn methods(pass: &Pass, task: TaskId) -> Vec<&str> {
-    let jobs = pass.catalogue.jobs.values();
+fn methods(catalogue: &Catalogue, task: TaskId) -> Vec<&str> {
+    let jobs = catalogue.jobs.values();
     let methods: HashSet<&str> = jobs
         .filter(|job| job.task == task && Module::of_method(&job.method).is_some())
         .map(|job| job.method.as_str())

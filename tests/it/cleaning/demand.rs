@@ -120,6 +120,28 @@ async fn a_task_is_looked_at_again_before_it_goes(#[case] change: &str, #[case] 
     db.close().await;
 }
 
+/// A pass that is killed after the task went leaves its runs. Runs of jobs that somebody else deleted are not for it: with -1 they are kept.
+#[tokio::test]
+async fn the_runs_of_a_task_that_went_go_with_the_next_pass() {
+    let app = on_demand(Policy::Redux, 2).await;
+    app.db.setting("delete_task", "-1").await;
+    for id in 1..=5 {
+        app.db.past(id, 1, 3, &[LONG_AGO; 2]).await;
+    }
+    let db = Db::new(&app.db.database, "").unwrap();
+    assert!(db.delete_task(TaskId(1), Policy::Redux).await.unwrap());
+    db.close().await;
+    app.db.set("DELETE FROM {p}taskjobs WHERE id = 2").await;
+    assert_eq!(app.db.run_ids().await, [1, 2, 3, 4, 5, 100]);
+    let summary = app.clean(Duty::OnDemand).await.unwrap();
+    assert_eq!((summary.tasks, summary.runs, summary.lines), (0, 5, 10));
+    assert_eq!(app.db.run_ids().await, [100]);
+    // That is done.
+    app.db.past(6, 1, 3, &[LONG_AGO]).await;
+    app.clean(Duty::OnDemand).await.unwrap();
+    assert_eq!(app.db.run_ids().await, [6, 100]);
+}
+
 /// As a preparation finds it that read the catalogue before the task went.
 #[tokio::test]
 async fn nothing_is_prepared_for_a_job_that_is_gone() {

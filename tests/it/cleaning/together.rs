@@ -192,7 +192,7 @@ async fn a_held_row_is_a_failure_and_the_rest_goes() {
         (code, out.as_str()),
         (
             1,
-            "0 tasks, 2 runs, 20 log lines and 0 log lines without a run deleted, 1 tasks and runs failed\n"
+            "0 tasks, 2 runs, 20 log lines and 0 log lines without a run deleted, 1 tasks and rows failed\n"
         )
     );
     assert!(log.contains("db-locked"), "{log}");

@@ -183,3 +183,26 @@ async fn a_message_for_php_keeps_the_other_runs_of_the_answer() {
     app.tick();
     assert_eq!(app.expire().await, 2);
 }
+
+/// Runs 1 and 2 have messages in spools, the one of which was heard of lately, the other not for a week. Nobody here has a spool.
+#[tokio::test]
+async fn a_spool_that_is_gone_keeps_no_run() {
+    let app = site(|_| {}).await;
+    for (run, job) in [(1, 1), (2, 2)] {
+        app.db.run_of(run, job, 1, 0).await;
+    }
+    assert_eq!(app.handed_out("wks-1").await, ["run-1", "run-2"]);
+    app.db
+        .set(
+            "INSERT INTO {p}sidecar_spooled VALUES (1, 'alive', 1, UTC_TIMESTAMP(6) - INTERVAL 6 DAY), (2, 'gone', 1, UTC_TIMESTAMP(6) - INTERVAL 8 DAY)",
+        )
+        .await;
+    app.pass_minutes(121);
+    assert_eq!(app.expire().await, 1);
+    assert_eq!(app.db.states().await, [1, 4]);
+    let noted: Vec<u64> = app
+        .db
+        .ask("SELECT {f}taskjobstates_id FROM {p}sidecar_spooled")
+        .await;
+    assert_eq!(noted, [1]);
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fusion_sidecar::config::SessionZone;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::work::expire::Mode;
 use futures_util::future::{join, join3};
@@ -216,4 +217,51 @@ async fn a_pass_stops_when_glpi_is_closed() {
         line.0 == 4 && line.1 != TIMED_OUT && line.1.starts_with("Timed out: "),
         "{line:?}"
     );
+}
+
+/// Who notes a download at the moment is not waited for, and does not wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_answers_are_forgotten_while_a_download_is_held() {
+    let app = site(|_| {}).await;
+    app.db
+        .set(
+            "INSERT INTO {p}sidecar_answers ({f}agents_id, sent_at, heard_at, address) VALUES \
+             (1, '2026-01-01', '2026-01-01', '192.0.2.1'), (2, '2026-01-01', '2026-01-01', '192.0.2.2');
+             INSERT INTO {p}sidecar_downloads (address, fetched_at) VALUES ('192.0.2.1', '2026-03-04 11:00:00'), ('192.0.2.3', '2026-01-01')",
+        )
+        .await;
+    let mut holder = app.db.conn().await;
+    holder
+        .query_drop(expand(
+            "BEGIN; SELECT * FROM {p}sidecar_downloads WHERE address = '192.0.2.1' FOR UPDATE",
+        ))
+        .await
+        .unwrap();
+    assert_eq!(app.expire().await, 0);
+    let left: Vec<(u32, String)> = app
+        .db
+        .ask("SELECT {f}agents_id, (SELECT GROUP_CONCAT(address) FROM {p}sidecar_downloads) FROM {p}sidecar_answers")
+        .await;
+    assert_eq!(left, [(1, "192.0.2.1".to_owned())]);
+    holder.query_drop("ROLLBACK").await.unwrap();
+    holder.disconnect().await.unwrap();
+}
+
+/// Of two answers an hour apart that local time calls the same, the one of which nothing was heard goes.
+#[tokio::test]
+async fn the_hour_that_comes_twice_hides_no_answer() {
+    let app = site(|settings| {
+        settings.timezone = chrono_tz::Europe::Paris;
+        settings.database.session_zone = SessionZone::Timezone;
+    })
+    .await;
+    app.db
+        .set(
+            "SET time_zone = '+00:00'; INSERT INTO {p}sidecar_answers ({f}agents_id, sent_at, heard_at) VALUES \
+             (1, '2025-10-26 00:30:00', '2025-10-26 00:30:00'), (1, '2025-10-26 01:30:00', '2025-10-26 01:30:00')",
+        )
+        .await;
+    app.expire().await;
+    let left: Vec<u32> = app.db.ask("SELECT COUNT(*) FROM {p}sidecar_answers").await;
+    assert_eq!(left, [0]);
 }

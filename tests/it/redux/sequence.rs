@@ -429,31 +429,41 @@ async fn rows_of_what_is_gone_are_cleaned() {
 /// However many there are, no transaction deletes more than so many of a table.
 #[tokio::test]
 async fn rows_of_what_is_gone_are_deleted_in_pieces() {
+    use fusion_sidecar::db::leftovers::Kept;
     let app = campaign("(1, 0, 0, 0)").await;
-    let piece = fusion_sidecar::db::leftovers::FORGOTTEN_AT_ONCE;
-    let last = 1_000 + 2 * piece;
     app.db
-        .set(&format!(
-            "INSERT INTO {{p}}sidecar_sequence ({{f}}taskjobs_id) SELECT seq FROM seq_1000_to_{last};
-             INSERT INTO {{p}}sidecar_tasks ({{f}}tasks_id) SELECT seq FROM seq_1000_to_{last}"
-        ))
+        .set(
+            "INSERT INTO {p}sidecar_sequence ({f}taskjobs_id) SELECT seq FROM seq_1000_to_1600;
+             INSERT INTO {p}sidecar_agent_occurrences ({f}agents_id, {f}tasks_id, number, began_at, first_run) \
+             SELECT 1 + seq DIV 7, 1 + seq % 7, 1, 0, 0 FROM seq_0_to_699",
+        )
         .await;
-    let mut left = Vec::new();
-    loop {
-        let may_be_more = app
-            .preparation(Policy::Redux)
-            .db()
-            .forget_sequences()
-            .await
-            .unwrap();
-        let counted: Vec<(u32, u32)> = app
-            .db
-            .ask("SELECT (SELECT COUNT(*) FROM {p}sidecar_sequence), (SELECT COUNT(*) FROM {p}sidecar_tasks)")
-            .await;
-        left.extend(counted);
-        if !may_be_more {
-            break;
+    let preparation = app.preparation(Policy::Redux);
+    // Job 1 is there; so are the agents 1 and 2, and task 1.
+    for (kept, pieces) in [
+        (Kept::Places, vec![299, 300, 2, 0]),
+        (Kept::AgentOccurrences, vec![298, 300, 100, 0]),
+    ] {
+        let (mut next, mut deleted) = (Some(0), Vec::new());
+        while let Some(from) = next {
+            let window = preparation.db().orphans(kept, from, 300).await.unwrap();
+            next = window.next;
+            deleted.push(
+                preparation
+                    .db()
+                    .delete_orphans(kept, &window.seen)
+                    .await
+                    .unwrap(),
+            );
         }
+        assert_eq!(deleted, pieces);
     }
-    assert_eq!(left, [(piece + 2, piece + 1), (2, 1), (1, 0)]);
+    let left: Vec<(u32, u32)> = app
+        .db
+        .ask(
+            "SELECT (SELECT COUNT(*) FROM {p}sidecar_sequence), \
+             (SELECT COUNT(*) FROM {p}sidecar_agent_occurrences WHERE {f}tasks_id = 1 AND {f}agents_id < 3)",
+        )
+        .await;
+    assert_eq!(left, [(1, 2)]);
 }
