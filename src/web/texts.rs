@@ -225,6 +225,7 @@ catalogue! {
 }
 
 // Behind the macro, which it uses.
+pub mod edit;
 pub mod task;
 
 /// `text` with `values` in place of each `{}`, in their order.
