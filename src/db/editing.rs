@@ -9,9 +9,9 @@ use super::bulk::insert;
 use super::history::{Author, note};
 use super::sequence::lock_task;
 use super::{Db, DbError, OnLock};
+use crate::domain::access::Access;
 use crate::domain::editing::{Change, JobPlan, Plan};
 use crate::domain::entities::Entities;
-use crate::domain::access::Access;
 use crate::domain::ids::{EntityId, JobId, TaskId, TimeslotId};
 use crate::domain::timeslot::hours::HourRow;
 use crate::proto::text::decode;
@@ -196,7 +196,15 @@ impl Db {
             OnLock::TryAgain,
             (task, shown, rows, change, author, at),
             |db, (task, shown, rows, change, author, at), tx| {
-                Box::pin(save_hours(db, tx, *task, (shown, rows), change, author, *at))
+                Box::pin(save_hours(
+                    db,
+                    tx,
+                    *task,
+                    (shown, rows),
+                    change,
+                    author,
+                    *at,
+                ))
             },
         )
         .await
@@ -282,7 +290,8 @@ async fn save_plan(
             );
             tx.exec_drop(sql.as_ref(), (job.job.0, timeout)).await?;
         } else {
-            let sql = db.sql("/* save_plan */ DELETE FROM {p}sidecar_jobs WHERE {f}taskjobs_id = ?");
+            let sql =
+                db.sql("/* save_plan */ DELETE FROM {p}sidecar_jobs WHERE {f}taskjobs_id = ?");
             tx.exec_drop(sql.as_ref(), (job.job.0,)).await?;
         }
     }

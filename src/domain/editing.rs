@@ -215,7 +215,11 @@ impl Plan {
         }
         for job in &after.jobs {
             if !self.jobs.iter().any(|of| of.job == job.job) {
-                note(name(job.job), "none".to_owned(), "a job of the task".to_owned());
+                note(
+                    name(job.job),
+                    "none".to_owned(),
+                    "a job of the task".to_owned(),
+                );
             }
         }
         changes

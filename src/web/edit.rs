@@ -13,14 +13,14 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
-use self::form::{Fields, Form, JobForm};
+use self::form::{Field, Form};
 use super::actions::{Place, place};
 use super::error::PageError;
 use super::forms::Posted;
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
 use super::texts::edit::{self, Texts};
-use super::texts::{fill, fill_texts, task};
+use super::texts::{fill, task};
 use super::visitor::{Viewer, Visitor, Who, to_login};
 use crate::clock;
 use crate::db::editing::{Planned, Saved};
@@ -55,17 +55,6 @@ struct EditPage {
     form: Form,
     modes: Vec<(&'static str, String)>,
     is_plugin: bool,
-}
-
-impl EditPage {
-    /// What a button does to a job.
-    #[expect(
-        clippy::unused_self,
-        reason = "templates call what belongs to their page"
-    )]
-    fn labelled(&self, text: &str, job: &JobForm) -> String {
-        fill(text, &job.name)
-    }
 }
 
 /// What is said above a form.
@@ -170,7 +159,7 @@ fn render(
 async fn save(
     State(pages): State<Pages>,
     Path(id): Path<String>,
-    posted: Posted<Fields>,
+    posted: Posted<Vec<Field>>,
 ) -> Response {
     let Posted { visitor, fields } = posted;
     let Some(who) = visitor.viewer.clone() else {
@@ -187,7 +176,7 @@ async fn act(
     visitor: &Visitor,
     who: &Who,
     id: &str,
-    fields: &Fields,
+    fields: &[Field],
 ) -> Result<Response, PageError> {
     let place = place(pages, who, id).await?;
     let now = pages.db.planned(place.id).await?;
@@ -217,7 +206,10 @@ async fn act(
     match saving.await? {
         Saved::Done(changes) => {
             log(&place, who, changes.len());
-            Ok(saved(&format!("{BASE}tasks/{}/edit", place.id), changes.len()))
+            Ok(saved(
+                &format!("{BASE}tasks/{}/edit", place.id),
+                changes.len(),
+            ))
         }
         Saved::Changed => {
             let now = pages.db.planned(place.id).await?;
@@ -245,8 +237,7 @@ fn fault_text(fault: Fault, plan: &Plan, now: &Planned, t: &Texts) -> String {
         let job = plan.jobs.get(at).map(|job| job.job);
         let name = now.names.iter().find(|(of, _)| Some(*of) == job);
         let name = name.map(|(_, name)| name.as_str()).unwrap_or_default();
-        let number = (at + 1).to_string();
-        fill_texts("{}. {}", &[&number, name])
+        format!("{}. {name}", at + 1)
     };
     match fault {
         Fault::Mode => t.bad_mode.to_owned(),

@@ -17,7 +17,8 @@ use super::live::Live;
 use super::login::Tries;
 use super::passwords::Passwords;
 use super::{
-    actions, api, assets, edit, guard, jobs, live, login, monitoring, preferences, runs, task, visitor,
+    actions, api, assets, edit, guard, jobs, live, login, monitoring, preferences, runs, task,
+    visitor,
 };
 use crate::clock::Clock;
 use crate::config::{self, Settings};

@@ -43,7 +43,10 @@ fn spans_as_people_write_them() {
 #[test]
 fn what_cannot_be() {
     let plan = |delays: &[u32]| Plan {
-        jobs: (1..).zip(delays).map(|(id, delay)| job(id, *delay)).collect(),
+        jobs: (1..)
+            .zip(delays)
+            .map(|(id, delay)| job(id, *delay))
+            .collect(),
         ..Plan::default()
     };
     assert_eq!(plan(&[]).check(), Ok(()));
@@ -79,9 +82,8 @@ fn changes_as_history_tells_them() {
     after.jobs[2].timeout = Some(0);
     after.mode = Some("agent".to_owned());
     after.min_period = Some(604_800);
-    let lines = |changes: Vec<Change>| -> Vec<String> {
-        changes.iter().map(ToString::to_string).collect()
-    };
+    let lines =
+        |changes: Vec<Change>| -> Vec<String> { changes.iter().map(ToString::to_string).collect() };
     let name = |job: JobId| format!("job {job}");
     assert_eq!(
         lines(before.changes(&after, name)),
@@ -100,7 +102,10 @@ fn changes_as_history_tells_them() {
     after.jobs.insert(0, job(4, 0));
     assert_eq!(
         lines(before.changes(&after, name)),
-        ["job 2: a job of the task → none", "job 4: none → a job of the task"]
+        [
+            "job 2: a job of the task → none",
+            "job 4: none → a job of the task"
+        ]
     );
 }
 

@@ -50,8 +50,13 @@ pub fn text(rows: &[HourRow]) -> String {
     let days: Vec<String> = rows
         .chunk_by(|a, b| a.weekday == b.weekday)
         .map(|day| {
-            let times: Vec<String> = day.iter().map(|row| format!("{}–{}", row.start, row.end)).collect();
-            let name = day.first().and_then(|row| DAYS.get(usize::from(row.weekday)));
+            let times: Vec<String> = day
+                .iter()
+                .map(|row| format!("{}–{}", row.start, row.end))
+                .collect();
+            let name = day
+                .first()
+                .and_then(|row| DAYS.get(usize::from(row.weekday)));
             format!("{} {}", name.unwrap_or(&"?"), times.join(", "))
         })
         .collect();
@@ -171,7 +176,11 @@ mod tests {
             let week = Week::from_entries([Entry { day: 3, begin, end }]);
             let mut expected = Grid::default();
             expected.0[2][first..last].fill(true);
-            assert_eq!(Grid::from_week(&week), (expected, is_whole), "{begin} {end}");
+            assert_eq!(
+                Grid::from_week(&week),
+                (expected, is_whole),
+                "{begin} {end}"
+            );
         }
     }
 

@@ -4,10 +4,10 @@ use crate::db::editing::Planned;
 use crate::domain::editing::{JobPlan, LONGEST, Plan, span};
 use crate::domain::ids::JobId;
 use crate::web::texts::edit::Texts;
-use crate::web::texts::fill_texts;
+use crate::web::texts::{fill, fill_texts};
 
-/// Names and values, in the order of the page.
-pub(super) type Fields = Vec<(String, String)>;
+/// Name and value.
+pub(super) type Field = (String, String);
 
 /// Longest text of a field, bytes.
 const LONGEST_TEXT: usize = 64;
@@ -33,6 +33,13 @@ pub(super) struct Form {
     pub(super) jobs: Vec<JobForm>,
     /// A job is to be moved, up or down, and nothing saved.
     pub(super) asked_move: Option<(JobId, bool)>,
+}
+
+impl JobForm {
+    /// What a button does to it.
+    pub(super) fn labelled(&self, text: &str) -> String {
+        fill(text, &self.name)
+    }
 }
 
 fn optional(seconds: Option<u32>) -> String {
@@ -64,12 +71,12 @@ impl Form {
         }
     }
 
-    /// As it was sent, and what it showed.
+    /// As it was sent, its fields in the order of the page, and what it showed.
     ///
     /// # Errors
     ///
     /// Which part is not of a form of ours.
-    pub(super) fn read(fields: &Fields, now: &Planned) -> Result<(Self, Plan), &'static str> {
+    pub(super) fn read(fields: &[Field], now: &Planned) -> Result<(Self, Plan), &'static str> {
         let mut form = Self {
             shown: String::new(),
             mode: String::new(),
@@ -172,7 +179,11 @@ impl Form {
         let Some(at) = self.jobs.iter().position(|job| job.id == id) else {
             return;
         };
-        let to = if is_up { at.checked_sub(1) } else { Some(at + 1) };
+        let to = if is_up {
+            at.checked_sub(1)
+        } else {
+            Some(at + 1)
+        };
         let Some(to) = to.filter(|to| *to < self.jobs.len()) else {
             return;
         };
@@ -243,14 +254,23 @@ mod tests {
             (vec![("job", "2"), ("job", "1")], Err("shown")),
             (vec![("shown", "[]")], Err("shown")),
             (vec![("shown", shown), ("job", "1")], Err("jobs")),
-            (vec![("shown", shown), ("job", "1"), ("job", "1")], Err("jobs")),
-            (vec![("shown", shown), ("job", "1"), ("job", "3")], Err("jobs")),
+            (
+                vec![("shown", shown), ("job", "1"), ("job", "1")],
+                Err("jobs"),
+            ),
+            (
+                vec![("shown", shown), ("job", "1"), ("job", "3")],
+                Err("jobs"),
+            ),
             (vec![("shown", shown), ("job", "x")], Err("jobs")),
-            (vec![("shown", shown), ("mode", long.as_str())], Err("length")),
+            (
+                vec![("shown", shown), ("mode", long.as_str())],
+                Err("length"),
+            ),
             (vec![("shown", shown), ("move", "up")], Err("move")),
             (vec![("shown", shown), ("move", "left-1")], Err("move")),
         ] {
-            let fields: Fields = fields
+            let fields: Vec<Field> = fields
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();

@@ -5,7 +5,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
-use super::form::Fields;
+use super::form::Field;
 use super::{Said, author, log, saved};
 use crate::clock;
 use crate::db::editing::{Saved, Sharer};
@@ -91,7 +91,7 @@ fn unpack(text: &str) -> Option<Vec<HourRow>> {
 }
 
 /// The hours that are ticked; none if a value is no hour.
-fn ticked(fields: &Fields) -> Option<Grid> {
+fn ticked(fields: &[Field]) -> Option<Grid> {
     let mut grid = Grid::default();
     for (_, value) in fields.iter().filter(|(name, _)| name == "hour") {
         let (weekday, hour) = value.split_once('-')?;
@@ -111,7 +111,15 @@ pub(super) async fn show(
     let shown = async {
         let place = place(&pages, viewer.who(), &id).await?;
         let said = Said::after(query.as_deref(), edit::of(viewer.language));
-        render(&pages, (&viewer, viewer.who()), &place, StatusCode::OK, None, said).await
+        render(
+            &pages,
+            (&viewer, viewer.who()),
+            &place,
+            StatusCode::OK,
+            None,
+            said,
+        )
+        .await
     };
     match shown.await {
         Ok(response) => response,
@@ -161,7 +169,9 @@ async fn render(
         states,
         shown: pack(&own),
         has_own: !own.is_empty(),
-        hours: (0..24).map(|hour| (hour, fill(t.whole_hour, hour))).collect(),
+        hours: (0..24)
+            .map(|hour| (hour, fill(t.whole_hour, hour)))
+            .collect(),
         days: days(&grid.unwrap_or(holds), words.days, t),
         sharers: sharers(pages, who, place, of_task.exec_slot, &slot, t).await?,
         is_plugin: pages.rules.policy == Policy::Plugin,
@@ -232,7 +242,7 @@ async fn sharers(
 pub(super) async fn save(
     State(pages): State<Pages>,
     Path(id): Path<String>,
-    posted: Posted<Fields>,
+    posted: Posted<Vec<Field>>,
 ) -> Response {
     let Posted { visitor, fields } = posted;
     let Some(who) = visitor.viewer.clone() else {
@@ -249,7 +259,7 @@ async fn act(
     visitor: &Visitor,
     who: &Who,
     id: &str,
-    fields: &Fields,
+    fields: &[Field],
 ) -> Result<Response, PageError> {
     let place = place(pages, who, id).await?;
     let t = edit::of(visitor.language);
@@ -288,7 +298,10 @@ async fn act(
     match saving.await? {
         Saved::Done(changes) => {
             log(&place, who, changes.len());
-            Ok(saved(&format!("{BASE}tasks/{}/week", place.id), changes.len()))
+            Ok(saved(
+                &format!("{BASE}tasks/{}/week", place.id),
+                changes.len(),
+            ))
         }
         Saved::Changed => {
             let now = pages.db.own_hours(place.id).await?;
@@ -296,7 +309,15 @@ async fn act(
                 notes: vec![change(&shown, &now).to_string()],
                 ..Said::error(t.stale.to_owned())
             };
-            render(pages, (visitor, who), &place, StatusCode::CONFLICT, None, said).await
+            render(
+                pages,
+                (visitor, who),
+                &place,
+                StatusCode::CONFLICT,
+                None,
+                said,
+            )
+            .await
         }
         Saved::Gone => Err(PageError::NotFound),
     }
@@ -308,7 +329,7 @@ mod tests {
 
     #[test]
     fn hours_of_a_form() {
-        let fields = |values: &[&str]| -> Fields {
+        let fields = |values: &[&str]| -> Vec<Field> {
             let of = |value: &&str| ("hour".to_owned(), (*value).to_owned());
             values.iter().map(of).collect()
         };

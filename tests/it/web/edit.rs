@@ -85,7 +85,12 @@ async fn who_may_edit_what() {
         for (browser, status) in [(&mut reader, 403), (&mut local, 404)] {
             let own = browser.get("/sidecar/").await;
             let token = token(&own).unwrap();
-            let mut fields = vec![("token", &*token), ("shown", &*shown), ("do", "save"), ("hour", "0-1")];
+            let mut fields = vec![
+                ("token", &*token),
+                ("shown", &*shown),
+                ("do", "save"),
+                ("hour", "0-1"),
+            ];
             fields.extend(jobs(&[("10", "0", ""), ("1", "0", ""), ("11", "0", "")]));
             assert_eq!(browser.post_with(&[], &at(1), &fields).await.status, status);
         }
@@ -93,13 +98,23 @@ async fn who_may_edit_what() {
         let answer = admin.post_with(&[], &at(1), &[("shown", &*shown)]).await;
         assert_eq!(answer.status, 403);
         let own = token(&page).unwrap();
-        let fields = [("token", &*own), ("shown", &*shown), ("do", "save"), ("hour", "0-1")];
+        let fields = [
+            ("token", &*own),
+            ("shown", &*shown),
+            ("do", "save"),
+            ("hour", "0-1"),
+        ];
         let origin = [("Origin", "http://evil.example")];
         assert_eq!(admin.post_with(&origin, &at(1), &fields).await.status, 403);
     }
     assert_eq!(places(&app).await, []);
     assert_eq!(history(&app).await, []);
-    assert_eq!(app.db.ask::<u32>("SELECT COUNT(*) FROM {p}sidecar_hours").await, [0]);
+    assert_eq!(
+        app.db
+            .ask::<u32>("SELECT COUNT(*) FROM {p}sidecar_hours")
+            .await,
+        [0]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,25 +122,42 @@ async fn a_sequence_is_written_with_its_history() {
     let app = three_jobs().await;
     let mut admin = Browser::of(app.pages(), "admin").await;
     let page = admin.get(EDIT).await;
-    let mut fields = jobs(&[("10", "0", ""), ("1", "5 min", "0"), ("11*", "1h", "30 min")]);
-    fields.extend([("mode", "server"), ("max_duration", "8 h"), ("min_period", "")]);
+    let mut fields = jobs(&[
+        ("10", "0", ""),
+        ("1", "5 min", "0"),
+        ("11*", "1h", "30 min"),
+    ]);
+    fields.extend([
+        ("mode", "server"),
+        ("max_duration", "8 h"),
+        ("min_period", ""),
+    ]);
     let answer = send(&mut admin, &page, EDIT, &fields).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(
         places(&app).await,
         [(1, 1, 300, false), (10, 0, 0, false), (11, 2, 3600, true)]
     );
-    let timeouts = app.db.ask::<(u32, u32)>("SELECT {f}taskjobs_id, timeout FROM {p}sidecar_jobs ORDER BY 1").await;
+    let timeouts = app
+        .db
+        .ask::<(u32, u32)>("SELECT {f}taskjobs_id, timeout FROM {p}sidecar_jobs ORDER BY 1")
+        .await;
     assert_eq!(timeouts, [(1, 0), (11, 1800)]);
     let task = app
         .db
-        .ask::<(u32, String, u32, Option<u32>)>("SELECT {f}tasks_id, mode, max_duration, min_period FROM {p}sidecar_tasks")
+        .ask::<(u32, String, u32, Option<u32>)>(
+            "SELECT {f}tasks_id, mode, max_duration, min_period FROM {p}sidecar_tasks",
+        )
         .await;
     assert_eq!(task, [(1, "server".to_owned(), 28_800, None)]);
     // As GLPI writes them: who, a message, texts encoded.
     let rows = history(&app).await;
     let told: Vec<(&str, &str)> = rows.iter().map(|row| (&*row.3, &*row.4)).collect();
-    assert!(rows.iter().all(|row| (row.0, &*row.1, row.2) == (1, "Ada Min (2)", 12)), "{rows:?}");
+    assert!(
+        rows.iter()
+            .all(|row| (row.0, &*row.1, row.2) == (1, "Ada Min (2)", 12)),
+        "{rows:?}"
+    );
     assert_eq!(
         told,
         [
@@ -139,17 +171,30 @@ async fn a_sequence_is_written_with_its_history() {
             ("default", "job 1 “wake”: time-out: default → never"),
             ("0 s", "job 11 “last”: delay: 0 s → 1 h"),
             ("default", "job 11 “last”: time-out: default → 30 min"),
-            ("no", "job 11 “last”: after success of the job before: no → yes"),
+            (
+                "no",
+                "job 11 “last”: after success of the job before: no → yes"
+            ),
         ]
     );
     // The form that was shown is old now: once more, or to something else.
     let stale = send(&mut admin, &page, EDIT, &fields).await;
     assert_eq!(stale.status, 409);
-    assert!(stale.body.contains("maximum duration: default → 8 h"), "{stale:?}");
+    assert!(
+        stale.body.contains("maximum duration: default → 8 h"),
+        "{stale:?}"
+    );
     assert_eq!(history(&app).await.len(), 8);
     // What it shows now says the same: nothing is written.
     let page = admin.get(EDIT).await;
-    assert_eq!(send(&mut admin, &page, EDIT, &fields).await.head.lines().next(), answer.head.lines().next());
+    assert_eq!(
+        send(&mut admin, &page, EDIT, &fields)
+            .await
+            .head
+            .lines()
+            .next(),
+        answer.head.lines().next()
+    );
     assert_eq!(history(&app).await.len(), 8);
     // Back to how the plugin has it: no rows are left but for a time-out.
     let plain = jobs(&[("1", "0", ""), ("10", "", ""), ("11", "0 s", "30 min")]);
@@ -162,8 +207,14 @@ async fn a_sequence_is_written_with_its_history() {
     }
     // Nothing of the plugin's changed, and the page of the task tells all.
     let shown = admin.get("/sidecar/tasks/1").await;
-    assert!(shown.body.contains("job 1 “wake”: delay: 5 min → 0 s"), "{shown:?}");
-    assert!(shown.body.contains("<time datetime=\"2026-03-04T"), "{shown:?}");
+    assert!(
+        shown.body.contains("job 1 “wake”: delay: 5 min → 0 s"),
+        "{shown:?}"
+    );
+    assert!(
+        shown.body.contains("<time datetime=\"2026-03-04T"),
+        "{shown:?}"
+    );
     let mut reader = Browser::of(app.pages(), "reader").await;
     let shown = reader.get("/sidecar/tasks/1").await;
     assert!(shown.body.contains("delay: 5 min → 0 s") && !shown.body.contains("tasks/1/edit"));
@@ -186,8 +237,16 @@ async fn what_cannot_be_is_told_and_writes_nothing() {
         (with(1, ("10", "-1", "")), 400, "“-1” is no time"),
         (with(1, ("10", "367 d", "")), 400, "“367 d” is no time"),
         (with(1, ("10", "0", "x")), 400, "“x” is no time"),
-        (with(0, ("1*", "0", "")), 400, "The first job has none before it"),
-        (with(0, ("1", "1 h", "")), 400, "2. a &#60;b&#62; would start before"),
+        (
+            with(0, ("1*", "0", "")),
+            400,
+            "The first job has none before it",
+        ),
+        (
+            with(0, ("1", "1 h", "")),
+            400,
+            "2. a &#60;b&#62; would start before",
+        ),
         (with(1, ("11", "0", "")), 403, ""),
         (with(1, ("12", "0", "")), 403, ""),
         (more("mode", "sometimes"), 400, "There is no such mode."),
@@ -202,7 +261,13 @@ async fn what_cannot_be_is_told_and_writes_nothing() {
     let mut late = with(2, ("11", "2 h", ""));
     late.push(("max_duration", "2 h"));
     let answer = send(&mut admin, &page, EDIT, &late).await;
-    assert!(answer.status == 400 && answer.body.contains("3. last would start when the maximum duration is over"), "{answer:?}");
+    assert!(
+        answer.status == 400
+            && answer
+                .body
+                .contains("3. last would start when the maximum duration is over"),
+        "{answer:?}"
+    );
     // What was typed stays.
     assert!(answer.body.contains("value=\"2 h\""));
     // Without a script a button moves a job, keeps what was typed and saves nothing.
@@ -210,15 +275,26 @@ async fn what_cannot_be_is_told_and_writes_nothing() {
     fields.push(("move", "up-10"));
     let answer = send(&mut admin, &page, EDIT, &fields).await;
     assert_eq!(answer.status, 200);
-    let order: Vec<&str> = answer.body.split("name=\"job\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let order: Vec<&str> = answer
+        .body
+        .split("name=\"job\" value=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
     assert_eq!(order, ["10", "1", "11"]);
-    assert!(answer.body.contains("value=\"7 min\"") && answer.body.contains("It is not saved yet."));
+    assert!(
+        answer.body.contains("value=\"7 min\"") && answer.body.contains("It is not saved yet.")
+    );
     let week = admin.get(WEEK).await;
     for (fields, status, told) in [
         (vec![("do", "save")], 400, "Tick one hour at the least."),
         (vec![("do", "save"), ("hour", "7-0")], 403, ""),
         (vec![("do", "drop"), ("hour", "1-0")], 403, ""),
-        (vec![("do", "save"), ("hour", "1-0"), ("shown", "x")], 303, ""),
+        (
+            vec![("do", "save"), ("hour", "1-0"), ("shown", "x")],
+            303,
+            "",
+        ),
     ] {
         let answer = send(&mut admin, &week, WEEK, &fields).await;
         assert_eq!(answer.status, status, "{fields:?} {answer:?}");
@@ -253,7 +329,11 @@ async fn of_two_at_once_one_is_told() {
     let sending = both.iter().zip(["0-1", "0-2"]).map(|(address, hour)| {
         let (mut browser, week) = (admin.clone(), &week);
         browser.move_to(*address);
-        async move { send(&mut browser, week, WEEK, &[("do", "save"), ("hour", hour)]).await.status }
+        async move {
+            send(&mut browser, week, WEEK, &[("do", "save"), ("hour", hour)])
+                .await
+                .status
+        }
     });
     let mut statuses = join_all(sending).await;
     statuses.sort_unstable();
@@ -266,7 +346,13 @@ async fn of_two_at_once_one_is_told() {
         .await;
     let fields = jobs(&[("1", "0", ""), ("10", "0", ""), ("11", "0", "")]);
     let answer = send(&mut admin, &page, EDIT, &fields).await;
-    assert!(answer.status == 409 && answer.body.contains("job 12 “new”: none → a job of the task"), "{answer:?}");
+    assert!(
+        answer.status == 409
+            && answer
+                .body
+                .contains("job 12 “new”: none → a job of the task"),
+        "{answer:?}"
+    );
     app.db.set("DELETE FROM {p}tasks WHERE id = 1").await;
     assert_eq!(send(&mut admin, &page, EDIT, &fields).await.status, 404);
 }
@@ -288,31 +374,60 @@ async fn hours_of_one_task_leave_the_slot_to_the_others() {
     let ticked = |page: &Answer| -> Vec<String> {
         let cells = page.body.split("name=\"hour\" value=\"").skip(1);
         let cells = cells.filter(|cell| cell.split('>').next().unwrap().contains(" checked"));
-        cells.map(|cell| cell.split('"').next().unwrap().to_owned()).collect()
+        cells
+            .map(|cell| cell.split('"').next().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(ticked(&page), ["0-8", "0-9", "0-10", "0-11", "1-9"]);
-    for told in ["Nights &#38; days", "open in parts of hours", "north task", "south task"] {
+    for told in [
+        "Nights &#38; days",
+        "open in parts of hours",
+        "north task",
+        "south task",
+    ] {
         assert!(page.body.contains(told), "{told}: {page:?}");
     }
     // One with hours of its own does not use the slot, and others' tasks are only counted.
     assert!(!page.body.contains(">own<"));
     let mut local = Browser::of(app.pages(), "local").await;
     let of_local = local.get("/sidecar/tasks/2/week").await;
-    assert!(of_local.body.contains("and 2 more") && !of_local.body.contains("south task"), "{of_local:?}");
+    assert!(
+        of_local.body.contains("and 2 more") && !of_local.body.contains("south task"),
+        "{of_local:?}"
+    );
     let hours = ["5-22", "5-23", "6-0", "6-1", "0-3"].map(|hour| ("hour", hour));
-    let answer = send(&mut admin, &page, WEEK, &[&[("do", "save")], &hours[..]].concat()).await;
+    let answer = send(
+        &mut admin,
+        &page,
+        WEEK,
+        &[&[("do", "save")], &hours[..]].concat(),
+    )
+    .await;
     assert_eq!(answer.status, 303, "{answer:?}");
-    let rows = "SELECT {f}tasks_id, weekday, hour_start, hour_end FROM {p}sidecar_hours ORDER BY 1, 2, 3";
+    let rows =
+        "SELECT {f}tasks_id, weekday, hour_start, hour_end FROM {p}sidecar_hours ORDER BY 1, 2, 3";
     let rows = || app.db.ask::<(u32, u32, u32, u32)>(rows);
-    assert_eq!(rows().await, [(1, 0, 3, 4), (1, 5, 22, 24), (1, 6, 0, 2), (4, 0, 0, 1)]);
-    assert_eq!(app.db.ask::<u32>("SELECT COUNT(*) FROM {p}timeslotentries").await, [2]);
+    assert_eq!(
+        rows().await,
+        [(1, 0, 3, 4), (1, 5, 22, 24), (1, 6, 0, 2), (4, 0, 0, 1)]
+    );
+    assert_eq!(
+        app.db
+            .ask::<u32>("SELECT COUNT(*) FROM {p}timeslotentries")
+            .await,
+        [2]
+    );
     let page = admin.get(WEEK).await;
     assert_eq!(ticked(&page), ["0-3", "5-22", "5-23", "6-0", "6-1"]);
     assert!(page.body.contains("The task has hours of its own."));
     let answer = send(&mut admin, &page, WEEK, &[("do", "give-back")]).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(rows().await, [(4, 0, 0, 1)]);
-    let told: Vec<(String, String)> = history(&app).await.into_iter().map(|row| (row.3, row.4)).collect();
+    let told: Vec<(String, String)> = history(&app)
+        .await
+        .into_iter()
+        .map(|row| (row.3, row.4))
+        .collect();
     let (slot, own) = ("those of its slot", "Mo 3–4; Sa 22–24; Su 0–2");
     assert_eq!(
         told,
@@ -336,21 +451,29 @@ async fn history_is_shown_fifty_a_page_and_of_one_task() {
         )
         .await;
     let mut reader = Browser::of(app.pages(), "reader").await;
-    let shown = |page: &Answer| page.body.matches("change ").count();
+    let shown = |page: &Answer| page.body.matches("\">change ").count();
     let first = reader.get("/sidecar/tasks/1").await;
     assert_eq!(shown(&first), 49);
-    assert!(first.body.contains("field 1: old name → new name") && first.body.contains("Ada &#60;i&#62; (2)"));
+    assert!(
+        first.body.contains("field 1: old name → new name")
+            && first.body.contains("Ada &#60;i&#62; (2)")
+    );
     assert!(!first.body.contains("of task 2") && !first.body.contains("of a computer"));
     let mut page = first;
     let mut counts = vec![];
     while let Some((_, rest)) = page.body.split_once("/sidecar/tasks/1/history?before=") {
         let before = rest.split('"').next().unwrap().to_owned();
-        page = reader.get(&format!("/sidecar/tasks/1/history?before={before}")).await;
+        page = reader
+            .get(&format!("/sidecar/tasks/1/history?before={before}"))
+            .await;
         counts.push(shown(&page));
     }
     assert_eq!(counts, [50, 21]);
     assert!(page.body.contains("change 1;"));
-    assert_eq!(reader.get("/sidecar/tasks/1/history?before=x").await.status, 400);
+    assert_eq!(
+        reader.get("/sidecar/tasks/1/history?before=x").await.status,
+        400
+    );
     let mut local = Browser::of(app.pages(), "local").await;
     assert_eq!(local.get("/sidecar/tasks/1/history").await.status, 404);
 }

@@ -44,7 +44,11 @@ async fn jobs_are_moved_and_a_week_is_ticked() {
         .goto(&format!("http://{}/sidecar/tasks/1", app.pages()))
         .await;
     let history = browser.text(".history").await;
-    for part in ["Ada Min (2)", "job 11 “last”: delay: 1 h → 0 s", "hours: those of its slot → "] {
+    for part in [
+        "Ada Min (2)",
+        "job 11 “last”: delay: 1 h → 0 s",
+        "hours: those of its slot → ",
+    ] {
         assert!(history.contains(part), "{part}: {history}");
     }
     assert_eq!(browser.value(NAMELESS).await, 0);
@@ -88,7 +92,7 @@ async fn jobs(app: &TestApp, browser: &Chromium) {
     assert_eq!(browser.value(focus).await, "up-10");
     browser.keep("edit").await;
     browser.click("#save").await;
-    assert_eq!(browser.text("#done").await, "Saved: 2 changes.");
+    assert_eq!(browser.text("#done").await, "Saved. Changes: 2.");
     let rows: Vec<(u32, u32)> = app
         .db
         .ask("SELECT {f}taskjobs_id, delay FROM {p}sidecar_sequence ORDER BY `rank`")
@@ -99,12 +103,14 @@ async fn jobs(app: &TestApp, browser: &Chromium) {
 async fn week(app: &TestApp, browser: &Chromium) {
     browser.click("a[href$='/week']").await;
     browser.text(".grid").await;
-    // All but one hour, then a column, a row and a square.
+    // Any hour, as there is no slot; then a column, a square, and a day.
     let first = "return document.querySelectorAll('.grid input:checked').length";
     assert_eq!(browser.value(first).await, 168);
     assert_eq!(browser.value(NAMELESS).await, 0);
     for day in 1..=7 {
-        browser.click(&format!(".grid tbody tr:nth-child({day}) th button")).await;
+        browser
+            .click(&format!(".grid tbody tr:nth-child({day}) th button"))
+            .await;
     }
     assert_eq!(browser.value(first).await, 0);
     browser.click("[data-column='22'] button").await;
@@ -114,13 +120,20 @@ async fn week(app: &TestApp, browser: &Chromium) {
     assert_eq!(browser.value(first).await, 6 + 1 + 23);
     browser.keep("week").await;
     browser.click("#save").await;
-    assert_eq!(browser.text("#done").await, "Saved: 1 changes.");
+    assert_eq!(browser.text("#done").await, "Saved. Changes: 1.");
     let rows: Vec<(u32, u32, u32)> = app
         .db
         .ask("SELECT weekday, hour_start, hour_end FROM {p}sidecar_hours WHERE {f}tasks_id = 1 ORDER BY 1, 2")
         .await;
     let evening = |day| (day, 22, 23);
-    let expected = [(0, 21, 23), evening(1), evening(2), evening(3), evening(4), (5, 0, 24)];
+    let expected = [
+        (0, 21, 23),
+        evening(1),
+        evening(2),
+        evening(3),
+        evening(4),
+        (5, 0, 24),
+    ];
     assert_eq!(rows, expected);
 }
 

@@ -11,7 +11,7 @@ pub(super) static TEXTS: Texts = Texts {
     to_task: "Back to {}",
     to_edit: "Back to editing",
     save: "Save",
-    saved: "Saved: {} changes.",
+    saved: "Saved. Changes: {}.",
     nothing: "Nothing was different, nothing was written.",
     stale: "Somebody else has changed this meanwhile: nothing was written. Below is how it is now.",
     moved: "Moved. It is not saved yet.",

@@ -11,7 +11,7 @@ pub(super) static TEXTS: Texts = Texts {
     to_task: "Retour à {}",
     to_edit: "Retour à la modification",
     save: "Enregistrer",
-    saved: "Enregistré : {} modifications.",
+    saved: "Enregistré. Modifications : {}.",
     nothing: "Rien n’était différent, rien n’a été écrit.",
     stale: "Quelqu’un d’autre l’a modifié entre-temps : rien n’a été écrit. Voici l’état actuel.",
     moved: "Déplacé. Ce n’est pas encore enregistré.",
