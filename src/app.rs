@@ -3,6 +3,7 @@
 mod migrate;
 mod once;
 mod pages;
+mod report;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ use crate::work::wakeup::WakeUp;
 use crate::{telemetry, work};
 pub use migrate::{Migration, migrate};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
+pub use report::{Format, Wanted, report};
 pub use tasks::{Show, tasks};
 
 /// Longest wait for the connections to the database to be closed when the process ends.

@@ -1,6 +1,7 @@
 //! The command line: commands, and which function each one calls.
 
 mod replay;
+mod report;
 mod spool;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use crate::app::{Migration, Show};
 use crate::config::{self, Environment, LogFormat, Options, Settings};
 use crate::domain::cleaning::Duty;
 use crate::domain::policy::Policy;
+use crate::domain::reports::ask::Wrong;
 use crate::{app, check, demo, telemetry};
 
 /// Exit code of wrong usage and wrong configuration, as clap's own.
@@ -65,6 +67,13 @@ enum Command {
         /// As JSON, with --watch one document a line
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        configured: Configured,
+    },
+    /// Write a report: of deploy campaigns, discoveries, inventories, collects, or silent agents
+    Report {
+        #[command(flatten)]
+        arguments: report::ReportArgs,
         #[command(flatten)]
         configured: Configured,
     },
@@ -153,7 +162,7 @@ async fn run_with(
     match dispatch(cli.command, environment).await {
         Ok(code) => code,
         Err(error) => {
-            let code = if error.is::<config::Faults>() {
+            let code = if error.is::<config::Faults>() || error.is::<Wrong>() {
                 ExitCode::from(USAGE)
             } else {
                 ExitCode::FAILURE
@@ -214,6 +223,14 @@ async fn dispatch(command: Command, environment: &Environment) -> anyhow::Result
         } => {
             let settings = start(&configured.options, environment, "warn")?;
             app::tasks(settings, Show { watch, json }).await
+        }
+        Command::Report {
+            arguments,
+            configured,
+        } => {
+            let settings = start(&configured.options, environment, "warn")?;
+            let (name, wanted) = arguments.wanted();
+            app::report(settings, name, wanted).await
         }
         Command::Spool(command) => {
             spool::run(command, |configured| {
@@ -300,6 +317,7 @@ mod tests {
             "migrate",
             "check",
             "tasks",
+            "report",
         ] {
             let mut named = &mut command;
             for word in name.split(' ') {

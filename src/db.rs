@@ -36,6 +36,7 @@ pub mod network;
 pub mod nonces;
 pub mod preparation;
 pub mod remedy;
+pub mod reports;
 pub mod row;
 pub mod run_pages;
 pub mod run_search;
@@ -53,8 +54,9 @@ pub mod written;
 mod bulk;
 mod needs;
 mod sessions;
+mod skips;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
@@ -186,6 +188,7 @@ pub struct Db {
     name: Arc<str>,
     timeout: Duration,
     written: Arc<Written>,
+    skips: Arc<OnceLock<bool>>,
 }
 
 impl Db {
@@ -222,6 +225,7 @@ impl Db {
             name: settings.name.as_str().into(),
             timeout: settings.timeout,
             written: Arc::default(),
+            skips: Arc::default(),
         })
     }
 

@@ -22,6 +22,7 @@ pub mod opening;
 pub mod policy;
 pub mod prepare;
 pub mod report;
+pub mod reports;
 pub mod run;
 pub mod schedule;
 pub mod sequence;

@@ -23,6 +23,7 @@ pub mod monitoring;
 pub mod page;
 pub mod passwords;
 pub mod preferences;
+pub mod reports;
 pub mod routes;
 pub mod runs;
 pub mod task;

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod groups;
 pub mod monitor;
 pub mod prepare;
+pub mod reports;
 pub mod turn;
 pub mod wakeup;
 

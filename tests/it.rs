@@ -98,6 +98,8 @@ mod replay;
 mod replay_claim;
 #[path = "it/replay_command.rs"]
 mod replay_command;
+#[path = "it/reports.rs"]
+mod reports;
 #[path = "it/retries.rs"]
 mod retries;
 #[path = "it/schema.rs"]

@@ -97,7 +97,7 @@ pub async fn once_expire(settings: Settings, dry_run: bool) -> anyhow::Result<Ex
     };
     cli::say(&summary.to_string());
     db.close().await;
-    Ok(ended(summary.closed.is_some()))
+    Ok(ended(summary.has_failed()))
 }
 
 /// `once clean` and `once cleanondemand`: one pass of cleaning, and what it did on standard output.

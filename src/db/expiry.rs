@@ -202,18 +202,28 @@ impl Db {
         .await
     }
 
+    /// How many runs a transaction ends: where rows that somebody else has locked cannot be left out, one, so that it holds up no other.
+    pub async fn ended_at_once(&self) -> usize {
+        if self.skips_locked().await {
+            ENDED_AT_ONCE
+        } else {
+            1
+        }
+    }
+
     /// Ends those of `runs`, at most [`ENDED_AT_ONCE`], that are to end: how many. One that somebody else has locked is left to the next
-    /// time.
+    /// time; a server without `SKIP LOCKED` refuses them all then.
     ///
     /// # Errors
     ///
     /// When the database fails; then none was ended.
     pub async fn expire_runs(&self, runs: &[RunId], terms: &Terms) -> Result<usize, DbError> {
+        let skip = self.skips_locked().await;
         self.tx(
             "expire_runs",
             OnLock::TryAgain,
-            (runs, terms),
-            |db, (runs, terms), tx| Box::pin(expire(db, tx, runs, terms)),
+            (runs, terms, skip),
+            |db, (runs, terms, skip), tx| Box::pin(expire(db, tx, runs, terms, *skip)),
         )
         .await
     }
@@ -317,12 +327,14 @@ async fn expire(
     tx: &mut Transaction<'static>,
     runs: &[RunId],
     terms: &Terms,
+    skip: bool,
 ) -> Result<usize, DbError> {
+    let skip = if skip { " SKIP LOCKED" } else { "" };
     let ids: Vec<u64> = runs.iter().map(|run| run.0).collect();
     let mut free = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(LIST_MAX) {
         let text = format!(
-            "/* expire_runs */ SELECT id FROM {{p}}taskjobstates WHERE id IN ({}) AND state IN (1, 2) ORDER BY id FOR UPDATE SKIP LOCKED",
+            "/* expire_runs */ SELECT id FROM {{p}}taskjobstates WHERE id IN ({}) AND state IN (1, 2) ORDER BY id FOR UPDATE{skip}",
             marks(chunk.len())
         );
         let rows: Vec<u64> = tx.exec(db.names.replace(&text), list(chunk)).await?;

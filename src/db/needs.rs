@@ -8,7 +8,7 @@ pub(super) const SHARED: [Need; 44] = [
     ("glpi_configs", "context name value"),
     ("glpi_plugins", "directory version state"),
     ("glpi_crontasks", "id itemtype name state date_mod"),
-    ("glpi_entities", "id entities_id level"),
+    ("glpi_entities", "id name completename entities_id level"),
     (
         "glpi_computers",
         "id name serial otherserial entities_id locations_id users_id groups_id is_deleted is_template",
@@ -89,9 +89,12 @@ pub(super) const SHARED: [Need; 44] = [
     ),
     (
         "{p}networkequipments",
-        "id networkequipments_id {f}configsecurities_id",
+        "id networkequipments_id {f}configsecurities_id last_fusioninventory_update",
     ),
-    ("{p}printers", "id printers_id {f}configsecurities_id"),
+    (
+        "{p}printers",
+        "id printers_id {f}configsecurities_id last_fusioninventory_update",
+    ),
     (
         "{p}statediscoveries",
         "id {f}taskjob_id {f}agents_id start_time end_time date_mod nb_ip nb_found",
@@ -101,7 +104,10 @@ pub(super) const SHARED: [Need; 44] = [
         "id items_id itemtype instantiation_type mac is_deleted",
     ),
     ("glpi_networknames", "id items_id itemtype is_deleted"),
-    ("glpi_ipaddresses", "id items_id itemtype name is_deleted"),
+    (
+        "glpi_ipaddresses",
+        "id items_id itemtype name is_deleted mainitemtype mainitems_id",
+    ),
     ("glpi_domains", "id name"),
     (
         "glpi_domains_items",

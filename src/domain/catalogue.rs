@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeZone as _};
+use chrono::{DateTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 
 use super::actors::{Actor, Members, Target};
@@ -20,6 +20,9 @@ use super::sequence::{Current, Over, Sequence};
 use super::site::Site;
 use super::timeslot::Week;
 use super::timeslot::hours::HourRow;
+
+/// How long an occurrence has to be over for it to be left alone: preparation and expiry end it within minutes where they run at all.
+const LEFT_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// A dynamic group's search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -136,13 +139,14 @@ impl Catalogue {
 
     /// Whether `run` of `task`, which has not started, belongs to an occurrence that is over at `now` (policy `redux`): it is about to be
     /// cancelled. The next occurrence's runs can be among these while the catalogue is older than its beginning, so that this is nothing to
-    /// end a run for.
+    /// end a run for. What nobody has ended for an hour, nobody will, as with the scheduler off: then it keeps nothing back.
     #[must_use]
     pub fn is_late(&self, task: &Task, run: RunId, now: DateTime<Tz>) -> bool {
         self.occurrences.get(&task.id).is_some_and(|one| {
             let t0 = now.timezone().timestamp_opt(one.began_at, 0).single();
-            let is_over = |t0| self.over(task, t0, now).is_some();
-            run.0 >= one.first_run && (one.is_ending || t0.is_some_and(is_over))
+            let is_over = |at| t0.is_some_and(|t0| self.over(task, t0, at).is_some());
+            let is_left = is_over(now - LEFT_AFTER);
+            run.0 >= one.first_run && (one.is_ending || is_over(now)) && !is_left
         })
     }
 

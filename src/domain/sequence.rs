@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 
 use super::ids::{AgentId, JobId};
@@ -15,6 +15,9 @@ use super::timeslot::Week;
 
 /// Seconds that an occurrence lasts at the most, and from one to the next, where nothing else says it.
 const DAY: u32 = 86_400;
+
+/// No opening of a slot lasts longer, if it ends at all: a week, and a day for changes of the clocks.
+const LONGEST_OPENING: TimeDelta = TimeDelta::days(8);
 
 /// A job's place in its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,18 +97,34 @@ impl Sequence {
     }
 
     /// When the occurrence after the one of `t0` may begin: at the next opening of the preparation slot, without one after the minimum
-    /// period. None if the slot never opens again.
+    /// period. With both, the period counts from the beginning of the opening in which `t0` lies, by the clocks on the wall: a week from a
+    /// Monday evening is the next Monday evening, also when this one began late or the clocks change between. None if the slot never opens
+    /// again.
     #[must_use]
     pub fn next(&self, t0: DateTime<Tz>, slot: Option<&Week>) -> Option<DateTime<Tz>> {
         let Some(week) = slot else {
             return after(t0, self.min_period.unwrap_or(DAY));
         };
-        let earliest = after(t0, self.min_period.unwrap_or(0))?;
-        match week.next_close(t0) {
-            Some(closes) => week.next_open(week.next_open(closes)?.max(earliest)),
+        let Some(closes) = week.next_close(t0) else {
             // It is always open.
-            None => after(t0, self.min_period.unwrap_or(DAY)),
-        }
+            return after(t0, self.min_period.unwrap_or(DAY));
+        };
+        let opens = week.next_open(closes)?;
+        let Some(period) = self.min_period else {
+            return Some(opens);
+        };
+        let period = TimeDelta::seconds(period.into());
+        let local = opened(week, t0).naive_local().checked_add_signed(period)?;
+        // In the hour that the clocks leave out: as they show after it.
+        let earliest = t0
+            .timezone()
+            .from_local_datetime(&local)
+            .earliest()
+            .or_else(|| {
+                let later = local.checked_add_signed(TimeDelta::hours(1))?;
+                t0.timezone().from_local_datetime(&later).earliest()
+            })?;
+        week.next_open(opens.max(earliest))
     }
 
     /// When the occurrence of `t0` is over whatever has become of it: after its maximum duration, without one when the next may begin.
@@ -116,6 +135,21 @@ impl Sequence {
             None => self.next(t0, slot).or_else(|| after(t0, DAY)),
         }
     }
+}
+
+/// When the opening of `week` began in which `at` lies; `at` itself if it is in none.
+fn opened(week: &Week, at: DateTime<Tz>) -> DateTime<Tz> {
+    let mut from = at.checked_sub_signed(LONGEST_OPENING);
+    while let Some(opens) = from.and_then(|from| week.next_open(from)) {
+        if opens > at {
+            break;
+        }
+        from = week.next_close(opens);
+        if from.is_some_and(|closes| closes > at) {
+            return opens;
+        }
+    }
+    at
 }
 
 /// Why a row about a job's place does not do what it says.

@@ -23,7 +23,10 @@ const STYLE: Asset = Asset {
     stem: "style",
     extension: "css",
     kind: "text/css; charset=utf-8",
-    content: include_str!("assets/style.css"),
+    content: concat!(
+        include_str!("assets/style.css"),
+        include_str!("assets/reports.css")
+    ),
 };
 
 const ICONS: Asset = Asset {

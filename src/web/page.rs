@@ -117,6 +117,12 @@ impl Frame {
         texts::task::of(self.language)
     }
 
+    /// Whether this is one of the pages of reports.
+    #[must_use]
+    pub fn is_in_reports(&self) -> bool {
+        self.here.starts_with("/sidecar/reports")
+    }
+
     /// Whether this is the page at `path`.
     #[must_use]
     pub fn is_at(&self, path: &str) -> bool {

@@ -17,8 +17,8 @@ use super::live::Live;
 use super::login::Tries;
 use super::passwords::Passwords;
 use super::{
-    actions, api, assets, edit, guard, jobs, live, login, monitoring, preferences, runs, task,
-    visitor,
+    actions, api, assets, edit, guard, jobs, live, login, monitoring, preferences, reports, runs,
+    task, visitor,
 };
 use crate::clock::Clock;
 use crate::config::{self, Settings};
@@ -171,6 +171,8 @@ pub fn router(pages: Pages, settings: &config::Server) -> Router {
         .route(&at("assets/{name}"), get(assets::asset))
         // Who may see tasks.
         .route(BASE, get(monitoring::page))
+        .route(&at("reports"), get(reports::list))
+        .route(&at("reports/{name}"), get(reports::page))
         .route(&at("jobs"), get(jobs::page))
         .route(&at("tasks/{id}"), get(task::page))
         .route(&at("runs/{id}"), get(runs::page))

@@ -222,6 +222,42 @@ catalogue! {
     changed_plan,
     /// There are too many.
     only_first,
+    /// The pages of reports.
+    reports,
+    /// First day of a report.
+    report_from,
+    /// Last day of a report.
+    report_to,
+    /// Days of silence.
+    report_days,
+    /// Entity of a report.
+    report_entity,
+    /// How an entity is named.
+    report_entity_hint,
+    /// Task of a report.
+    report_task,
+    /// No task is chosen.
+    report_all_tasks,
+    /// Button.
+    report_show,
+    /// Link; the table `{}`.
+    report_csv,
+    /// Link.
+    report_json,
+    /// What is done to CSV.
+    report_csv_hint,
+    /// A table without rows.
+    report_nothing,
+    /// Heading of what cannot be taken.
+    report_wrong,
+    /// When it was made `{}`.
+    report_made,
+    /// Title of the picture of the table `{}`.
+    report_chart,
+    /// A field that there is not, or that is there twice.
+    report_field_wrong,
+    /// A format that there is not: `{}`.
+    report_format_wrong,
 }
 
 // Behind the macro, which it uses.

@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, moment};
-use crate::db::expiry::{ENDED_AT_ONCE, JobUnderWay, Terms};
+use crate::db::expiry::{JobUnderWay, Terms};
 use crate::db::{Db, DbError};
 use crate::domain::crons::Chore;
 use crate::domain::expiry::{Verdict, timeout_of};
@@ -74,6 +74,8 @@ pub struct Summary {
     pub expired: BTreeMap<String, usize>,
     /// Runs that had not started and were cancelled, as their task's occurrence was over.
     pub cancelled: usize,
+    /// Tasks and jobs whose runs could not all be ended; the log has the errors.
+    pub failed: usize,
     /// Why it ended before it was done.
     pub closed: Option<Closed>,
 }
@@ -83,6 +85,12 @@ impl Summary {
     #[must_use]
     pub fn total(&self) -> usize {
         self.expired.values().sum()
+    }
+
+    /// Whether something could not be ended, or the pass was not done to its end.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.failed > 0 || self.closed.is_some()
     }
 
     /// One line in the log for the pass.
@@ -102,9 +110,10 @@ impl Summary {
 
 impl Outcome for Summary {
     fn result(&self) -> String {
-        match self.closed {
-            Some(closed) => format!("stopped: {closed}"),
-            None => "ok".to_owned(),
+        match (self.closed, self.failed) {
+            (Some(closed), _) => format!("stopped: {closed}"),
+            (None, 0) => "ok".to_owned(),
+            (None, failed) => format!("{failed} tasks and jobs failed"),
         }
     }
 
@@ -145,6 +154,9 @@ impl fmt::Display for Summary {
             };
             write!(f, "; {runs} {did}")?;
         }
+        if self.failed > 0 {
+            write!(f, "; {} tasks and jobs failed", self.failed)?;
+        }
         if let Some(closed) = self.closed {
             write!(f, "; {closed}: the next pass does the rest")?;
         }
@@ -177,12 +189,13 @@ impl Expiry {
             policy: self.policy,
             expired: BTreeMap::new(),
             cancelled: 0,
+            failed: 0,
             closed: None,
         };
         if self.policy == Policy::Plugin {
             return Ok(summary);
         }
-        match self.over_all_jobs(&mut summary).await {
+        match Box::pin(self.over_all_jobs(&mut summary)).await {
             Ok(()) => {}
             Err(Halt::Closed(closed)) => summary.closed = Some(closed),
             Err(Halt::Db(error)) => {
@@ -199,7 +212,7 @@ impl Expiry {
             Mode::Write => prepare::Mode::Write,
             Mode::Look => prepare::Mode::Look,
         };
-        summary.cancelled = prepare::end_late(&self.db, mode, now).await?;
+        (summary.cancelled, summary.failed) = prepare::end_late(&self.db, mode, now).await?;
         let mut longest = MEMORY;
         for job in self.db.jobs_under_way().await? {
             let timeout = timeout_of(job.timeout, self.timeout);
@@ -210,8 +223,13 @@ impl Expiry {
                 now,
             };
             if timeout.is_some() {
-                for state in &job.states {
-                    self.over_runs(&job, *state, &terms, summary).await?;
+                match self.over_states(&job, &terms, summary).await {
+                    Err(Halt::Db(error)) => {
+                        tracing::error!(job.id = job.id.0, error = %error, code = error.code(), "a job's silent runs could not all be ended");
+                        self.db.ping().await?;
+                        summary.failed += 1;
+                    }
+                    other => other?,
                 }
             }
         }
@@ -226,6 +244,18 @@ impl Expiry {
         Ok(())
     }
 
+    async fn over_states(
+        &self,
+        job: &JobUnderWay,
+        terms: &Terms,
+        summary: &mut Summary,
+    ) -> Result<(), Halt> {
+        for state in &job.states {
+            self.over_runs(job, *state, terms, summary).await?;
+        }
+        Ok(())
+    }
+
     async fn over_runs(
         &self,
         job: &JobUnderWay,
@@ -233,14 +263,14 @@ impl Expiry {
         terms: &Terms,
         summary: &mut Summary,
     ) -> Result<(), Halt> {
-        let mut next = Some(0);
+        let (most, mut next) = (self.db.ended_at_once().await, Some(0));
         while let Some(from) = next {
             let window = self
                 .db
                 .silent_candidates(job.id, state, from, PAGE, terms)
                 .await?;
             next = window.next;
-            for runs in window.seen.chunks(ENDED_AT_ONCE) {
+            for runs in window.seen.chunks(most) {
                 let judged = self.db.verdicts(runs, terms).await?;
                 let expired = match summary.mode {
                     Mode::Look => judged

@@ -1,12 +1,16 @@
-//! What counting costs, and what a look at all lines or at a page does.
+//! What counting costs, what a look at all lines or at a page does, and how long reports take.
 //!
 //! The short form has 100 tasks; the README has the command of the full one.
 
 #[path = "monitoring_speed/pages.rs"]
 mod pages;
+#[path = "monitoring_speed/reports.rs"]
+mod reports;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
+
+use chrono::{NaiveDateTime, TimeDelta};
 
 use fusion_sidecar::domain::summary::Style;
 use mysql_async::prelude::Queryable as _;
@@ -32,6 +36,16 @@ const LOOK: Duration = Duration::from_millis(150);
 )]
 fn show(line: &str) {
     println!("{line}");
+}
+
+/// When the last log lines were written; those before over so many days.
+const LAST: &str = "2026-03-04T11:00:00";
+const DAYS: u64 = 60;
+
+/// The moment of a run's lines, the later the higher its number.
+fn moment(id: u64, runs: u64) -> NaiveDateTime {
+    let back = (runs - id) * DAYS * 86_400 / runs;
+    LAST.parse::<NaiveDateTime>().unwrap() - TimeDelta::seconds(i64::try_from(back).unwrap())
 }
 
 /// Of ten runs six ended well (one of them unneeded), one badly, one each was cancelled, is prepared and is under way.
@@ -66,6 +80,7 @@ async fn fill(db: &crate::support::database::TestDb, runs: u64, tasks: u64, agen
                 "({id},{job},{job},'PluginFusioninventoryDeployPackage',{state},{agent},'u{id}'),"
             )
             .unwrap();
+            let date = moment(id, runs).format("%Y-%m-%d %H:%M:%S");
             for (state, text) in [
                 (7, ""),
                 (1, ""),
@@ -73,7 +88,7 @@ async fn fill(db: &crate::support::database::TestDb, runs: u64, tasks: u64, agen
                 (6, "Files download:success"),
                 (ended, said),
             ] {
-                write!(lines, "({id},'2026-03-04 11:00:00',0,'',{state},'{text}'),").unwrap();
+                write!(lines, "({id},'{date}',0,'',{state},'{text}'),").unwrap();
             }
         }
         for text in [rows, lines] {
@@ -141,5 +156,6 @@ async fn counting_costs_little_and_looking_nothing() {
     ));
     assert!(looks[94] < LOOK, "{:?}", looks[94]);
     assert!(quiet < QUIET, "{quiet:?}");
+    reports::all(&app, &board, agents, wanted.is_some()).await;
     pages::answer_at_once(&app, tasks, runs, wanted.is_some()).await;
 }

@@ -233,7 +233,7 @@ async fn every_other_command_runs() {
         .db
         .exec(&format!("DROP DATABASE {}_copy", stage.db.database.name))
         .await;
-    for command in ["serve", "once", "migrate", "check", "tasks"] {
+    for command in ["serve", "once", "migrate", "check", "tasks", "report"] {
         assert!(
             seen.contains(&format!("fusion-sidecar {command}")),
             "{command} is not shown"

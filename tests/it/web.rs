@@ -20,6 +20,8 @@ mod live_pages;
 mod login;
 #[path = "web/needs.rs"]
 mod needs;
+#[path = "web/reports.rs"]
+mod reports;
 #[path = "web/sessions.rs"]
 mod sessions;
 #[path = "web/task.rs"]
@@ -30,6 +32,7 @@ mod task_browser;
 use fusion_sidecar::config::Settings;
 
 use crate::support::app::{self, TestApp};
+use crate::support::database::TestDb;
 use crate::support::people::accounts;
 
 /// A sidecar that shows pages to the accounts of [`accounts`].
@@ -41,4 +44,12 @@ async fn pages(configure: impl FnOnce(&mut Settings)) -> TestApp {
     .await;
     accounts(&app.db).await;
     app
+}
+
+/// A sidecar that shows pages to the accounts of a database that was made ready before.
+async fn pages_on(db: TestDb) -> TestApp {
+    app::start_on(db, |settings| {
+        settings.web.listen = Some(([127, 0, 0, 1], 0).into());
+    })
+    .await
 }

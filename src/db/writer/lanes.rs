@@ -10,11 +10,9 @@
 //! sessions always wait (MySQL) waits once before a lock is noticed.
 
 use std::collections::VecDeque;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mysql_async::prelude::Queryable;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::{Answer, Outcome, Request, commit};
@@ -55,8 +53,6 @@ struct Held {
 /// What the queues know of locked rows.
 struct Locks<'a> {
     db: &'a Db,
-    /// Whether the server has `SKIP LOCKED`, once it was asked.
-    skips: OnceLock<bool>,
     /// Somebody has locked rows of requests that wait in the third queue.
     wary: AtomicBool,
 }
@@ -70,7 +66,6 @@ pub(super) async fn run(
 ) {
     let locks = Locks {
         db,
-        skips: OnceLock::new(),
         wary: AtomicBool::new(false),
     };
     let together = Manner {
@@ -217,7 +212,7 @@ impl Locks<'_> {
         careful: bool,
         requests: &[Request],
     ) -> Result<Vec<Result<Vec<Outcome>, DbError>>, DbError> {
-        let skip = careful && self.server_skips().await;
+        let skip = careful && self.db.skips_locked().await;
         let (outcomes, jobs) = self
             .db
             .tx(
@@ -229,25 +224,5 @@ impl Locks<'_> {
             .await?;
         self.db.written().note(jobs);
         Ok(outcomes)
-    }
-
-    /// Whether the server knows `SKIP LOCKED`; it is asked once.
-    async fn server_skips(&self) -> bool {
-        if let Some(known) = self.skips.get() {
-            return *known;
-        }
-        let asked = self.db.timed("skip_locked", async {
-            let sql = self.db.sql(
-                "/* skip_locked */ SELECT id FROM {p}agents WHERE id = 0 FOR UPDATE SKIP LOCKED",
-            );
-            Ok(self.db.conn().await?.query_drop(sql.as_ref()).await?)
-        });
-        let known = match asked.await {
-            Ok(()) => true,
-            Err(DbError::Refused(_)) => false,
-            // It could not be asked.
-            Err(_) => return false,
-        };
-        *self.skips.get_or_init(|| known)
     }
 }

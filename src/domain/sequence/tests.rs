@@ -88,8 +88,10 @@ fn the_next_occurrence_and_the_end_of_this_one() {
         (Some(&slot), None, None, Some(166), Some(166)),
         (Some(&slot), Some(HOUR), None, Some(166), Some(1)),
         (Some(&slot), None, Some(HOUR), Some(166), Some(166)),
-        (Some(&slot), None, Some(167 * HOUR), Some(167), Some(167)),
-        (Some(&slot), None, Some(171 * HOUR), Some(334), Some(334)),
+        // From ten o'clock on, when the slot opened.
+        (Some(&slot), None, Some(167 * HOUR), Some(166), Some(166)),
+        (Some(&slot), None, Some(171 * HOUR), Some(169), Some(169)),
+        (Some(&slot), None, Some(173 * HOUR), Some(334), Some(334)),
         (Some(&always), None, None, Some(24), Some(24)),
         (Some(&always), None, Some(HOUR), Some(1), Some(1)),
         (Some(&closed), None, None, None, Some(24)),
@@ -105,6 +107,31 @@ fn the_next_occurrence_and_the_end_of_this_one() {
             until.map(hours),
             "{max:?} {min:?}"
         );
+    }
+}
+
+/// Each Monday from eight to nine in the evening, a week apart: also after a late start, and over both changes of the clocks.
+#[test]
+fn a_weekly_evening_stays_a_weekly_evening() {
+    let mondays = Week::from_entries([Entry {
+        day: 1,
+        begin: 20 * HOUR,
+        end: 21 * HOUR - 1,
+    }]);
+    let weekly = Sequence::new(vec![], None, Some(7 * DAY));
+    for (month, day, next_month, next_day) in [(3, 23, 3, 30), (6, 1, 6, 8), (10, 19, 10, 26)] {
+        let at = |month, day, minute| {
+            let evening = Tz::Europe__Paris.with_ymd_and_hms(2026, month, day, 20, minute, 0);
+            evening.unwrap()
+        };
+        for minute in [0, 40] {
+            let next = weekly.next(at(month, day, minute), Some(&mondays));
+            assert_eq!(
+                next,
+                Some(at(next_month, next_day, 0)),
+                "{day}.{month}. 20:{minute}"
+            );
+        }
     }
 }
 
@@ -170,7 +197,10 @@ proptest! {
         for slot in [None, Some(&week)] {
             if let Some(next) = sequence.next(t0, slot) {
                 prop_assert!(next > t0);
-                prop_assert!(min.is_none_or(|min| next >= t0 + TimeDelta::seconds(min.into())));
+                // The clock on the wall may gain an hour.
+                let (from, lost) = slot.map_or((t0, 0), |week| (opened(week, t0), 1));
+                prop_assert!(from <= t0);
+                prop_assert!(min.is_none_or(|min| next >= from + TimeDelta::seconds(min.into()) - TimeDelta::hours(lost)));
                 prop_assert!(slot.is_none_or(|week| week.is_open(next.naive_local())));
             }
             prop_assert!(sequence.until(t0, slot).is_some_and(|until| until > t0));

@@ -104,9 +104,9 @@ impl Preparation {
             {
                 Ok(stand) => stand,
                 Err(Halt::Db(error)) => {
-                    self.db.ping().await?;
-                    tracing::error!(task.id = id.0, error = %error, code = error.code(), "a task's occurrence could not be moved on");
-                    Stand::Failed(error.code())
+                    let code = error.code();
+                    stuck::<()>(&self.db, *id, Err(Halt::Db(error))).await?;
+                    Stand::Failed(code)
                 }
                 Err(closed) => return Err(closed),
             };
@@ -206,7 +206,9 @@ impl Preparation {
             {
                 self.may_go_on(Mode::Write).await?;
                 let now = at.timestamp();
-                self.db.finish_occurrence(round.within, now).await?;
+                let finished = self.db.finish_occurrence(round.within, now).await;
+                // The next pass finds it finished too.
+                stuck(&self.db, round.within.task, finished.map_err(Halt::Db)).await?;
             }
         }
         Ok(())
@@ -256,18 +258,33 @@ async fn wind_up(
     Ok(true)
 }
 
-/// Ends the occurrences whose time is over, or would with `mode` look: how many runs are cancelled for it.
+/// Whether `moved` is trouble with one task's rows (somebody has locked one), which must not keep the others from being done: it is logged.
+/// Without a database there is no use in going on.
+async fn stuck<T>(db: &Db, task: TaskId, moved: Result<T, Halt>) -> Result<bool, Halt> {
+    match moved {
+        Ok(_) => Ok(false),
+        Err(Halt::Db(error)) => {
+            tracing::error!(task.id = task.0, error = %error, code = error.code(), "a task's occurrence could not be moved on");
+            db.ping().await?;
+            Ok(true)
+        }
+        Err(closed) => Err(closed),
+    }
+}
+
+/// Ends the occurrences whose time is over, or would with `mode` look: how many runs are cancelled for it, and of how many tasks that
+/// failed.
 pub(in crate::work) async fn end_late(
     db: &Db,
     mode: Mode,
     at: DateTime<Tz>,
-) -> Result<usize, Halt> {
+) -> Result<(usize, usize), Halt> {
     let last = db.occurrences().await?;
     if !last.values().any(Occurrence::is_current) {
-        return Ok(0);
+        return Ok((0, 0));
     }
     let catalogue = db.catalogue().await?;
-    let mut cancelled = HashMap::new();
+    let (mut cancelled, mut failed) = (HashMap::new(), 0);
     for (id, one) in last {
         let (Some(task), Some(sequence)) = (catalogue.tasks.get(&id), catalogue.sequences.get(&id))
         else {
@@ -280,10 +297,11 @@ pub(in crate::work) async fn end_late(
             Stage::Ended(_) => None,
         };
         if let Some(over) = over {
-            wind_up(db, sequence, one, over, mode, at, &mut cancelled).await?;
+            let wound_up = wind_up(db, sequence, one, over, mode, at, &mut cancelled).await;
+            failed += usize::from(stuck(db, id, wound_up).await?);
         }
     }
-    Ok(cancelled.values().sum())
+    Ok((cancelled.values().sum(), failed))
 }
 
 impl Round {

@@ -8,10 +8,12 @@ use fusion_sidecar::domain::ids::{JobId, TaskId};
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::domain::sequence::Over;
 use fusion_sidecar::work::expire::Mode;
+use mysql_async::prelude::Queryable as _;
 use rstest::rstest;
 
 use super::HOUR;
 use super::sequence::{campaign, jobs};
+use crate::support::site::expand;
 
 /// What an admin changes for a moment, so that a job has no agent or no target.
 #[rstest]
@@ -217,6 +219,64 @@ async fn the_maximum_duration_holds_at_the_door_and_by_expiry() {
     // GLPI's "force start" between two occurrences goes out.
     app.db.run_of(500, 1, 1, 0).await;
     assert_eq!(app.handed_out("wks-1").await, ["run-500"]);
+}
+
+/// Where neither preparation nor expiry runs, what PHP prepares later must go out.
+#[tokio::test]
+async fn what_nobody_ends_keeps_nothing_back_for_good() {
+    let app = campaign("(3, 0, 3600, 0)").await;
+    app.db
+        .set("INSERT INTO {p}sidecar_tasks ({f}tasks_id, max_duration) VALUES (1, 1800)")
+        .await;
+    app.prepared().await;
+    app.clock.advance(Duration::from_secs(1_800 + 3_599));
+    assert!(app.config("wks-1").await.is_empty());
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(app.config("wks-1").await, ["Deploy"]);
+    app.db.run_of(500, 3, 1, 0).await;
+    assert!(
+        app.handed_out("wks-1")
+            .await
+            .contains(&"run-500".to_owned())
+    );
+}
+
+/// A run that somebody holds: the other tasks' runs end all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_prepared_run_does_not_stop_expiry() {
+    let app = campaign("(3, 0, 3600, 0)").await;
+    app.db
+        .set(
+            "INSERT INTO {p}sidecar_tasks ({f}tasks_id, max_duration) VALUES (1, 1800); \
+             INSERT INTO {p}tasks (id, name, is_active) VALUES (2, 'another', 1); \
+             INSERT INTO {p}taskjobs (id, {f}tasks_id, name, method, targets, actors) VALUES (9, 2, 'another', 'deployinstall', '[]', '[]')",
+        )
+        .await;
+    app.prepared().await;
+    app.db.run_of(500, 9, 1, 1).await;
+    app.clock.advance(HOUR * 3);
+    let mut holder = app.db.conn().await;
+    holder
+        .query_drop(expand(
+            "BEGIN; SELECT id FROM {p}taskjobstates WHERE {f}taskjobs_id = 1 FOR UPDATE",
+        ))
+        .await
+        .unwrap();
+    // PHP noted nothing of when it sent it: from the first look on it counts as sent.
+    let first = app.expiry().pass(Mode::Write).await.unwrap();
+    assert_eq!((first.total(), first.failed), (0, 1), "{first}");
+    app.clock.advance(HOUR * 3);
+    let second = app.expiry().pass(Mode::Write).await.unwrap();
+    assert_eq!((second.total(), second.failed), (1, 1), "{second}");
+    assert!(second.has_failed());
+    assert!(
+        second.to_string().ends_with("; 1 tasks and jobs failed"),
+        "{second}"
+    );
+    holder.query_drop("ROLLBACK").await.unwrap();
+    holder.disconnect().await.unwrap();
+    let third = app.expiry().pass(Mode::Write).await.unwrap();
+    assert_eq!((third.cancelled, third.failed), (3, 0), "{third}");
 }
 
 #[tokio::test]
