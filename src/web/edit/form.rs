@@ -247,7 +247,7 @@ mod tests {
             plan: Plan::default(),
             names: vec![],
         };
-        let shown = r#"[null,null,null,[[1,0,null,false],[2,0,null,true]]]"#;
+        let shown = r"[null,null,null,[[1,0,null,false],[2,0,null,true]]]";
         let long = "1".repeat(65);
         for (fields, outcome) in [
             (vec![("shown", shown), ("job", "2"), ("job", "1")], Ok(2)),

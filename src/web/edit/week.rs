@@ -55,7 +55,7 @@ struct WeekPage {
     back: String,
     said: Said,
     /// How it stands, and what else is to be known.
-    states: Vec<String>,
+    told: Vec<String>,
     shown: String,
     has_own: bool,
     /// Hours with the words that tick a column.
@@ -144,16 +144,16 @@ async fn render(
     let slot = slot_name(pages, of_task, frame.language).await?;
     // By the rules of the plugin hours of a task do not count, so that its slot is what this says.
     let week = catalogue.execution_week(of_task, Policy::Plugin);
-    let mut states = vec![];
+    let mut told = vec![];
     let holds = if own.is_empty() {
-        states.push(fill(t.week_slot, &slot));
+        told.push(fill(t.week_slot, &slot));
         let (grid, is_whole) = week.map_or((ALWAYS, true), Grid::from_week);
         if !is_whole {
-            states.push(t.week_parts.to_owned());
+            told.push(t.week_parts.to_owned());
         }
         grid
     } else {
-        states.push(t.week_own.to_owned());
+        told.push(t.week_own.to_owned());
         Grid::from_rows(own.iter().copied())
     };
     let words = match frame.language {
@@ -166,7 +166,7 @@ async fn render(
         name: place.name.clone(),
         back: fill(t.to_task, &place.name),
         said,
-        states,
+        told,
         shown: pack(&own),
         has_own: !own.is_empty(),
         hours: (0..24)
