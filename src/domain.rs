@@ -9,6 +9,7 @@ pub mod criteria;
 pub mod crons;
 pub mod delivery;
 pub mod driven;
+pub mod editing;
 pub mod eligibility;
 pub mod entities;
 pub mod expiry;

@@ -29,7 +29,7 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 23] = [
+const WRITTEN: [(&str, &[Privilege]); 24] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}tasks", &[Update, Delete]),
     ("{p}taskjobs", &[Delete]),
@@ -53,6 +53,15 @@ const WRITTEN: [(&str, &[Privilege]); 23] = [
     ("{p}sidecar_leases", &[Insert, Update]),
     ("{p}sidecar_heartbeats", &[Insert, Update, Delete]),
     ("{p}sidecar_sessions", &[Insert, Update, Delete]),
+    ("glpi_logs", &[Insert]),
+];
+
+/// What only the pages write, of tables that are read without them too.
+const EDITED: [(&str, &[Privilege]); 4] = [
+    ("{p}sidecar_jobs", &[Insert, Update, Delete]),
+    ("{p}sidecar_tasks", &[Insert, Update]),
+    ("{p}sidecar_sequence", &[Insert, Update]),
+    ("{p}sidecar_hours", &[Insert, Delete]),
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
@@ -140,7 +149,13 @@ pub fn for_groups() -> Vec<Grant> {
 /// The rights that `serve` needs besides for the pages for people.
 #[must_use]
 pub fn for_pages() -> Vec<Grant> {
-    WEB.iter().map(grant).collect()
+    let edited = EDITED.iter().map(|(table, privileges)| {
+        let need = OWN.iter().find(|(of, _)| of == table);
+        let mut grant = grant(need.unwrap_or(&(table, "")));
+        grant.privileges = privileges.to_vec();
+        grant
+    });
+    WEB.iter().map(grant).chain(edited).collect()
 }
 
 /// The rights that `migrate --take-over` and `migrate --hand-back` need besides, and nothing else does.
@@ -306,7 +321,7 @@ mod tests {
         // Those that only the pages need are the rest.
         let pages = for_pages();
         let more = pages.iter().filter(|grant| grant.privileges.len() > 1);
-        assert_eq!(written.count() + more.count(), WRITTEN.len());
+        assert_eq!(written.count() + more.count(), WRITTEN.len() + EDITED.len());
     }
 
     #[test]

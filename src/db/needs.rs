@@ -150,8 +150,8 @@ pub(super) const SEARCHED: [Need; 15] = [
 ];
 
 /// What the pages for people need besides: who may sign in, what their profiles allow, who is signed in,
-/// and what timeslots are called.
-pub(super) const WEB: [Need; 6] = [
+/// what timeslots are called, and the history of tasks.
+pub(super) const WEB: [Need; 7] = [
     (
         "glpi_users",
         "id name password password_last_update realname firstname language authtype auths_id is_active is_deleted begin_date end_date",
@@ -164,6 +164,10 @@ pub(super) const WEB: [Need; 6] = [
     ("glpi_profilerights", "profiles_id name rights"),
     ("{p}sidecar_sessions", "id users_id began_at seen_at"),
     ("{p}timeslots", "id name"),
+    (
+        "glpi_logs",
+        "id itemtype items_id itemtype_link linked_action user_name date_mod id_search_option old_value new_value",
+    ),
 ];
 
 /// The sidecar's own.

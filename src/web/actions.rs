@@ -119,14 +119,14 @@ struct ActionPage {
 }
 
 /// A task that somebody may change.
-struct Place {
-    id: TaskId,
-    name: String,
-    catalogue: Arc<Catalogue>,
+pub(super) struct Place {
+    pub(super) id: TaskId,
+    pub(super) name: String,
+    pub(super) catalogue: Arc<Catalogue>,
 }
 
 /// The task of number `id`, if `who` may change it.
-async fn place(pages: &Pages, who: &Who, id: &str) -> Result<Place, PageError> {
+pub(super) async fn place(pages: &Pages, who: &Who, id: &str) -> Result<Place, PageError> {
     let id = TaskId(id.parse().map_err(|_| PageError::NotFound)?);
     let snapshot = pages.catalogues.current().await?;
     let tree = &snapshot.catalogue.entities;
@@ -431,7 +431,7 @@ fn closed(closed: Option<Closed>) -> Option<String> {
 }
 
 /// Who does it: as they sign in, and as they are called.
-fn by(who: &Who) -> (String, String) {
+pub(super) fn by(who: &Who) -> (String, String) {
     match &who.account {
         Some(account) => (account.name.clone(), account.shown.clone()),
         None => (

@@ -43,6 +43,15 @@ const LIVE: Asset = Asset {
     content: include_str!("assets/live.js"),
 };
 
+const EDIT: Asset = Asset {
+    stem: "edit",
+    extension: "js",
+    kind: "text/javascript; charset=utf-8",
+    content: include_str!("assets/edit.js"),
+};
+
+const ALL: [Asset; 4] = [STYLE, ICONS, LIVE, EDIT];
+
 impl Asset {
     /// Its name with the first half of its hash.
     fn name(&self) -> String {
@@ -64,6 +73,8 @@ pub struct Urls {
     pub icons: String,
     /// What keeps the monitoring page as it is counted.
     pub live: String,
+    /// What makes editing a task quicker.
+    pub edit: String,
 }
 
 /// The addresses of all.
@@ -71,13 +82,12 @@ pub static URLS: LazyLock<Urls> = LazyLock::new(|| Urls {
     style: STYLE.url(),
     icons: ICONS.url(),
     live: LIVE.url(),
+    edit: EDIT.url(),
 });
 
 /// `GET assets/NAME`.
 pub async fn asset(Path(name): Path<String>) -> Response {
-    let found = [STYLE, ICONS, LIVE]
-        .into_iter()
-        .find(|asset| asset.name() == name);
+    let found = ALL.into_iter().find(|asset| asset.name() == name);
     match found {
         Some(asset) => (
             [
@@ -104,7 +114,7 @@ mod tests {
     /// The policy would refuse what a style sheet takes from elsewhere, and a picture's own script.
     #[test]
     fn nothing_comes_from_elsewhere() {
-        for asset in [STYLE, ICONS, LIVE] {
+        for asset in ALL {
             let elsewhere = [
                 "http://",
                 "https://",

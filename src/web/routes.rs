@@ -17,8 +17,8 @@ use super::live::Live;
 use super::login::Tries;
 use super::passwords::Passwords;
 use super::{
-    actions, api, assets, guard, jobs, live, login, monitoring, preferences, reports, runs, task,
-    visitor,
+    actions, api, assets, edit, guard, jobs, live, login, monitoring, preferences, reports, runs,
+    task, visitor,
 };
 use crate::clock::Clock;
 use crate::config::{self, Settings};
@@ -179,6 +179,7 @@ pub fn router(pages: Pages, settings: &config::Server) -> Router {
         .route(&at("live"), get(live::follow))
         .merge(api::routes())
         .merge(actions::routes())
+        .merge(edit::routes())
         .fallback(visitor::nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(from_fn_with_state(pages.clone(), guard::protect))

@@ -17,12 +17,14 @@ use self::asked::{Asked, MOST_NAME, MOST_TEXT, STATES, target_word};
 use self::jobs::{JobCard, card};
 use self::rows::{Eyes, Line, state};
 use self::settings::{Setting, WeekShown, scheduler, settings, weeks};
+use super::edit::history::{self, Rows};
 use super::error::PageError;
 use super::links::Links;
 use super::moments::moment;
 use super::monitoring::{kind, status};
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
+use super::texts::edit;
 use super::texts::fill;
 use super::texts::task::{self, Texts};
 use super::visitor::Viewer;
@@ -87,6 +89,10 @@ struct TaskPage {
     cut: Option<String>,
     /// Where the next page is.
     older: Option<String>,
+    /// What was changed, the newest first.
+    history: Rows,
+    changes: &'static edit::Texts,
+    may_change: bool,
     /// Where the first page is, on another one.
     newest: Option<String>,
 }
@@ -185,6 +191,9 @@ async fn show(
         cut: found.is_cut.then(|| fill(t.cut, found.looked_at)),
         older: found.next.map(|next| at(asked.query(Some(next)))),
         newest: asked.before.map(|_| at(asked.query(None))),
+        history: history::rows(pages, id, None).await?,
+        changes: edit::of(frame.language),
+        may_change: viewer.access().changes(row.entity, &catalogue.entities),
         frame,
     })
 }

@@ -261,6 +261,7 @@ catalogue! {
 }
 
 // Behind the macro, which it uses.
+pub mod edit;
 pub mod task;
 
 /// `text` with `values` in place of each `{}`, in their order.

@@ -6,6 +6,10 @@ mod actions;
 mod api;
 #[path = "web/browser.rs"]
 mod browser;
+#[path = "web/edit.rs"]
+mod edit;
+#[path = "web/edit_browser.rs"]
+mod edit_browser;
 #[path = "web/forms.rs"]
 mod forms;
 #[path = "web/live.rs"]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Week;
+
 /// One row of `sidecar_hours`: the hours of a day from `start` up to, not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HourRow {
@@ -41,6 +43,26 @@ impl fmt::Display for HourRow {
     }
 }
 
+/// `rows` in words, such as `Mo 8–12, 14–18; Sa 0–24`.
+#[must_use]
+pub fn text(rows: &[HourRow]) -> String {
+    const DAYS: [&str; 7] = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
+    let days: Vec<String> = rows
+        .chunk_by(|a, b| a.weekday == b.weekday)
+        .map(|day| {
+            let times: Vec<String> = day
+                .iter()
+                .map(|row| format!("{}–{}", row.start, row.end))
+                .collect();
+            let name = day
+                .first()
+                .and_then(|row| DAYS.get(usize::from(row.weekday)));
+            format!("{} {}", name.unwrap_or(&"?"), times.join(", "))
+        })
+        .collect();
+    days.join("; ")
+}
+
 /// The 168 hours of a week, by weekday (0 = Monday) and hour: whether each is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Grid(pub [[bool; 24]; 7]);
@@ -55,6 +77,25 @@ impl Grid {
                 .fill(true);
         }
         grid
+    }
+
+    /// The hours that `week` is open throughout, and whether it is open in these alone. Parts of a minute do not count.
+    #[must_use]
+    pub fn from_week(week: &Week) -> (Self, bool) {
+        let mut grid = Self::default();
+        let mut is_whole = true;
+        for opening in week.openings() {
+            let (begin, end) = (opening.begin.div_ceil(60), opening.end / 60);
+            if begin >= end {
+                continue;
+            }
+            is_whole &= begin % 60 == 0 && end % 60 == 0;
+            let (first, last) = (begin.div_ceil(60) as usize, (end / 60) as usize);
+            if first < last {
+                grid.0[opening.weekday as usize][first..last].fill(true);
+            }
+        }
+        (grid, is_whole)
     }
 
     /// The fewest rows that open these hours, in the order of the week; a row ends at midnight at the latest.
@@ -76,6 +117,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::timeslot::Entry;
     use proptest::prelude::*;
 
     #[test]
@@ -109,6 +151,39 @@ mod tests {
         assert_eq!(Grid::from_rows(rows(&stored)).rows(), rows(&fewest));
     }
 
+    #[test]
+    fn rows_in_words() {
+        let rows = [(0, 8, 12), (0, 14, 18), (5, 0, 24), (9, 1, 2)];
+        let rows = rows.map(|(weekday, start, end)| HourRow::new(weekday, start, end));
+        assert_eq!(text(&rows), "Mo 8–12, 14–18; Sa 0–24; ? 1–2");
+        assert_eq!(text(&[]), "");
+    }
+
+    #[test]
+    fn weeks_of_the_plugin_by_whole_hours() {
+        let at = |hour: u32, minute: u32| hour * 3_600 + minute * 60;
+        for (begin, end, first, last, is_whole) in [
+            (at(8, 0), at(12, 0), 8, 12, true),
+            (at(8, 0), at(12, 0) - 1, 8, 12, true),
+            (0, at(24, 0), 0, 24, true),
+            (at(8, 1), at(12, 0), 9, 12, false),
+            (at(8, 0), at(12, 30), 8, 12, false),
+            (at(8, 10), at(8, 50), 0, 0, false),
+            (at(8, 10), at(9, 50), 0, 0, false),
+            // The second that the plugin's end is open for.
+            (at(8, 0), at(8, 0), 0, 0, true),
+        ] {
+            let week = Week::from_entries([Entry { day: 3, begin, end }]);
+            let mut expected = Grid::default();
+            expected.0[2][first..last].fill(true);
+            assert_eq!(
+                Grid::from_week(&week),
+                (expected, is_whole),
+                "{begin} {end}"
+            );
+        }
+    }
+
     fn rows() -> impl Strategy<Value = Vec<HourRow>> {
         prop::collection::vec(
             (0u8..9, 0u8..27, 0u8..27).prop_map(|(day, start, end)| HourRow::new(day, start, end)),
@@ -130,6 +205,12 @@ mod tests {
             let needed = grid.0.iter().map(|hours| (0..24).filter(|hour| hours[*hour] && (*hour == 0 || !hours[hour - 1])).count());
             prop_assert_eq!(rows.len(), needed.sum::<usize>());
             prop_assert!(rows.is_sorted());
+        }
+
+        #[test]
+        fn to_a_week_and_back(grid in grid()) {
+            let week = Week::from_hours(grid.rows());
+            prop_assert_eq!(Grid::from_week(&week), (grid, true));
         }
 
         #[test]

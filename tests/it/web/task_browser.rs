@@ -9,13 +9,13 @@ use crate::support::browser::Chromium;
 use crate::support::people::PASSWORD;
 
 /// Pixels by which the page is wider than the window.
-const OVERHANG: &str =
+pub(super) const OVERHANG: &str =
     "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
 
 /// Controls without a name, tables and pictures without one, and headings that leave out a level.
-const NAMELESS: &str = "
+pub(super) const NAMELESS: &str = "
     const named = e => e.labels?.length || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.textContent.trim();
-    const bad = [...document.querySelectorAll('main input, main select, main button, main a, table, meter, progress')].filter(e => !named(e));
+    const bad = [...document.querySelectorAll('main input:not([type=hidden]), main select, main button, main a, table, meter, progress')].filter(e => !named(e));
     const svgs = [...document.querySelectorAll('main svg[role=img]')].filter(e => !e.querySelector('title'));
     const levels = [...document.querySelectorAll('h1, h2, h3')].map(e => +e.tagName[1]);
     const leaps = levels.filter((level, at) => level > (at ? levels[at - 1] : 0) + 1);
