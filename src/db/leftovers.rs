@@ -28,12 +28,9 @@ pub enum Kept {
 pub struct Key(u32, u32);
 
 impl Key {
-    const fn from_number(number: u64) -> Self {
-        let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
-        Self(
-            u32::from_be_bytes([a, b, c, d]),
-            u32::from_be_bytes([e, f, g, h]),
-        )
+    fn from_number(number: u64) -> Self {
+        let half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+        Self(half(number >> 32), half(number))
     }
 
     /// In the order of the keys.
