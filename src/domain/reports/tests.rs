@@ -50,6 +50,7 @@ fn names_and_words_are_unique_and_in_both_languages() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a few lines a case")]
 fn what_is_given_is_read_or_refused() {
     let today = day("2026-03-04");
     let read = |name, fields: Given<'_>| Ask::read(name, &fields, today, 10);
