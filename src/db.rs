@@ -261,10 +261,10 @@ impl Db {
             .await
             .map_err(|_| DbError::Unavailable("no answer in time".to_owned()))??;
         let most = settings.max_connections;
-        Self::with(settings, |opts, setup| match known {
+        Ok(Self::with(settings, |opts, setup| match known {
             Some(known) => Sessions::in_zone(opts, setup, most, &known),
             None => Sessions::following(opts, setup, most, zone, Arc::clone(clock)),
-        })
+        })?)
     }
 
     /// The zone that sessions should be in, if the server does not know it by name: they only have the offset that it has now.
