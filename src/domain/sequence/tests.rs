@@ -1,6 +1,5 @@
 use super::*;
 use crate::domain::timeslot::Entry;
-use chrono::TimeZone as _;
 use proptest::prelude::*;
 
 const HOUR: u32 = 3_600;
