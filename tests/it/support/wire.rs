@@ -67,8 +67,8 @@ impl Answer {
 
     fn keeps_secrets(&self) {
         let said = format!("{}\n{}", self.head, self.body).to_ascii_lowercase();
-        // A page's list of choices is no statement.
-        let said = said.replace("<select ", "");
+        // A page's list of choices is no statement, nor is the rule for its looks.
+        let said = said.replace("<select ", "").replace(" select {", "");
         for secret in SECRETS {
             assert!(!said.contains(secret), "tells {secret:?}: {self:?}");
         }

@@ -120,7 +120,7 @@ async fn a_page_follows_a_real_deployment() {
     .await;
     assert_eq!(browser.count("#task-3").await, 1, "nothing is asked for");
     browser.value(&turn(false)).await;
-    assert_eq!(browser.text("#task-4 .name").await, "<i>x");
+    assert_eq!(browser.text("#task-4 .name a").await, "<i>x");
     let order = "return [...document.querySelectorAll('.task')].map((task) => task.id).join()";
     assert_eq!(browser.value(order).await, "task-4,task-2,task-1");
     until("the line follows", async || {
