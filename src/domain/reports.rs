@@ -1,7 +1,7 @@
 //! Reports: what they are called, what they can be asked, and what they say.
 //!
 //! A report is a few tables with a word on what they leave out. [`ask`] reads what somebody wants to know, [`build`] makes tables of what the
-//! database counted, [`write`] gives them as CSV, JSON or text. Each text is there in both languages of the pages.
+//! database counted, [`mod@write`] gives them as CSV, JSON or text. Each text is there in both languages of the pages.
 
 pub mod ask;
 pub mod build;

@@ -8,7 +8,7 @@ use crate::domain::run::RunState;
 /// Runs that ended in a step of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The step, as [`Step::between`] writes it.
+    /// The step, as [`Step::between`](super::ask::Step::between) writes it.
     pub step: String,
     /// They ended well; else badly.
     pub well: bool,

@@ -72,8 +72,8 @@ async fn an_agent_is_written_while_rows_are_being_deleted() {
             let waiting: Vec<u32> = app
                 .db
                 .ask(
-                    "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
-                     ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()",
+                    "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() \
+                     AND info LIKE '%delete_orphans%sidecar_sequence%'",
                 )
                 .await;
             waiting == [1]
