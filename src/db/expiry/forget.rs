@@ -2,10 +2,9 @@
 //! there, and who notes a download would wait.
 
 use chrono::NaiveDateTime;
+use mysql_async::Transaction;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Params, Transaction, Value};
 
-use crate::db::bulk::{LIST_MAX, marks, pad};
 use crate::db::{Db, DbError, OnLock};
 
 /// Most rows about answers, and about addresses, that one transaction forgets.
@@ -69,53 +68,38 @@ async fn old(db: &Db, before: NaiveDateTime) -> Result<(Vec<Answer>, Vec<String>
     Ok((answers, addresses))
 }
 
-/// Those of `answers` of which nothing was heard meanwhile: how many.
+/// Those of `answers` of which nothing was heard meanwhile: how many. One by one, as a list makes the server go through a small table and
+/// lock all of it.
 async fn forget_answers(
     db: &Db,
     tx: &mut Transaction<'static>,
     answers: &[Answer],
     before: NaiveDateTime,
 ) -> Result<u64, DbError> {
+    let sql = db.sql(
+        "/* forget_answers */ DELETE FROM {p}sidecar_answers WHERE {f}agents_id = ? AND UNIX_TIMESTAMP(sent_at) = ? AND heard_at < ?",
+    );
     let mut forgotten = 0;
-    for chunk in answers.chunks(LIST_MAX) {
-        let marks = marks(chunk.len());
-        let which: Vec<&str> = marks
-            .split(',')
-            .map(|_| "{f}agents_id = ? AND UNIX_TIMESTAMP(sent_at) = ?")
-            .collect();
-        let text = format!(
-            "/* forget_answers */ DELETE FROM {{p}}sidecar_answers WHERE heard_at < ? AND ({})",
-            which.join(" OR ")
-        );
-        let keys = pad(chunk).flat_map(|(agent, sent)| [Value::from(agent), sent.into()]);
-        let values = [before.into()].into_iter().chain(keys).collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
-            .await?;
+    for (agent, sent) in answers {
+        tx.exec_drop(sql.as_ref(), (agent, sent, before)).await?;
         forgotten += tx.affected_rows();
     }
     Ok(forgotten)
 }
 
-/// Those of `addresses` from which nothing was fetched meanwhile: how many.
+/// Those of `addresses` from which nothing was fetched meanwhile: how many. One by one, as [`forget_answers`].
 async fn forget_downloads(
     db: &Db,
     tx: &mut Transaction<'static>,
     addresses: &[String],
     before: NaiveDateTime,
 ) -> Result<u64, DbError> {
-    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let sql = db.sql(
+        "/* forget_downloads */ DELETE FROM {p}sidecar_downloads WHERE address = ? AND fetched_at < ?",
+    );
     let mut forgotten = 0;
-    for chunk in addresses.chunks(LIST_MAX) {
-        let text = format!(
-            "/* forget_downloads */ DELETE FROM {{p}}sidecar_downloads WHERE fetched_at < ? AND address IN ({})",
-            marks(chunk.len())
-        );
-        let values = [before.into()]
-            .into_iter()
-            .chain(pad(chunk).map(Value::from))
-            .collect();
-        tx.exec_drop(db.names.replace(&text), Params::Positional(values))
-            .await?;
+    for address in addresses {
+        tx.exec_drop(sql.as_ref(), (address, before)).await?;
         forgotten += tx.affected_rows();
     }
     Ok(forgotten)
