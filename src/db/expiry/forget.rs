@@ -95,7 +95,7 @@ async fn forget_downloads(
     before: NaiveDateTime,
 ) -> Result<u64, DbError> {
     let sql = db.sql(
-        "/* forget_downloads */ DELETE FROM {p}sidecar_downloads WHERE address = ? AND fetched_at < ?",
+        "/* forget_downloads */ DELETE d FROM {p}sidecar_downloads d FORCE INDEX (PRIMARY) WHERE d.address = ? AND d.fetched_at < ?",
     );
     let mut forgotten = 0;
     for address in addresses {

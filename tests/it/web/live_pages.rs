@@ -167,6 +167,9 @@ fn ticks(pid: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
+/// States that a run goes through, one every half a second: not one that is there again when runs are counted the next time.
+const STATES: u32 = 5;
+
 /// What `serve` takes of a core while a run of a task of many changes every half a second.
 async fn share(sidecar: &Sidecar, db: &crate::support::database::TestDb, time: Duration) -> f64 {
     let (begun, before) = (Instant::now(), ticks(sidecar.pid()));
@@ -175,7 +178,7 @@ async fn share(sidecar: &Sidecar, db: &crate::support::database::TestDb, time: D
         turn += 1;
         db.set(&format!(
             "UPDATE {{p}}taskjobstates SET state = {} WHERE {{f}}agents_id = 40",
-            2 + turn % 2
+            turn % STATES
         ))
         .await;
         tokio::time::sleep(Duration::from_millis(500)).await;
