@@ -4,12 +4,11 @@ use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
 
-use super::bulk::{LIST_MAX, add_lines, list, marks, pad};
+use super::bulk::{LIST_MAX, Named, cancel_locked, marks, pad};
 use super::preparation::{insert_prepared, lock_job};
 use super::{Db, DbError, OnLock};
 use crate::domain::actors::Target;
 use crate::domain::ids::{AgentId, EntityId, JobId, RunId, TaskId};
-use crate::domain::run::{LogState, RunState};
 use crate::proto::text::decode;
 
 /// Most runs that one transaction changes.
@@ -135,34 +134,10 @@ async fn cancel_waiting(
             marks(chunk.len())
         );
         let values = pad(chunk).map(Value::from).chain([job.0.into()]).collect();
-        let rows: Vec<(u64, u32, Option<String>)> = tx
+        let waiting: Vec<Named> = tx
             .exec(db.names.replace(&sql), Params::Positional(values))
             .await?;
-        if rows.is_empty() {
-            continue;
-        }
-        let ids: Vec<u64> = rows.iter().map(|row| row.0).collect();
-        let sql = format!(
-            "/* cancel_waiting */ UPDATE {{p}}taskjobstates SET state = {} WHERE id IN ({})",
-            RunState::Cancelled.code(),
-            marks(ids.len())
-        );
-        tx.exec_drop(db.names.replace(&sql), list(&ids)).await?;
-        let lines: Vec<[Value; 6]> = rows
-            .into_iter()
-            .map(|(run, items_id, itemtype)| {
-                [
-                    run.into(),
-                    at.into(),
-                    items_id.into(),
-                    itemtype.unwrap_or_default().into(),
-                    LogState::Info.code().into(),
-                    text.into(),
-                ]
-            })
-            .collect();
-        add_lines(db, tx, &lines).await?;
-        cancelled += lines.len();
+        cancelled += cancel_locked(db, tx, waiting, text, at).await?;
     }
     Ok(cancelled)
 }

@@ -3,10 +3,12 @@
 //! Statements are cached by their text, so lists and inserts come in few lengths: a list is padded by repeating its last value, an
 //! insert is cut into pieces of the lengths that exist.
 
+use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
 
 use super::{Db, DbError};
+use crate::domain::run::{LogState, RunState};
 
 /// The lengths that statements exist in.
 const SIZES: [usize; 3] = [1, 16, 256];
@@ -81,6 +83,46 @@ pub(super) async fn add_lines(
 ) -> Result<(), DbError> {
     let head = "/* add_lines */ INSERT INTO {p}taskjoblogs ({f}taskjobstates_id, date, items_id, itemtype, state, comment)";
     insert(db, tx, head, lines, "").await
+}
+
+/// A run as its log names it: its row, `items_id`, itemtype.
+pub(super) type Named = (u64, u32, Option<String>);
+
+/// Cancels `runs`, which this transaction has locked and seen open, and says `text` in the log of each; how many it were.
+pub(super) async fn cancel_locked(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    runs: Vec<Named>,
+    text: &str,
+    at: NaiveDateTime,
+) -> Result<usize, DbError> {
+    if runs.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<u64> = runs.iter().map(|run| run.0).collect();
+    for chunk in ids.chunks(LIST_MAX) {
+        let sql = format!(
+            "/* cancel_locked */ UPDATE {{p}}taskjobstates SET state = {} WHERE id IN ({})",
+            RunState::Cancelled.code(),
+            marks(chunk.len())
+        );
+        tx.exec_drop(db.names.replace(&sql), list(chunk)).await?;
+    }
+    let lines: Vec<[Value; 6]> = runs
+        .into_iter()
+        .map(|(run, items_id, itemtype)| {
+            [
+                run.into(),
+                at.into(),
+                items_id.into(),
+                itemtype.unwrap_or_default().into(),
+                LogState::Info.code().into(),
+                text.into(),
+            ]
+        })
+        .collect();
+    add_lines(db, tx, &lines).await?;
+    Ok(lines.len())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Transaction, Value};
 use uuid::Uuid;
 
-use super::bulk::{LIST_MAX, add_lines, insert, list, marks, pad};
+use super::bulk::{LIST_MAX, add_lines, cancel_locked, insert, list, marks, pad};
 use super::{Db, DbError, OnLock};
 use crate::domain::actors::Target;
 use crate::domain::ids::{AgentId, JobId, RunId, TaskId};
@@ -407,31 +407,9 @@ async fn cancel(
             marks(chunk.len())
         );
         let open: Vec<u64> = tx.exec(db.names.replace(&text), list(chunk)).await?;
-        if open.is_empty() {
-            continue;
-        }
-        let text = format!(
-            "/* cancel_runs */ UPDATE {{p}}taskjobstates SET state = 5 WHERE id IN ({})",
-            marks(open.len())
-        );
-        tx.exec_drop(db.names.replace(&text), list(&open)).await?;
-        let lines: Vec<[Value; 6]> = open
-            .iter()
-            .map(|run| {
-                let (items_id, itemtype) = (target.items_id, target.itemtype.as_str());
-                let state = LogState::Info.code();
-                [
-                    Value::from(*run),
-                    at.into(),
-                    items_id.into(),
-                    itemtype.into(),
-                    state.into(),
-                    LEFT.into(),
-                ]
-            })
-            .collect();
-        add_lines(db, tx, &lines).await?;
-        cancelled += open.len();
+        let named = |run| (run, target.items_id, Some(target.itemtype.clone()));
+        let open = open.into_iter().map(named).collect();
+        cancelled += cancel_locked(db, tx, open, LEFT, at).await?;
     }
     Ok(cancelled)
 }

@@ -1,15 +1,14 @@
 //! The moves of an occurrence, each in its transaction.
 
 use chrono::NaiveDateTime;
+use mysql_async::Transaction;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Transaction, Value};
 
 use super::{Occurrence, OccurrenceRow, Stage, occurrence};
-use crate::db::bulk::{LIST_MAX, add_lines, list, marks};
+use crate::db::bulk::{Named, cancel_locked};
 use crate::db::preparation::{CANCELLED_AT_ONCE, Within, lock_job};
 use crate::db::{Db, DbError};
 use crate::domain::ids::{JobId, TaskId};
-use crate::domain::run::LogState;
 use crate::domain::sequence::Over;
 
 /// Whether runs of this occurrence may be created: it does not end before this transaction.
@@ -157,33 +156,8 @@ pub(super) async fn cancel_unstarted(
         "/* cancel_unstarted */ SELECT id, items_id, itemtype FROM {p}taskjobstates \
          WHERE {f}taskjobs_id = ? AND state = 0 AND id >= ? ORDER BY id LIMIT ? FOR UPDATE",
     );
-    let rows: Vec<(u64, u32, Option<String>)> = tx
+    let runs: Vec<Named> = tx
         .exec(sql.as_ref(), (job.0, within.first_run, CANCELLED_AT_ONCE))
         .await?;
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let ids: Vec<u64> = rows.iter().map(|row| row.0).collect();
-    for chunk in ids.chunks(LIST_MAX) {
-        let sql = format!(
-            "/* cancel_unstarted */ UPDATE {{p}}taskjobstates SET state = 5 WHERE id IN ({})",
-            marks(chunk.len())
-        );
-        tx.exec_drop(db.names.replace(&sql), list(chunk)).await?;
-    }
-    let lines: Vec<[Value; 6]> = rows
-        .into_iter()
-        .map(|(run, items_id, itemtype)| {
-            [
-                run.into(),
-                at.into(),
-                items_id.into(),
-                itemtype.unwrap_or_default().into(),
-                LogState::Info.code().into(),
-                text.into(),
-            ]
-        })
-        .collect();
-    add_lines(db, tx, &lines).await?;
-    Ok(lines.len())
+    cancel_locked(db, tx, runs, text, at).await
 }
