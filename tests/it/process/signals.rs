@@ -87,7 +87,11 @@ async fn a_second_signal_stops_at_once() {
         took < Duration::from_secs(8),
         "{took:?}, as long as the database may take"
     );
-    request.join().unwrap().unwrap_err();
+    // The connection breaks, or the refusal was still on its way; in no case was it taken.
+    match request.join().unwrap() {
+        Err(_) | Ok((503, _)) => {}
+        acknowledged => panic!("{acknowledged:?}"),
+    }
     held.disconnect().await.unwrap();
 }
 
