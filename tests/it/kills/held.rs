@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::agent::Told;
-use super::fleet::{AGENTS, ONCE, SEQUENCED};
+use super::fleet::{AGENTS, DRIVEN, ONCE, SEQUENCED};
 use crate::support::database::TestDb;
 
 /// What the log of a run says that was found to be another one's double.
@@ -50,6 +50,28 @@ pub(crate) async fn at_any_time(db: &TestDb, round: u32) {
                  SELECT r.{{f}}taskjobs_id AS job, r.{{f}}agents_id AS agent, (SELECT MAX(b.number) FROM begun b WHERE b.first_run <= r.id) AS number \
                  FROM {{p}}taskjobstates r JOIN {{p}}taskjobs j ON j.id = r.{{f}}taskjobs_id WHERE j.{{f}}tasks_id = {SEQUENCED}) x \
                  GROUP BY job, agent, number HAVING COUNT(*) > 1"
+            ),
+        ),
+        (
+            "occurrences of agents that began twice",
+            "SELECT CONCAT_WS(' ', 'agent', agent, 'occurrence', number, COUNT(*), 'times') FROM begun_of_agents GROUP BY agent, task, number \
+             HAVING COUNT(*) > 1"
+                .to_owned(),
+        ),
+        (
+            "runs twice in an agent's occurrence",
+            format!(
+                "SELECT CONCAT_WS(' ', COUNT(*), 'of agent', agent, 'occurrence', number) FROM (\
+                 SELECT r.{{f}}agents_id AS agent, (SELECT MAX(b.number) FROM begun_of_agents b WHERE b.agent = r.{{f}}agents_id AND b.first_run <= r.id) \
+                 AS number FROM {{p}}taskjobstates r JOIN {{p}}taskjobs j ON j.id = r.{{f}}taskjobs_id WHERE j.{{f}}tasks_id = {DRIVEN}) x \
+                 GROUP BY agent, number HAVING COUNT(*) > 1"
+            ),
+        ),
+        (
+            "runs of a task that agents drive which wait to be sent",
+            format!(
+                "SELECT CONCAT_WS(' ', 'run', r.id) FROM {{p}}taskjobstates r JOIN {{p}}taskjobs j ON j.id = r.{{f}}taskjobs_id \
+                 WHERE j.{{f}}tasks_id = {DRIVEN} AND r.state = 0"
             ),
         ),
     ] {
@@ -130,6 +152,11 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
         writeln!(wrong, "occurrences: {numbers:?}").unwrap();
     }
     assert!(wrong.is_empty(), "{wrong}");
+    let driven: Vec<u32> = db
+        .ask(&format!(
+            "SELECT COUNT(*) FROM begun_of_agents WHERE task = {DRIVEN}"
+        ))
+        .await;
     let of = |state| runs.iter().filter(|run| run.3 == state).count();
     let sum = |what: fn(&Told) -> usize| told.iter().map(what).sum::<usize>();
     let handed = sum(|one| one.received.len());
@@ -140,12 +167,17 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
         .count();
     // It has to have happened: the rounds of the short form are enough for this.
     assert!(
-        handed > 20 && acknowledged > 20 && numbers[0].0 > 0 && once > 0 && once <= AGENTS as usize,
+        handed > 20
+            && acknowledged > 20
+            && numbers[0].0 > 0
+            && driven[0] > 0
+            && once > 0
+            && once <= AGENTS as usize,
         "{handed} runs handed out, {acknowledged} reports, {numbers:?} occurrences, {once} runs of the job that runs once"
     );
     format!(
         "{} runs ({} well, {} in error, {} cancelled, {} not sent), {handed} handed out, {acknowledged} reports and {} discoveries \
-         acknowledged, {} requests unanswered, silent on {}, {} occurrences",
+         acknowledged, {} requests unanswered, silent on {}, {} occurrences, {} of agents",
         runs.len(),
         of(3),
         of(4),
@@ -154,6 +186,7 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
         sum(|one| one.discovered.len()),
         sum(|one| one.unanswered),
         sum(|one| one.dropped),
-        numbers[0].0
+        numbers[0].0,
+        driven[0]
     )
 }
