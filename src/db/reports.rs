@@ -7,20 +7,17 @@
 mod devices;
 mod lists;
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
 
 use super::monitoring::SKIPPED;
+use super::run_search::{SLACK, halve};
 use super::{Db, DbError};
 use crate::domain::ids::{EntityId, TaskId};
 use crate::domain::reports::ask::Step;
 use crate::domain::reports::counted::{Ended, Failed};
 use crate::proto::text::decode;
-
-/// How far a date can be from where its number would have it: writers whose clocks differ, transactions that take long, and the hour that
-/// comes twice.
-const SLACK: TimeDelta = TimeDelta::hours(2);
 
 /// Which runs a report is of.
 #[derive(Debug, Clone, Copy)]
@@ -169,23 +166,12 @@ impl Db {
             let sql = self.sql(
                 "/* report_period_at */ SELECT id, date FROM {p}taskjoblogs WHERE id >= ? ORDER BY id LIMIT 1",
             );
-            let mut found = [highest + 1; 2];
-            for (end, moment) in found.iter_mut().zip([from - SLACK, until + SLACK]) {
-                let (mut low, mut high) = (lowest, highest + 1);
-                // Most periods end today: the last line is the first guess.
-                let mut middle = highest;
-                while low < high {
-                    let row: Option<(u64, Option<NaiveDateTime>)> =
-                        conn.exec_first(sql.as_ref(), (middle,)).await?;
-                    match row {
-                        Some((id, date)) if date.is_none_or(|date| date < moment) => low = id + 1,
-                        _ => high = middle,
-                    }
-                    middle = low + high.saturating_sub(low) / 2;
-                }
-                *end = low;
-            }
-            let [first, behind] = found;
+            let numbers = lowest..=highest;
+            let before = |moment| {
+                move |date: Option<NaiveDateTime>| date.is_none_or(|date| date < moment)
+            };
+            let first = halve(&mut conn, &sql, numbers.clone(), before(from - SLACK)).await?;
+            let behind = halve(&mut conn, &sql, numbers, before(until + SLACK)).await?;
             Ok((first < behind).then_some(Period {
                 from,
                 until,

@@ -2,11 +2,13 @@
 //!
 //! The plugin's tables have no index for what people look for, so a search goes through the runs of the task's jobs from the newest on, in
 //! pieces along the index on jobs, and ends when a page is full, or when its time is over: the page then says how far it came. A run has no
-//! date of its own: it began with its first log line.
+//! date of its own: it began with its first log line. Runs are numbered as they are made, so of those of a period only the numbers at both
+//! ends are looked for, by halving, and between them each run is asked.
 
+use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Value};
 
@@ -21,6 +23,10 @@ const ROWS: usize = 5_000;
 
 /// The same where their log lines are read too, which lie anywhere on the disk.
 const LOGGED: usize = 1_000;
+
+/// How far a date can be from where its number would have it: writers whose clocks differ, transactions that take long, and the hour that
+/// comes twice.
+pub(super) const SLACK: TimeDelta = TimeDelta::hours(2);
 
 /// How long a search goes on at the most, or half of the time that an operation has if that is less: somebody waits for the page.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -75,14 +81,17 @@ impl RunSearch {
             );
             values.push(containing(&encode(name)).into());
         }
-        for (sign, bound) in [(">=", self.from), ("<", self.until)] {
-            if let Some(bound) = bound {
-                parts.push(format!(
-                    "(SELECT d.date FROM {{p}}taskjoblogs d WHERE d.id = \
-                     (SELECT MIN(l.id) FROM {{p}}taskjoblogs l WHERE l.{{f}}taskjobstates_id = r.id)) {sign} ?"
-                ));
-                values.push(bound.into());
-            }
+        let bounds = [(">= ?", self.from), ("< ?", self.until)];
+        let bounds = bounds
+            .into_iter()
+            .filter_map(|(sign, bound)| Some((sign, bound?)));
+        let (signs, dates): (Vec<&str>, Vec<NaiveDateTime>) = bounds.unzip();
+        if !dates.is_empty() {
+            parts.push(format!(
+                "(SELECT d.date {} FROM {{p}}taskjoblogs d WHERE d.id = {FIRST_LINE})",
+                signs.join(" AND d.date ")
+            ));
+            values.extend(dates.into_iter().map(Value::from));
         }
         if !self.texts.is_empty() {
             // As the sidecar and GLPI store it, and as an older agent's words were stored.
@@ -119,6 +128,32 @@ fn containing(text: &str) -> String {
     }
     pattern.push('%');
     pattern
+}
+
+/// The number of the first log line of run `r`.
+const FIRST_LINE: &str =
+    "(SELECT MIN(l.id) FROM {p}taskjoblogs l WHERE l.{f}taskjobstates_id = r.id)";
+
+/// Where in `numbers`, which grow with the dates, those begin whose date is not `before`: `sql` has the row of a number, or of the next
+/// there is, as number and date. Behind the last where all are.
+pub(super) async fn halve(
+    conn: &mut Conn,
+    sql: &str,
+    numbers: RangeInclusive<u64>,
+    before: impl Fn(Option<NaiveDateTime>) -> bool,
+) -> Result<u64, DbError> {
+    let (mut low, mut high) = (*numbers.start(), numbers.end() + 1);
+    // Most periods end today: the last row is the first guess.
+    let mut middle = *numbers.end();
+    while low < high {
+        let row: Option<(u64, Option<NaiveDateTime>)> = conn.exec_first(sql, (middle,)).await?;
+        match row {
+            Some((id, date)) if before(date) => low = id + 1,
+            _ => high = middle,
+        }
+        middle = low + high.saturating_sub(low) / 2;
+    }
+    Ok(low)
 }
 
 /// A page of runs.
@@ -160,7 +195,8 @@ impl Db {
         self.timed("find_runs", async {
             let until = Instant::now() + patience.min(self.timeout / 2);
             let mut conn = self.conn().await?;
-            let ceiling = before.map_or(u64::MAX, |before| before.0);
+            let numbers = self.numbers_of(&mut conn, search).await?;
+            let ceiling = before.map_or(numbers.end, |before| before.0.min(numbers.end));
             let mut along: Vec<Along> = jobs
                 .iter()
                 .map(|job| Along {
@@ -183,7 +219,7 @@ impl Db {
                 match behind {
                     Some(behind) if sure <= page && !is_cut => {
                         looked_at += self
-                            .look_along(&mut conn, behind, search, page, &mut hits)
+                            .look_along(&mut conn, behind, numbers.start, search, page, &mut hits)
                             .await?;
                     }
                     _ => {
@@ -209,11 +245,40 @@ impl Db {
         .await
     }
 
-    /// Looks at the next piece of a job's runs; how many.
+    /// Between which numbers the runs of the search's period are.
+    async fn numbers_of(&self, conn: &mut Conn, search: &RunSearch) -> Result<Range<u64>, DbError> {
+        let mut found = 0..u64::MAX;
+        if search.from.is_none() && search.until.is_none() {
+            return Ok(found);
+        }
+        let sql = self.sql("/* find_runs */ SELECT MIN(id), MAX(id) FROM {p}taskjobstates");
+        let ends: Option<(Option<u64>, Option<u64>)> = conn.query_first(sql.as_ref()).await?;
+        let Some((Some(lowest), Some(highest))) = ends else {
+            return Ok(found);
+        };
+        let text = format!(
+            "/* find_runs */ SELECT r.id, (SELECT d.date FROM {{p}}taskjoblogs d WHERE d.id = {FIRST_LINE}) \
+             FROM {{p}}taskjobstates r WHERE r.id >= ? ORDER BY r.id LIMIT 1"
+        );
+        let text = self.names.replace(&text);
+        // A run without a line says nothing of where it is: towards the end that is looked for there may be runs of the period.
+        if let Some(from) = search.from {
+            let before = |date: Option<NaiveDateTime>| date.is_some_and(|date| date < from - SLACK);
+            found.start = halve(conn, &text, lowest..=highest, before).await?;
+        }
+        if let Some(until) = search.until {
+            let before = |date: Option<NaiveDateTime>| date.is_none_or(|date| date < until + SLACK);
+            found.end = halve(conn, &text, lowest..=highest, before).await?;
+        }
+        Ok(found)
+    }
+
+    /// Looks at the next piece of a job's runs, down to number `lowest`; how many.
     async fn look_along(
         &self,
         conn: &mut Conn,
         along: &mut Along,
+        lowest: u64,
         search: &RunSearch,
         page: usize,
         hits: &mut Vec<u64>,
@@ -223,11 +288,11 @@ impl Db {
         let of_state = search.state.map_or("", |_| " AND state = ?");
         let text = format!(
             "/* find_runs */ SELECT r.id, {condition} FROM (SELECT id FROM {{p}}taskjobstates \
-             WHERE {{f}}taskjobs_id = ?{of_state} AND id < ? ORDER BY id DESC LIMIT {piece}) AS x \
+             WHERE {{f}}taskjobs_id = ?{of_state} AND id < ? AND id >= ? ORDER BY id DESC LIMIT {piece}) AS x \
              STRAIGHT_JOIN {{p}}taskjobstates r ON r.id = x.id"
         );
         let state = search.state.map(|state| Value::from(state.code()));
-        let last = [Value::from(along.from)];
+        let last = [Value::from(along.from), Value::from(lowest)];
         let values = values.into_iter();
         let values = values.chain([along.job.0.into()]).chain(state).chain(last);
         let rows: Vec<(u64, Option<bool>)> = conn

@@ -1,7 +1,7 @@
 //! How long preparing takes, against the bare inserts of the same rows, how that grows with the number of runs, and what a pass costs that
 //! finds everything done.
 //!
-//! The short form has up to 10,000 agents; the README has the command of the full one.
+//! The short form has up to 5,000 agents; the README has the command of the full one.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ impl Fleet {
     /// Three sizes, from small to large: in the full form about a twentieth and a fifth of `runs`, and `runs`.
     fn sizes(runs: Option<u32>) -> [Self; 3] {
         match runs {
-            None => [2_000, 5_000, 10_000].map(|agents| Self {
+            None => [1_000, 2_500, 5_000].map(|agents| Self {
                 agents,
                 packages: 1,
             }),
@@ -211,7 +211,11 @@ async fn preparing_takes_little_longer_than_the_bare_inserts_and_grows_with_them
     let wanted = std::env::var(RUNS).ok().map(|runs| runs.parse().unwrap());
     let mut before: Option<(f64, f64)> = None;
     for fleet in Fleet::sizes(wanted) {
-        let tries = if fleet.runs() > 500_000 { 1 } else { 3 };
+        let tries = match (wanted, fleet.runs()) {
+            (None, _) => 2,
+            (Some(_), ..=500_000) => 3,
+            (Some(_), _) => 1,
+        };
         let (preparing, inserting) = measured(&fleet, tries).await;
         let runs = u32::try_from(fleet.runs()).unwrap();
         let each = preparing.as_secs_f64() * 1e6 / f64::from(runs);

@@ -202,6 +202,30 @@ async fn runs_are_found_page_by_page() {
 async fn a_long_search_is_cut_and_goes_on() {
     let app = pages(|_| {}).await;
     campaign(&app.db).await;
+    let preparation = app.preparation(Policy::Redux);
+    let db = preparation.db();
+    let jobs = [JobId(1), JobId(10)];
+    // Runs far outside of a period are not asked when they began.
+    for (from, until, found, looked_at) in [
+        (None, Some("2026-03-01T20:00:00"), 0, 0),
+        (Some("2026-03-05T00:00:00"), None, 0, 0),
+        (Some("2026-03-03T00:00:00"), None, RUNS - 99, RUNS - 49),
+        (None, Some("2026-03-02T00:00:00"), 49, 49),
+    ] {
+        let moment = |text: &str| text.parse().unwrap();
+        let search = RunSearch {
+            from: from.map(moment),
+            until: until.map(moment),
+            ..RunSearch::default()
+        };
+        let page = db.find_runs(&jobs, &search, None, 1000, PATIENCE);
+        let page = page.await.unwrap();
+        assert_eq!(
+            (page.runs.len() as u64, page.looked_at),
+            (found, looked_at),
+            "{from:?} {until:?}"
+        );
+    }
     // More than one statement looks at.
     app.db
         .set(
@@ -209,13 +233,10 @@ async fn a_long_search_is_cut_and_goes_on() {
              SELECT 1000 + seq, 1, 3, 1, 'x' FROM seq_1_to_2500",
         )
         .await;
-    let preparation = app.preparation(Policy::Redux);
-    let db = preparation.db();
     let search = RunSearch {
         texts: vec!["ended with".to_owned()],
         ..RunSearch::default()
     };
-    let jobs = [JobId(1), JobId(10)];
     let whole = db
         .find_runs(&jobs, &search, None, 50, PATIENCE)
         .await
