@@ -1,7 +1,7 @@
 //! How long preparing takes, against the bare inserts of the same rows, how that grows with the number of runs, and what a pass costs that
 //! finds everything done.
 //!
-//! The short form has up to 5,000 agents; the README has the command of the full one.
+//! The short form has up to 4,800 agents; the README has the command of the full one.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ impl Fleet {
     /// Three sizes, from small to large: in the full form about a twentieth and a fifth of `runs`, and `runs`.
     fn sizes(runs: Option<u32>) -> [Self; 3] {
         match runs {
-            None => [1_000, 2_500, 5_000].map(|agents| Self {
+            None => [1_000, 2_400, 4_800].map(|agents| Self {
                 agents,
                 packages: 1,
             }),
