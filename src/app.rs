@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every concrete type.
 
+mod changes;
 mod migrate;
 mod once;
 mod pages;
@@ -363,13 +364,13 @@ fn schedule(
     let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
     let cleaning = cleaning(settings, db.clone(), Arc::clone(clock));
     let scheduler = settings.scheduler.clone();
-    let gate = Gate::new(db.clone(), instance(), Arc::clone(clock), &scheduler);
-    let gate = Arc::new(gate);
+    let gate = Arc::new(Gate::new(db.clone(), instance(), Arc::clone(clock), &scheduler));
     let (leading, soft) = (Arc::clone(&gate), lifecycle.stop().soft);
     lifecycle.spawn("leader", async move {
         leading.lead(soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
+    changes::look(settings, db, clock, &gate, lifecycle);
     let cleaning_gate = Arc::clone(&gate);
     let (expiring, expiry) = (
         Arc::clone(&gate),

@@ -6,7 +6,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Transaction, Value};
 
 use super::bulk::insert;
-use super::history::{Author, note};
+use super::history::{Author, changes, note};
 use super::sequence::lock_task;
 use super::{Db, DbError, OnLock};
 use crate::domain::access::Access;
@@ -275,6 +275,7 @@ async fn save_plan(
     if changes.is_empty() {
         return Ok(Saved::Done(changes));
     }
+    let before = changes::begin(db, tx, task, at).await?;
     if !plan.runs_as(shown) {
         write_places(db, tx, task, plan).await?;
     }
@@ -294,6 +295,10 @@ async fn save_plan(
                 db.sql("/* save_plan */ DELETE FROM {p}sidecar_jobs WHERE {f}taskjobs_id = ?");
             tx.exec_drop(sql.as_ref(), (job.job.0,)).await?;
         }
+    }
+    if let Some(before) = before {
+        let jobs: Vec<JobId> = plan.jobs.iter().map(|job| job.job).collect();
+        changes::end(db, tx, task, &before, &jobs, at).await?;
     }
     note(db, tx, task, &changes, author, at).await?;
     Ok(Saved::Done(changes))
@@ -370,6 +375,7 @@ async fn save_hours(
     if now == rows {
         return Ok(Saved::Done(vec![]));
     }
+    let before = changes::begin(db, tx, task, at).await?;
     let sql = db.sql("/* save_hours */ DELETE FROM {p}sidecar_hours WHERE {f}tasks_id = ?");
     tx.exec_drop(sql.as_ref(), (task.0,)).await?;
     let rows: Vec<[Value; 4]> = rows
@@ -391,6 +397,9 @@ async fn save_hours(
         "",
     )
     .await?;
+    if let Some(before) = before {
+        changes::end(db, tx, task, &before, &[], at).await?;
+    }
     let changes = vec![change.clone()];
     note(db, tx, task, &changes, author, at).await?;
     Ok(Saved::Done(changes))

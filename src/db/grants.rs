@@ -29,7 +29,7 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 24] = [
+const WRITTEN: [(&str, &[Privilege]); 28] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}tasks", &[Update, Delete]),
     ("{p}taskjobs", &[Delete]),
@@ -45,23 +45,27 @@ const WRITTEN: [(&str, &[Privilege]); 24] = [
     ("{p}sidecar_runs", &[Insert, Update, Delete]),
     ("{p}sidecar_answers", &[Insert, Update, Delete]),
     ("{p}sidecar_downloads", &[Insert, Update, Delete]),
+    ("{p}sidecar_jobs", &[Delete]),
     ("{p}sidecar_tasks", &[Delete]),
     ("{p}sidecar_sequence", &[Delete]),
+    ("{p}sidecar_hours", &[Delete]),
     ("{p}sidecar_occurrences", &[Insert, Update, Delete]),
     ("{p}sidecar_agent_occurrences", &[Insert, Update, Delete]),
     ("{p}sidecar_spooled", &[Insert, Update, Delete]),
     ("{p}sidecar_leases", &[Insert, Update]),
     ("{p}sidecar_heartbeats", &[Insert, Update, Delete]),
+    ("{p}sidecar_snapshots", &[Insert, Update, Delete]),
+    ("{p}sidecar_changes", &[Insert, Delete]),
     ("{p}sidecar_sessions", &[Insert, Update, Delete]),
     ("glpi_logs", &[Insert]),
 ];
 
 /// What only the pages write, of tables that are read without them too.
 const EDITED: [(&str, &[Privilege]); 4] = [
-    ("{p}sidecar_jobs", &[Insert, Update, Delete]),
+    ("{p}sidecar_jobs", &[Insert, Update]),
     ("{p}sidecar_tasks", &[Insert, Update]),
     ("{p}sidecar_sequence", &[Insert, Update]),
-    ("{p}sidecar_hours", &[Insert, Delete]),
+    ("{p}sidecar_hours", &[Insert]),
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.

@@ -1,4 +1,6 @@
-//! The history of a task: GLPI's `glpi_logs`, as its class `Log` writes it.
+//! The history of a task: GLPI's `glpi_logs`, as its class `Log` writes it, and what was [found](changes) to be changed in GLPI.
+
+pub mod changes;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;

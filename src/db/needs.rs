@@ -25,10 +25,10 @@ pub(super) const SHARED: [Need; 44] = [
     ("{p}entities", "id entities_id agent_base_url"),
     (
         "{p}tasks",
-        "id entities_id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
-         reprepare_if_successful last_agent_wakeup wakeup_agent_counter wakeup_agent_time",
+        "id entities_id name comment is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
+         reprepare_if_successful last_agent_wakeup wakeup_agent_counter wakeup_agent_time is_deploy_on_demand",
     ),
-    ("{p}taskjobs", "id {f}tasks_id name method targets actors"),
+    ("{p}taskjobs", "id {f}tasks_id name method comment targets actors"),
     (
         "{p}taskjobstates",
         "id {f}taskjobs_id items_id itemtype state {f}agents_id specificity uniqid date_start nb_retry max_retry",
@@ -171,7 +171,7 @@ pub(super) const WEB: [Need; 7] = [
 ];
 
 /// The sidecar's own.
-pub(super) const OWN: [Need; 16] = [
+pub(super) const OWN: [Need; 18] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
@@ -217,5 +217,13 @@ pub(super) const OWN: [Need; 16] = [
     (
         "{p}sidecar_crontasks",
         "itemtype name state date_mod taken_at",
+    ),
+    (
+        "{p}sidecar_snapshots",
+        "{f}tasks_id version seen_at digest state",
+    ),
+    (
+        "{p}sidecar_changes",
+        "id {f}tasks_id since until field {f}taskjobs_id job old_value new_value",
     ),
 ];

@@ -3,6 +3,7 @@
 //! The form carries what it showed. What differs from that is written, with GLPI's history, and nothing if somebody else has changed it.
 
 mod form;
+mod found;
 pub(super) mod history;
 mod week;
 

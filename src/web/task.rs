@@ -17,7 +17,7 @@ use self::asked::{Asked, MOST_NAME, MOST_TEXT, STATES, target_word};
 use self::jobs::{JobCard, card};
 use self::rows::{Eyes, Line, state};
 use self::settings::{Setting, WeekShown, scheduler, settings, weeks};
-use super::edit::history::{self, Rows};
+use super::edit::history::{self, Before, Rows};
 use super::error::PageError;
 use super::links::Links;
 use super::moments::moment;
@@ -191,7 +191,7 @@ async fn show(
         cut: found.is_cut.then(|| fill(t.cut, found.looked_at)),
         older: found.next.map(|next| at(asked.query(Some(next)))),
         newest: asked.before.map(|_| at(asked.query(None))),
-        history: history::rows(pages, id, None).await?,
+        history: history::rows(pages, viewer, &catalogue.entities, id, Before::default()).await?,
         changes: edit::of(frame.language),
         may_change: viewer.access().changes(row.entity, &catalogue.entities),
         frame,

@@ -261,6 +261,7 @@ catalogue! {
 }
 
 // Behind the macro, which it uses.
+pub mod changes;
 pub mod edit;
 pub mod task;
 
