@@ -1,6 +1,7 @@
 //! The composition root: the only file that knows every concrete type.
 
 mod changes;
+mod instance;
 mod migrate;
 mod once;
 mod pages;
@@ -20,7 +21,6 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
 use crate::db::diagnostics::OpenError;
-use crate::db::leases::Instance;
 use crate::db::writer::Writer;
 use crate::db::{Db, schema};
 use crate::delivery::{self, Deliverer, Intake};
@@ -43,6 +43,7 @@ use crate::work::monitor::{Monitor, Source};
 use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
 use crate::{telemetry, work};
+use instance::instance;
 pub use migrate::{Migration, migrate};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
 pub use report::{Format, Wanted, report};
@@ -364,7 +365,8 @@ fn schedule(
     let preparation = Arc::new(preparation(settings, db.clone(), Arc::clone(clock)));
     let cleaning = cleaning(settings, db.clone(), Arc::clone(clock));
     let scheduler = settings.scheduler.clone();
-    let gate = Arc::new(Gate::new(db.clone(), instance(), Arc::clone(clock), &scheduler));
+    let gate = Gate::new(db.clone(), instance(), Arc::clone(clock), &scheduler);
+    let gate = Arc::new(gate);
     let (leading, soft) = (Arc::clone(&gate), lifecycle.stop().soft);
     lifecycle.spawn("leader", async move {
         leading.lead(soft).await;
@@ -403,25 +405,6 @@ fn schedule(
         Ok::<(), std::convert::Infallible>(())
     });
     preparation
-}
-
-/// This process among the sidecars on its database.
-fn instance() -> Instance {
-    let id = uuid::Uuid::new_v4().to_string();
-    Instance {
-        row: id.clone(),
-        id,
-        host: host(),
-    }
-}
-
-/// The machine's name.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "unknown".to_owned(),
-        name => name.chars().take(255).collect(),
-    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -28,7 +28,10 @@ pub(super) const SHARED: [Need; 44] = [
         "id entities_id name comment is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
          reprepare_if_successful last_agent_wakeup wakeup_agent_counter wakeup_agent_time is_deploy_on_demand",
     ),
-    ("{p}taskjobs", "id {f}tasks_id name method comment targets actors"),
+    (
+        "{p}taskjobs",
+        "id {f}tasks_id name method comment targets actors",
+    ),
     (
         "{p}taskjobstates",
         "id {f}taskjobs_id items_id itemtype state {f}agents_id specificity uniqid date_start nb_retry max_retry",

@@ -4,9 +4,9 @@
 //! with a digest of the whole, so that it stays small and no change is missed.
 
 mod list;
-mod values;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 

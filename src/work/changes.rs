@@ -164,18 +164,22 @@ impl Changes {
         for piece in changed.chunks(PIECE) {
             let tasks: Vec<TaskId> = piece.iter().map(|(task, ..)| *task).collect();
             let before = self.db.last_seen(&tasks).await?;
-            finds.extend(piece.iter().map(|(task, seen, state, packed)| Find {
-                task: *task,
-                version: Some(seen.version),
-                now: Some(packed.clone()),
-                changes: before
-                    .get(task)
-                    .map(|before| before.changes(state))
-                    .unwrap_or_default(),
-                since: seen.at.max(known.looked_at),
+            finds.extend(piece.iter().map(|(task, seen, state, packed)| {
+                Find {
+                    task: *task,
+                    version: Some(seen.version),
+                    now: Some(packed.clone()),
+                    changes: before
+                        .get(task)
+                        .map(|before| before.changes(state))
+                        .unwrap_or_default(),
+                    since: seen.at.max(known.looked_at),
+                }
             }));
         }
-        let gone = missing.into_iter().filter(|(_, seen)| seen.digest.is_some());
+        let gone = missing
+            .into_iter()
+            .filter(|(_, seen)| seen.digest.is_some());
         finds.extend(gone.map(|(task, seen)| Find {
             task,
             version: Some(seen.version),

@@ -262,23 +262,24 @@ impl Db {
     ) -> Result<(HashMap<TimeslotId, String>, HashMap<EntityId, String>), DbError> {
         self.timed("names_of_changed", async {
             let mut conn = self.conn().await?;
-            let mut names = async |what: &str, ids: Vec<u32>| -> Result<Vec<(u32, String)>, DbError> {
-                let mut found = Vec::new();
-                for chunk in ids.chunks(LIST_MAX) {
-                    let text = format!(
-                        "/* names_of_changed */ SELECT id, {what} WHERE id IN ({})",
-                        marks(chunk.len())
-                    );
-                    let rows: Vec<(u32, Option<String>)> =
-                        conn.exec(self.names.replace(&text), list(chunk)).await?;
-                    let rows = rows.into_iter();
-                    found.extend(rows.filter_map(|(id, name)| {
-                        let name = decode(&name?).into_owned();
-                        Some((id, name)).filter(|(_, name)| !name.is_empty())
-                    }));
-                }
-                Ok(found)
-            };
+            let mut names =
+                async |what: &str, ids: Vec<u32>| -> Result<Vec<(u32, String)>, DbError> {
+                    let mut found = Vec::new();
+                    for chunk in ids.chunks(LIST_MAX) {
+                        let text = format!(
+                            "/* names_of_changed */ SELECT id, {what} WHERE id IN ({})",
+                            marks(chunk.len())
+                        );
+                        let rows: Vec<(u32, Option<String>)> =
+                            conn.exec(self.names.replace(&text), list(chunk)).await?;
+                        let rows = rows.into_iter();
+                        found.extend(rows.filter_map(|(id, name)| {
+                            let name = decode(&name?).into_owned();
+                            Some((id, name)).filter(|(_, name)| !name.is_empty())
+                        }));
+                    }
+                    Ok(found)
+                };
             let slots = slots.iter().map(|slot| slot.0).collect();
             let slots = names("name FROM {p}timeslots", slots).await?;
             let entities = entities.iter().map(|entity| entity.0).collect();
@@ -331,7 +332,15 @@ async fn store_finds(
     let there = ids(db, tx, &new, "id", "{p}tasks", "LOCK IN SHARE MODE").await?;
     lock(db, tx).await?;
     let all: Vec<u32> = finds.iter().map(|find| find.task.0).collect();
-    let versions = ids(db, tx, &all, "{f}tasks_id", "{p}sidecar_snapshots", "FOR UPDATE").await?;
+    let versions = ids(
+        db,
+        tx,
+        &all,
+        "{f}tasks_id",
+        "{p}sidecar_snapshots",
+        "FOR UPDATE",
+    )
+    .await?;
     let (mut rows, mut changes): (Vec<[Value; 4]>, Vec<[Value; 8]>) = (Vec::new(), Vec::new());
     let mut gone: Vec<u32> = Vec::new();
     for find in finds {

@@ -33,7 +33,12 @@ impl fmt::Display for Item {
                 let class = thing.itemtype.chars();
                 let class = class.filter(|c| c.is_alphanumeric() || matches!(c, '_' | '\\'));
                 // A class of GLPI, as long as its own column takes.
-                write!(f, "{} {}", class.take(100).collect::<String>(), thing.items_id)
+                write!(
+                    f,
+                    "{} {}",
+                    class.take(100).collect::<String>(),
+                    thing.items_id
+                )
             }
             Self::Time(time) => write!(f, "{} {} {}", time.day, time.begin, time.end),
             Self::More(count) => write!(f, "+{count}"),

@@ -165,7 +165,8 @@ impl Words<'_> {
     fn value(&self, kind: Kind, value: &str) -> String {
         let t = self.t;
         let number: u32 = value.parse().unwrap_or_default();
-        let named = |name: Option<&String>, or: &str| name.cloned().unwrap_or_else(|| fill(or, number));
+        let named =
+            |name: Option<&String>, or: &str| name.cloned().unwrap_or_else(|| fill(or, number));
         match kind {
             Kind::Flag if value.is_empty() => t.no.to_owned(),
             Kind::Flag => t.yes.to_owned(),
@@ -174,7 +175,10 @@ impl Words<'_> {
             Kind::Slot => named(self.names.slots.get(&TimeslotId(number)), t.slot_of_id),
             Kind::Entity => named(self.names.entities.get(&EntityId(number)), t.entity_of_id),
             Kind::Moment => {
-                let at = value.parse().ok().and_then(|at| DateTime::from_timestamp(at, 0));
+                let at = value
+                    .parse()
+                    .ok()
+                    .and_then(|at| DateTime::from_timestamp(at, 0));
                 let at = at.map(|at| moment(at.with_timezone(&self.zone).naive_local()));
                 at.unwrap_or_else(|| t.none.to_owned())
             }
@@ -213,7 +217,12 @@ impl Words<'_> {
         };
         let day = usize::try_from(time.day).ok();
         let day = day.and_then(|day| words.days.get(day.checked_sub(1)?));
-        format!("{} {}–{}", day.unwrap_or(&"?"), hour(time.begin), hour(time.end))
+        format!(
+            "{} {}–{}",
+            day.unwrap_or(&"?"),
+            hour(time.begin),
+            hour(time.end)
+        )
     }
 }
 
@@ -252,17 +261,66 @@ mod tests {
             entities: [(EntityId(0), "Root".to_owned())].into(),
             things: [(package, "Editor".to_owned())].into(),
         };
-        let told = |change: &Change, language| what(change, &names, chrono_tz::Europe::Paris, language);
+        let told =
+            |change: &Change, language| what(change, &names, chrono_tz::Europe::Paris, language);
         for (field, old, new, english, french) in [
-            (Field::Created, "", "t", "the task was created", "la tâche a été créée"),
-            (Field::Deleted, "", "", "the task was deleted", "la tâche a été supprimée"),
+            (
+                Field::Created,
+                "",
+                "t",
+                "the task was created",
+                "la tâche a été créée",
+            ),
+            (
+                Field::Deleted,
+                "",
+                "",
+                "the task was deleted",
+                "la tâche a été supprimée",
+            ),
             (Field::Name, "", "{} t", "name: – → {} t", "nom : – → {} t"),
-            (Field::Active, "1", "", "active: yes → no", "active : oui → non"),
-            (Field::WakeupAgents, "", "7", "agents to wake up: 0 → 7", "agents à réveiller : 0 → 7"),
-            (Field::PrepSlot, "3", "", "preparation timeslot: Nights → any time", "créneau de préparation : Nights → à tout moment"),
-            (Field::ExecSlot, "3", "4", "execution timeslot: Nights → timeslot 4", "créneau d’exécution : Nights → créneau 4"),
-            (Field::Entity, "", "9", "entity: Root → entity 9", "entité : Root → entité 9"),
-            (Field::Start, "", "1772532000", "start date: – → 2026-03-03 11:00:00", "date de début : – → 2026-03-03 11:00:00"),
+            (
+                Field::Active,
+                "1",
+                "",
+                "active: yes → no",
+                "active : oui → non",
+            ),
+            (
+                Field::WakeupAgents,
+                "",
+                "7",
+                "agents to wake up: 0 → 7",
+                "agents à réveiller : 0 → 7",
+            ),
+            (
+                Field::PrepSlot,
+                "3",
+                "",
+                "preparation timeslot: Nights → any time",
+                "créneau de préparation : Nights → à tout moment",
+            ),
+            (
+                Field::ExecSlot,
+                "3",
+                "4",
+                "execution timeslot: Nights → timeslot 4",
+                "créneau d’exécution : Nights → créneau 4",
+            ),
+            (
+                Field::Entity,
+                "",
+                "9",
+                "entity: Root → entity 9",
+                "entité : Root → entité 9",
+            ),
+            (
+                Field::Start,
+                "",
+                "1772532000",
+                "start date: – → 2026-03-03 11:00:00",
+                "date de début : – → 2026-03-03 11:00:00",
+            ),
             (
                 Field::PrepTimes,
                 "1 28800 30615",
@@ -277,10 +335,34 @@ mod tests {
                 "targets: with DeployPackage 5 “Editor”, Computer 6, 7 more",
                 "cibles : avec DeployPackage 5 “Editor”, Computer 6, 7 autres",
             ),
-            (Field::Actors, "Computer 6", "", "actors: without Computer 6", "acteurs : sans Computer 6"),
-            (Field::Actors, "", "", "actors: in another order", "acteurs : dans un autre ordre"),
-            (Field::Actors, "#5", "#500", "actors: 5 in number → 500 in number", "acteurs : au nombre de 5 → au nombre de 500"),
-            (Field::More, "", "12", "and 12 changes more", "et 12 autres modifications"),
+            (
+                Field::Actors,
+                "Computer 6",
+                "",
+                "actors: without Computer 6",
+                "acteurs : sans Computer 6",
+            ),
+            (
+                Field::Actors,
+                "",
+                "",
+                "actors: in another order",
+                "acteurs : dans un autre ordre",
+            ),
+            (
+                Field::Actors,
+                "#5",
+                "#500",
+                "actors: 5 in number → 500 in number",
+                "acteurs : au nombre de 5 → au nombre de 500",
+            ),
+            (
+                Field::More,
+                "",
+                "12",
+                "and 12 changes more",
+                "et 12 autres modifications",
+            ),
         ] {
             let change = change(field, old, new);
             assert_eq!(told(&change, Language::English), english);
@@ -291,12 +373,17 @@ mod tests {
             ..change(Field::JobAdded, "", "")
         };
         assert_eq!(told(&of_job, Language::English), "job 4 “wake”: added");
-        assert_eq!(told(&of_job, Language::French), "travail 4 « wake » : ajouté");
+        assert_eq!(
+            told(&of_job, Language::French),
+            "travail 4 « wake » : ajouté"
+        );
     }
 
     #[test]
     fn moments_between_which_it_was() {
-        let at = |hour| chrono::NaiveDate::from_ymd_opt(2026, 3, 4).and_then(|day| day.and_hms_opt(hour, 0, 0));
+        let at = |hour| {
+            chrono::NaiveDate::from_ymd_opt(2026, 3, 4).and_then(|day| day.and_hms_opt(hour, 0, 0))
+        };
         let found = |since| Found {
             id: 1,
             since,
@@ -304,9 +391,21 @@ mod tests {
             change: change(Field::Created, "", ""),
         };
         for (since, language, text) in [
-            (at(11), Language::English, "changed in GLPI between 2026-03-04 11:00:00 and 2026-03-04 12:00:00"),
-            (at(11), Language::French, "modifié dans GLPI entre 2026-03-04 11:00:00 et 2026-03-04 12:00:00"),
-            (None, Language::English, "changed in GLPI before 2026-03-04 12:00:00"),
+            (
+                at(11),
+                Language::English,
+                "changed in GLPI between 2026-03-04 11:00:00 and 2026-03-04 12:00:00",
+            ),
+            (
+                at(11),
+                Language::French,
+                "modifié dans GLPI entre 2026-03-04 11:00:00 et 2026-03-04 12:00:00",
+            ),
+            (
+                None,
+                Language::English,
+                "changed in GLPI before 2026-03-04 12:00:00",
+            ),
         ] {
             assert_eq!(when(&found(since), language), text);
         }

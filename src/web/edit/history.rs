@@ -191,12 +191,25 @@ mod tests {
 
     #[test]
     fn where_a_page_begins() {
-        for (text, log, found) in [("7", 7, None), ("7-9", 7, Some(9)), ("4294967295-1", u32::MAX, Some(1))] {
+        for (text, log, found) in [
+            ("7", 7, None),
+            ("7-9", 7, Some(9)),
+            ("4294967295-1", u32::MAX, Some(1)),
+        ] {
             let before = Before::parse(text).unwrap();
-            assert_eq!(before, Before { log: Some(log), found });
+            assert_eq!(
+                before,
+                Before {
+                    log: Some(log),
+                    found
+                }
+            );
             assert_eq!(before.to_string(), text);
         }
-        let only_found = Before { log: None, found: Some(3) };
+        let only_found = Before {
+            log: None,
+            found: Some(3),
+        };
         assert_eq!(only_found.to_string(), "4294967295-3");
         for bad in ["", "-", "x", "-3", "1-x", "1--2", "1-2-3", "4294967296"] {
             assert_eq!(Before::parse(bad), None, "{bad}");

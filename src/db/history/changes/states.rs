@@ -116,7 +116,10 @@ fn task(row: Row) -> Result<(TaskId, Slotted), DbError> {
     let values = values
         .number(Field::PrepSlot, slots[0])
         .number(Field::ExecSlot, slots[1])
-        .number(Field::WakeupAgents, number(columns, "wakeup_agent_counter")?)
+        .number(
+            Field::WakeupAgents,
+            number(columns, "wakeup_agent_counter")?,
+        )
         .number(Field::WakeupEvery, number(columns, "wakeup_agent_time")?)
         .flag(Field::Again, columns.flag("reprepare_if_successful")?)
         .flag(Field::OnDemand, columns.flag("is_deploy_on_demand")?);
