@@ -116,7 +116,7 @@ impl State {
                 new: String::new(),
             };
             match (self.jobs.get(&job), after.jobs.get(&job)) {
-                (Some(old), Some(new)) => changes.extend(old.changes(new, named(new))),
+                (Some(old), Some(new)) => changes.extend(old.changes(new, named(new).as_ref())),
                 (Some(old), None) => changes.push(whole(Field::JobRemoved, old)),
                 (None, Some(new)) => changes.push(whole(Field::JobAdded, new)),
                 (None, None) => {}

@@ -126,9 +126,11 @@ fn only(list: &str, other: &str) -> String {
         length <= MOST_NAMED
     });
     let named = named.count();
-    let mut text = more[..named].join(",");
-    if named < more.len() {
-        text.push_str(&format!(",+{}", more.len() - named));
-    }
-    text
+    let rest = (named < more.len()).then(|| format!("+{}", more.len() - named));
+    let all: Vec<&str> = more[..named]
+        .iter()
+        .copied()
+        .chain(rest.as_deref())
+        .collect();
+    all.join(",")
 }

@@ -200,7 +200,7 @@ impl Values {
     }
 
     /// What makes `after` of it, as changes of `job`. The times of another timeslot are not compared: that it is another one says it.
-    pub(super) fn changes(&self, after: &Self, job: Option<(JobId, String)>) -> Vec<Change> {
+    pub(super) fn changes(&self, after: &Self, job: Option<&(JobId, String)>) -> Vec<Change> {
         let is_of_another = |field: Field| {
             let of = SLOTS.iter().find(|(_, times)| *times == field);
             of.is_some_and(|(slot, _)| self.get(*slot) != after.get(*slot))
@@ -217,7 +217,7 @@ impl Values {
                 };
                 Change {
                     field,
-                    job: job.clone(),
+                    job: job.cloned(),
                     old,
                     new,
                 }

@@ -238,6 +238,8 @@ fn hour(second: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::domain::ids::JobId;
 
@@ -250,8 +252,107 @@ mod tests {
         }
     }
 
-    #[test]
-    fn changes_in_words() {
+    #[rstest]
+    #[case(
+        Field::Created,
+        "",
+        "t",
+        "the task was created",
+        "la tâche a été créée"
+    )]
+    #[case(
+        Field::Deleted,
+        "",
+        "",
+        "the task was deleted",
+        "la tâche a été supprimée"
+    )]
+    #[case(Field::Name, "", "{} t", "name: – → {} t", "nom : – → {} t")]
+    #[case(Field::Active, "1", "", "active: yes → no", "active : oui → non")]
+    #[case(
+        Field::WakeupAgents,
+        "",
+        "7",
+        "agents to wake up: 0 → 7",
+        "agents à réveiller : 0 → 7"
+    )]
+    #[case(
+        Field::PrepSlot,
+        "3",
+        "",
+        "preparation timeslot: Nights → any time",
+        "créneau de préparation : Nights → à tout moment"
+    )]
+    #[case(
+        Field::ExecSlot,
+        "3",
+        "4",
+        "execution timeslot: Nights → timeslot 4",
+        "créneau d’exécution : Nights → créneau 4"
+    )]
+    #[case(
+        Field::Entity,
+        "",
+        "9",
+        "entity: Root → entity 9",
+        "entité : Root → entité 9"
+    )]
+    #[case(
+        Field::Start,
+        "",
+        "1772532000",
+        "start date: – → 2026-03-03 11:00:00",
+        "date de début : – → 2026-03-03 11:00:00"
+    )]
+    #[case(
+        Field::PrepTimes,
+        "1 28800 30615",
+        "7 0 86399",
+        "times of the preparation timeslot: without Monday 8:00–8:30:15; with Sunday 0:00–24:00",
+        "horaires du créneau de préparation : sans Lundi 8:00–8:30:15 ; avec Dimanche 0:00–24:00"
+    )]
+    #[case(
+        Field::Targets,
+        "",
+        "PluginFusioninventoryDeployPackage 5,Computer 6,+7",
+        "targets: with DeployPackage 5 “Editor”, Computer 6, 7 more",
+        "cibles : avec DeployPackage 5 “Editor”, Computer 6, 7 autres"
+    )]
+    #[case(
+        Field::Actors,
+        "Computer 6",
+        "",
+        "actors: without Computer 6",
+        "acteurs : sans Computer 6"
+    )]
+    #[case(
+        Field::Actors,
+        "",
+        "",
+        "actors: in another order",
+        "acteurs : dans un autre ordre"
+    )]
+    #[case(
+        Field::Actors,
+        "#5",
+        "#500",
+        "actors: 5 in number → 500 in number",
+        "acteurs : au nombre de 5 → au nombre de 500"
+    )]
+    #[case(
+        Field::More,
+        "",
+        "12",
+        "and 12 changes more",
+        "et 12 autres modifications"
+    )]
+    fn changes_in_words(
+        #[case] field: Field,
+        #[case] old: &str,
+        #[case] new: &str,
+        #[case] english: &str,
+        #[case] french: &str,
+    ) {
         let package = Target {
             itemtype: "PluginFusioninventoryDeployPackage".to_owned(),
             items_id: 5,
@@ -261,122 +362,21 @@ mod tests {
             entities: [(EntityId(0), "Root".to_owned())].into(),
             things: [(package, "Editor".to_owned())].into(),
         };
-        let told =
-            |change: &Change, language| what(change, &names, chrono_tz::Europe::Paris, language);
-        for (field, old, new, english, french) in [
-            (
-                Field::Created,
-                "",
-                "t",
-                "the task was created",
-                "la tâche a été créée",
-            ),
-            (
-                Field::Deleted,
-                "",
-                "",
-                "the task was deleted",
-                "la tâche a été supprimée",
-            ),
-            (Field::Name, "", "{} t", "name: – → {} t", "nom : – → {} t"),
-            (
-                Field::Active,
-                "1",
-                "",
-                "active: yes → no",
-                "active : oui → non",
-            ),
-            (
-                Field::WakeupAgents,
-                "",
-                "7",
-                "agents to wake up: 0 → 7",
-                "agents à réveiller : 0 → 7",
-            ),
-            (
-                Field::PrepSlot,
-                "3",
-                "",
-                "preparation timeslot: Nights → any time",
-                "créneau de préparation : Nights → à tout moment",
-            ),
-            (
-                Field::ExecSlot,
-                "3",
-                "4",
-                "execution timeslot: Nights → timeslot 4",
-                "créneau d’exécution : Nights → créneau 4",
-            ),
-            (
-                Field::Entity,
-                "",
-                "9",
-                "entity: Root → entity 9",
-                "entité : Root → entité 9",
-            ),
-            (
-                Field::Start,
-                "",
-                "1772532000",
-                "start date: – → 2026-03-03 11:00:00",
-                "date de début : – → 2026-03-03 11:00:00",
-            ),
-            (
-                Field::PrepTimes,
-                "1 28800 30615",
-                "7 0 86399",
-                "times of the preparation timeslot: without Monday 8:00–8:30:15; with Sunday 0:00–24:00",
-                "horaires du créneau de préparation : sans Lundi 8:00–8:30:15 ; avec Dimanche 0:00–24:00",
-            ),
-            (
-                Field::Targets,
-                "",
-                "PluginFusioninventoryDeployPackage 5,Computer 6,+7",
-                "targets: with DeployPackage 5 “Editor”, Computer 6, 7 more",
-                "cibles : avec DeployPackage 5 “Editor”, Computer 6, 7 autres",
-            ),
-            (
-                Field::Actors,
-                "Computer 6",
-                "",
-                "actors: without Computer 6",
-                "acteurs : sans Computer 6",
-            ),
-            (
-                Field::Actors,
-                "",
-                "",
-                "actors: in another order",
-                "acteurs : dans un autre ordre",
-            ),
-            (
-                Field::Actors,
-                "#5",
-                "#500",
-                "actors: 5 in number → 500 in number",
-                "acteurs : au nombre de 5 → au nombre de 500",
-            ),
-            (
-                Field::More,
-                "",
-                "12",
-                "and 12 changes more",
-                "et 12 autres modifications",
-            ),
-        ] {
-            let change = change(field, old, new);
-            assert_eq!(told(&change, Language::English), english);
-            assert_eq!(told(&change, Language::French), french);
-        }
+        let change = change(field, old, new);
+        let zone = chrono_tz::Europe::Paris;
+        assert_eq!(what(&change, &names, zone, Language::English), english);
+        assert_eq!(what(&change, &names, zone, Language::French), french);
+    }
+
+    #[test]
+    fn changes_of_a_job_name_it() {
         let of_job = Change {
             job: Some((JobId(4), "wake".to_owned())),
             ..change(Field::JobAdded, "", "")
         };
-        assert_eq!(told(&of_job, Language::English), "job 4 “wake”: added");
-        assert_eq!(
-            told(&of_job, Language::French),
-            "travail 4 « wake » : ajouté"
-        );
+        let told = |language| what(&of_job, &Names::default(), chrono_tz::UTC, language);
+        assert_eq!(told(Language::English), "job 4 “wake”: added");
+        assert_eq!(told(Language::French), "travail 4 « wake » : ajouté");
     }
 
     #[test]

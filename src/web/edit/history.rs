@@ -96,14 +96,14 @@ pub(in crate::web) async fn rows(
         log.iter().map(|entry| entry.at).collect(),
         found.iter().map(|found| found.until).collect(),
     );
-    let order = interleaved(&of_log, &of_found, PAGE);
-    let is_more = log.len() + found.len() > order.len();
+    let turns = interleaved(&of_log, &of_found, PAGE);
+    let is_more = log.len() + found.len() > turns.len();
     let sees = |entity| viewer.access().sees(entity, tree);
     let names = Names::of(&pages.db, &found, sees).await?;
     let mut last = before;
     let (mut log, mut found) = (log.into_iter(), found.into_iter());
-    let mut rows = Vec::with_capacity(order.len());
-    for is_found in order {
+    let mut rows = Vec::with_capacity(turns.len());
+    for is_found in turns {
         if is_found {
             rows.extend(found.next().map(|found| {
                 last.found = Some(found.id);

@@ -7,6 +7,7 @@ use fusion_sidecar::work::changes::Changes;
 
 use super::edit::{WEEK, send, three_jobs};
 use super::pages;
+use crate::support::app::TestApp;
 use crate::support::people::{Browser, token};
 use crate::support::wire::Answer;
 
@@ -141,7 +142,10 @@ async fn what_was_changed_in_glpi_stands_in_the_history() {
     );
     assert_eq!(local.get("/sidecar/tasks/1/history").await.status, 404);
     assert_eq!(admin.get("/sidecar/tasks/99/history").await.status, 404);
-    // Pages go on in both lists.
+    pages_go_on_in_both_lists(&app, &mut admin).await;
+}
+
+async fn pages_go_on_in_both_lists(app: &TestApp, admin: &mut Browser) {
     app.db
         .set(
             "INSERT INTO {p}sidecar_changes ({f}tasks_id, since, `until`, field, old_value, new_value) \
