@@ -1,4 +1,4 @@
-//! The jobs of all tasks, line by line, grouped by when they start.
+//! The jobs of all tasks, line by line, grouped by when they start, with ways to change each.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use super::routes::{BASE, Pages};
 use super::task::jobs::{counts, place, starts};
 use super::task::settings::seconds;
 use super::task::timeouts;
-use super::texts::fill;
 use super::texts::task::{self, Texts};
+use super::texts::{fill, job};
 use super::visitor::Viewer;
 use crate::domain::catalogue::{Catalogue, Job};
 use crate::domain::ids::{JobId, TaskId};
@@ -52,6 +52,8 @@ struct JobLine {
     after: Option<String>,
     why: Option<(String, Option<String>)>,
     error: Option<String>,
+    /// They may edit, copy, move and delete it.
+    may_change: bool,
 }
 
 #[derive(Template)]
@@ -59,6 +61,7 @@ struct JobLine {
 struct JobsPage {
     frame: Frame,
     t: &'static Texts,
+    j: &'static job::Texts,
     groups: Vec<Group>,
     next: Option<String>,
     first: Option<String>,
@@ -103,12 +106,17 @@ async fn show(pages: &Pages, viewer: &Viewer, query: &str) -> Result<JobsPage, P
             .iter()
             .map(|(_, job)| {
                 let timeout = timeouts.get(&job.id).copied().flatten();
-                line(catalogue, job, counted(&board, job), timeout, &frame)
+                let mut line = line(catalogue, job, counted(&board, job), timeout, &frame);
+                let entity = entities.get(&job.task);
+                line.may_change =
+                    entity.is_some_and(|entity| access.changes(*entity, &catalogue.entities));
+                line
             })
             .collect(),
     });
     Ok(JobsPage {
         t,
+        j: job::of(frame.language),
         groups: groups.collect(),
         next: seen
             .last()
@@ -185,6 +193,7 @@ fn line(
             (why.reason.clone(), next)
         }),
         error: counted.and_then(|of| of.error.clone()),
+        may_change: false,
     }
 }
 

@@ -24,9 +24,9 @@ use super::moments::moment;
 use super::monitoring::{kind, status};
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
-use super::texts::edit;
 use super::texts::fill;
 use super::texts::task::{self, Texts};
+use super::texts::{edit, job};
 use super::visitor::Viewer;
 use crate::clock;
 use crate::db::run_pages::RunRow;
@@ -92,6 +92,8 @@ struct TaskPage {
     /// What was changed, the newest first.
     history: Rows,
     changes: &'static edit::Texts,
+    /// What leads to the form of a new job.
+    plus: &'static str,
     may_change: bool,
     /// Where the first page is, on another one.
     newest: Option<String>,
@@ -193,6 +195,7 @@ async fn show(
         newest: asked.before.map(|_| at(asked.query(None))),
         history: history::rows(pages, id, None).await?,
         changes: edit::of(frame.language),
+        plus: job::of(frame.language).plus,
         may_change: viewer.access().changes(row.entity, &catalogue.entities),
         frame,
     })

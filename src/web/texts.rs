@@ -262,6 +262,7 @@ catalogue! {
 
 // Behind the macro, which it uses.
 pub mod edit;
+pub mod job;
 pub mod task;
 
 /// `text` with `values` in place of each `{}`, in their order.
