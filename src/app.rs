@@ -189,6 +189,7 @@ pub async fn start(
     let upstream = upstream(settings)?;
     let intake = open_spool(settings, &db, &clock)?;
     deliver(intake.as_ref(), upstream.as_ref(), settings, &lifecycle);
+    let depth = pages::depth(intake.as_ref());
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
@@ -217,7 +218,7 @@ pub async fn start(
     let reasons = preparation.as_ref();
     let of_watch = Arc::clone(&catalogues);
     let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
-    let parts = pages::parts(&db, catalogues, &monitor, clock, actions, &lifecycle);
+    let parts = pages::parts(&db, catalogues, &monitor, clock, actions, depth, &lifecycle);
     let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,

@@ -185,7 +185,7 @@ async fn show(
         }),
         settings: settings(pages, catalogue, task, &row.slots, frame.language),
         weeks: weeks(pages, catalogue, task, &row.slots, frame.language),
-        scheduler: scheduler(pages, frame.language).await?,
+        scheduler: scheduler(pages, id, frame.language).await?,
         jobs: cards.collect(),
         search: form(&asked, &jobs, &eyes, t),
         narrowed: asked.is_narrowed(),
