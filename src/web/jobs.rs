@@ -9,15 +9,16 @@ use axum::response::Response;
 use url::form_urlencoded::parse;
 
 use super::error::PageError;
-use super::moments::{moment, span};
+use super::moments::span;
 use super::monitoring::kind;
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
 use super::task::jobs::{counts, place, starts};
+use super::task::reasons::told;
 use super::task::settings::seconds;
 use super::task::timeouts;
+use super::texts::job;
 use super::texts::task::{self, Texts};
-use super::texts::{fill, job};
 use super::visitor::Viewer;
 use crate::domain::catalogue::{Catalogue, Job};
 use crate::domain::ids::{JobId, TaskId};
@@ -188,10 +189,7 @@ fn line(
             |timeout| span(seconds(timeout), frame.language),
         ),
         after: before.map(|before| decode(&before.name).into_owned()),
-        why: why.map(|why| {
-            let next = why.until.map(|until| fill(t.next_time, moment(until)));
-            (why.reason.clone(), next)
-        }),
+        why: why.map(|why| told(why, frame.language)),
         error: counted.and_then(|of| of.error.clone()),
         may_change: false,
     }

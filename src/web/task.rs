@@ -2,6 +2,7 @@
 
 pub(super) mod asked;
 pub(super) mod jobs;
+pub(super) mod reasons;
 pub(super) mod rows;
 pub(super) mod settings;
 
@@ -15,12 +16,12 @@ use axum::response::Response;
 
 use self::asked::{Asked, MOST_NAME, MOST_TEXT, STATES, target_word};
 use self::jobs::{JobCard, card};
+use self::reasons::told;
 use self::rows::{Eyes, Line, state};
 use self::settings::{Setting, WeekShown, scheduler, settings, weeks};
 use super::edit::history::{self, Rows};
 use super::error::PageError;
 use super::links::Links;
-use super::moments::moment;
 use super::monitoring::{kind, status};
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
@@ -179,10 +180,9 @@ async fn show(
         kind: kind(first.map(|section| section.kind), frame.t),
         status: counted.map(|task| status(task.status, frame.t)),
         completion: counted.and_then(|task| task.completion),
-        why: counted.and_then(|task| task.why.as_ref()).map(|why| {
-            let next = why.until.map(|until| fill(t.next_time, moment(until)));
-            (why.reason.clone(), next)
-        }),
+        why: counted
+            .and_then(|task| task.why.as_ref())
+            .map(|why| told(why, frame.language)),
         settings: settings(pages, catalogue, task, &row.slots, frame.language),
         weeks: weeks(pages, catalogue, task, &row.slots, frame.language),
         scheduler: scheduler(pages, id, frame.language).await?,

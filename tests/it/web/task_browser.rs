@@ -204,6 +204,11 @@ async fn dark_french_and_narrow(app: &TestApp, browser: &Chromium) {
         .goto(&format!("http://{}/sidecar/tasks/1", app.pages()))
         .await;
     browser.text(".runs").await;
+    let why = browser.text("#why").await;
+    assert!(
+        why.contains("le créneau d’exécution est fermé jusqu’au 2026-03-06 00:00:00"),
+        "{why}"
+    );
     browser.keep("task-dark").await;
     browser.client.set_window_size(500, 1000).await.unwrap();
     for (page, picture) in [
