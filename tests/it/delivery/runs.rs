@@ -46,7 +46,8 @@ async fn spooled(app: &TestApp) -> Vec<(u64, u64)> {
 
 /// The page of the task tells what of its runs waits in any spool, and how full this sidecar's is.
 async fn is_told(app: &TestApp, of_task: &str, of_spool: &str) {
-    let page = wire::get(app.pages(), "/sidecar/tasks/1").await;
+    let asked = b"GET /sidecar/tasks/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let page = wire::raw(app.pages(), asked).await.unwrap();
     for part in [of_task, of_spool] {
         assert!(page.body.contains(part), "{part}: {page:?}");
     }

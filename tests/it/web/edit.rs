@@ -27,7 +27,17 @@ pub(super) fn field(page: &Answer, name: &str) -> String {
         panic!("no {name}: {page:?}");
     };
     let value = rest.split('"').next().unwrap();
-    value.replace("&#34;", "\"").replace("&#38;", "&")
+    [
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ]
+    .into_iter()
+    .fold(value.to_owned(), |text, (entity, plain)| {
+        text.replace(entity, plain)
+    })
 }
 
 /// A form of the page, as it was shown, with `fields`.

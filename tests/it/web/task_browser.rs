@@ -68,7 +68,18 @@ async fn nothing_keeps_anybody_out(app: &TestApp, browser: &Chromium) {
         let of_page = browser.violations(only).await;
         found.extend(of_page.into_iter().map(|one| format!("{page}: {one}")));
     };
-    for (theme, only) in [("light", None), ("dark", Some("color-contrast"))] {
+    // Whose colours are their own.
+    let coloured = [
+        "",
+        "tasks/1",
+        "tasks/1/week",
+        "runs/130",
+        "reports/deploy?task=1",
+    ];
+    for (theme, only, pages) in [
+        ("light", None, &pages[..]),
+        ("dark", Some("color-contrast"), &coloured[..]),
+    ] {
         browser
             .goto(&format!("http://{}/sidecar/", app.pages()))
             .await;
@@ -90,6 +101,11 @@ async fn nothing_keeps_anybody_out(app: &TestApp, browser: &Chromium) {
     browser.sign_in("admin", "wrong").await;
     browser.text("#error").await;
     look("login", None).await;
+    // It does look.
+    let nameless = "document.querySelector('main').append(document.createElement('button'))";
+    browser.value(nameless).await;
+    let seen = browser.violations(Some("button-name")).await;
+    assert!(seen.len() == 1 && seen[0].contains("button"), "{seen:?}");
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 

@@ -1,6 +1,7 @@
 //! Copying, moving and deleting a job: a page that says what is done, and does it where all is still as it was shown.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
@@ -14,7 +15,7 @@ use super::{JobPlace, job_place, log, name_of};
 use crate::clock;
 use crate::db::editing::jobs::{Drafted, Fate, Taken};
 use crate::domain::editing::job::Draft;
-use crate::domain::ids::TaskId;
+use crate::domain::ids::{JobId, TaskId};
 use crate::proto::text::{decode, encode};
 use crate::web::actions::place;
 use crate::web::edit::{Said, author, saved};
@@ -268,7 +269,10 @@ async fn take(
         Taken::Done(job) => {
             let task = match fate {
                 Fate::Copy(to, _) | Fate::Move(to) => to,
-                Fate::Delete => at.task.id,
+                Fate::Delete => {
+                    clear(pages, job);
+                    at.task.id
+                }
             };
             log(&at.task, who, job, doing.done());
             return Ok(saved(&format!("{BASE}tasks/{task}/edit"), 1));
@@ -281,6 +285,19 @@ async fn take(
     let now = job_place(pages, who, id).await?;
     let (status, said) = (StatusCode::CONFLICT, Said::error(error));
     render(pages, (visitor, who), doing, &now, sent, status, said).await
+}
+
+/// Deletes the runs of a job that was deleted, which may take a while.
+fn clear(pages: &Pages, job: JobId) {
+    let actions = Arc::clone(&pages.actions);
+    tokio::spawn(async move {
+        match actions.clear(job).await {
+            Ok(runs) => tracing::info!(job.id = job.0, runs, "its runs were deleted"),
+            Err(error) => {
+                tracing::warn!(job.id = job.0, error = %error, code = error.code(), "its runs are left to cleaning");
+            }
+        }
+    });
 }
 
 /// What is to become of the job; or what is wrong with what was typed.

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use super::super::edit::{field, history, places};
 use super::{is_at, row, rows, send, site};
 use crate::support::people::{Browser, token};
+use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_and_moves_take_along_what_is_ours() {
@@ -174,20 +175,23 @@ async fn a_deleted_job_goes_with_its_runs() {
         page.body.contains("with it 2 runs with their log"),
         "{page:?}"
     );
-    // It was started meanwhile, renamed, moved: nothing goes.
-    for (change, back) in [
+    // It was started meanwhile, or renamed: nothing goes.
+    for (change, back, told) in [
         (
             "UPDATE {p}taskjobstates SET state = 0 WHERE id = 2",
             "UPDATE {p}taskjobstates SET state = 4 WHERE id = 2",
+            "1 runs of the job have not ended",
         ),
         (
             "UPDATE {p}taskjobs SET name = 'b' WHERE id = 20",
             "UPDATE {p}taskjobs SET name = 'a &#60;b&#62;' WHERE id = 20",
+            "have changed meanwhile",
         ),
     ] {
         app.db.set(change).await;
         let answer = send(&mut local, &page, at, &[]).await;
         assert_eq!(answer.status, 409, "{change} {answer:?}");
+        assert!(answer.body.contains(told), "{change} {answer:?}");
         app.db.set(back).await;
     }
     assert_eq!(rows(&app).await.len(), 4);
@@ -223,20 +227,26 @@ async fn a_deleted_job_goes_with_its_runs() {
             .body
             .contains("deleted: a &#60;b&#62; (20)")
     );
+    // Its runs go after it with their lines, and those of no other job.
+    let left = async || app.db.ask::<u64>("SELECT id FROM {p}taskjobstates").await;
+    until("its runs are gone", async || left().await == [3]).await;
+    let lines = "SELECT id FROM {p}taskjoblogs";
+    assert_eq!(app.db.ask::<u32>(lines).await, [2]);
+    until("they are forgotten", async || {
+        let noted = "SELECT counter FROM {p}sidecar_locks WHERE name = 'gone:20'";
+        app.db.ask::<u32>(noted).await == [0]
+    })
+    .await;
+    // What a stop has left goes with cleaning, whatever the settings keep.
     app.db
-        .set("DELETE FROM {p}configs WHERE type = 'clean_on_demand_tasks'")
+        .set(
+            "DELETE FROM {p}configs WHERE type = 'clean_on_demand_tasks';
+             UPDATE {p}sidecar_locks SET counter = 1 WHERE name = 'gone:20';
+             INSERT INTO {p}taskjobstates (id, {f}taskjobs_id, items_id, itemtype, state, {f}agents_id) VALUES (4, 20, 1, 'x', 3, 1)",
+        )
         .await;
-    // The next cleaning takes its runs and their lines, whatever the settings keep, and those of no other job.
     let summary = app.clean(Duty::OnDemand).await.unwrap();
     assert!(summary.off.is_some(), "{summary:?}");
-    assert_eq!((summary.runs, summary.lines), (2, 1));
-    assert_eq!(
-        app.db.ask::<u32>("SELECT id FROM {p}taskjobstates").await,
-        [3]
-    );
-    assert_eq!(
-        app.db.ask::<u32>("SELECT id FROM {p}taskjoblogs").await,
-        [2]
-    );
+    assert_eq!((summary.runs, left().await), (1, vec![3]));
     assert_eq!(app.clean(Duty::OnDemand).await.unwrap().runs, 0);
 }
