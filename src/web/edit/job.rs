@@ -104,12 +104,11 @@ async fn create(
     };
     let done = async {
         let task = place(&pages, &who, &id).await?;
-        let form = Form::read(&fields, None).map_err(PageError::BadForm)?;
+        let mut form = Form::read(&fields, None).map_err(PageError::BadForm)?;
         let doing = Doing::adding(&visitor, &who, &task);
-        let form = match turn(&pages, doing, form).await? {
-            Turn::Shown(response) => return Ok(response),
-            Turn::Save(form) => form,
-        };
+        if let Some(shown) = turn(&pages, doing, &mut form).await? {
+            return Ok(shown);
+        }
         let (at, author) = (clock::local(pages.clock.as_ref(), pages.zone), author(&who));
         let added = pages.db.add_job(task.id, &form.draft, &author, at).await;
         let job = added?.ok_or(PageError::NotFound)?;
@@ -141,12 +140,11 @@ async fn change(
     fields: &[Field],
 ) -> Result<Response, PageError> {
     let place = job_place(pages, who, id).await?;
-    let form = Form::read(fields, Some("shown")).map_err(PageError::BadForm)?;
+    let mut form = Form::read(fields, Some("shown")).map_err(PageError::BadForm)?;
     let doing = Doing::editing(visitor, who, &place);
-    let form = match turn(pages, doing, form).await? {
-        Turn::Shown(response) => return Ok(response),
-        Turn::Save(form) => form,
-    };
+    if let Some(shown) = turn(pages, doing, &mut form).await? {
+        return Ok(shown);
+    }
     let shown = form.shown.as_ref().ok_or(PageError::BadForm("shown"))?;
     let (at, author) = (clock::local(pages.clock.as_ref(), pages.zone), author(who));
     let saving = pages
@@ -181,30 +179,27 @@ fn log(task: &Place, who: &Who, job: JobId, what: &'static str) {
     tracing::info!(task.id = task.id.0, job.id = job.0, user, "{what}");
 }
 
-/// What comes of a form that was sent.
-enum Turn {
-    /// It is shown again: something was asked for, or is wrong.
-    Shown(Response),
-    /// It is to be saved.
-    Save(Form),
-}
-
-async fn turn(pages: &Pages, doing: Doing<'_>, mut form: Form) -> Result<Turn, PageError> {
+/// The form that is shown again, as something was asked for or is wrong; none if it is to be saved.
+async fn turn(
+    pages: &Pages,
+    doing: Doing<'_>,
+    form: &mut Form,
+) -> Result<Option<Response>, PageError> {
     let t = job::of(doing.visitor.language);
     if form.apply() != Asked::Save {
         let said = Said {
             done: Some(t.not_saved.to_owned()),
             ..Said::default()
         };
-        let page = render(pages, doing, StatusCode::OK, &form, said).await?;
-        return Ok(Turn::Shown(page));
+        let page = render(pages, doing, StatusCode::OK, form, said).await?;
+        return Ok(Some(page));
     }
-    if let Some(error) = wrong(pages, &doing, &form).await? {
+    if let Some(error) = wrong(pages, &doing, form).await? {
         let said = Said::error(error);
-        let page = render(pages, doing, StatusCode::BAD_REQUEST, &form, said).await?;
-        return Ok(Turn::Shown(page));
+        let page = render(pages, doing, StatusCode::BAD_REQUEST, form, said).await?;
+        return Ok(Some(page));
     }
-    Ok(Turn::Save(form))
+    Ok(None)
 }
 
 /// Why the form cannot be saved, in words, if it cannot.

@@ -10,7 +10,7 @@ use super::form::{Form, names, value, word};
 use super::{JobPlace, called, class, name_of, named};
 use crate::db::editing::items::Item;
 use crate::domain::actors::Target;
-use crate::domain::editing::job::{METHODS, Method, Side};
+use crate::domain::editing::job::{Draft, METHODS, Method, Side};
 use crate::domain::ids::EntityId;
 use crate::domain::summary::Kind;
 use crate::web::actions::Place;
@@ -158,7 +158,7 @@ pub(super) async fn render(
         ),
         action: doing.action,
         said,
-        shown: form.shown.as_ref().map(|of| of.pack()).unwrap_or_default(),
+        shown: form.shown.as_ref().map(Draft::pack).unwrap_or_default(),
         name: draft.name.clone(),
         comment: draft.comment.clone(),
         methods: methods.collect(),
@@ -181,7 +181,7 @@ async fn part(
     let search = form.search(side);
     let classes = Method::of(&form.draft.method).map_or(&[][..], |method| method.classes(side));
     let wanted = classes.iter().find(|class| **class == search.class);
-    let wanted = wanted.or(classes.first()).copied();
+    let wanted = wanted.or_else(|| classes.first()).copied();
     let choice = |target: &Target, text: String, label: &str| Choice {
         word: word(target),
         value: value(side, target),

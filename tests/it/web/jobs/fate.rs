@@ -3,23 +3,31 @@
 use fusion_sidecar::domain::cleaning::Duty;
 use futures_util::future::join_all;
 
-use super::super::edit::{field, history, places};
+use super::super::edit::{history, places};
 use super::{is_at, row, rows, send, site};
-use crate::support::people::{Browser, token};
+use crate::support::app::TestApp;
+use crate::support::people::Browser;
 use crate::support::until::until;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn copies_and_moves_take_along_what_is_ours() {
+/// Task 2 has the jobs 2 and 20, which waits for it and has a run that has ended and one that waits.
+async fn two_jobs() -> TestApp {
     let app = site().await;
     app.db
         .set(
-            "UPDATE {p}taskjobs SET actors = '[{\"Computer\":\"7\"}]', statuscomments = 's' WHERE id = 2;
-             INSERT INTO {p}taskjobs (id, {f}tasks_id, entities_id, name, method, targets, actors) VALUES (20, 2, 1, 'second', 'deployinstall', '[]', '[]');
+            "INSERT INTO {p}taskjobs (id, {f}tasks_id, entities_id, name, method, targets, actors) VALUES (20, 2, 1, 'second', 'deployinstall', '[]', '[]');
              INSERT INTO {p}sidecar_sequence ({f}taskjobs_id, `rank`, delay, after_success) VALUES (2, 0, 0, 0), (20, 0, 60, 1);
              INSERT INTO {p}sidecar_jobs ({f}taskjobs_id, timeout) VALUES (20, 900);
              INSERT INTO {p}taskjobstates (id, {f}taskjobs_id, items_id, itemtype, state, {f}agents_id) VALUES (1, 20, 1, 'x', 3, 1), (2, 20, 1, 'x', 0, 2)",
         )
         .await;
+    app
+}
+
+const TIMEOUTS: &str = "SELECT {f}taskjobs_id, timeout FROM {p}sidecar_jobs ORDER BY 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_has_what_is_ours_of_the_job_and_no_runs() {
+    let app = two_jobs().await;
     let mut admin = Browser::of(app.pages(), "admin").await;
     // A copy in the same task comes last, with its time-out; the job has runs that wait, which a copy leaves alone.
     let at = "/sidecar/jobs/20/copy";
@@ -51,15 +59,34 @@ async fn copies_and_moves_take_along_what_is_ours() {
     };
     let with_far = all(&[(3, 0, 0, false), (22, 1, 60, true)]);
     assert_eq!(places(&app).await, with_far);
-    let timeouts = "SELECT {f}taskjobs_id, timeout FROM {p}sidecar_jobs ORDER BY 1";
     let of_copies = [(20, 900), (21, 900), (22, 900)];
-    assert_eq!(app.db.ask::<(u32, u32)>(timeouts).await, of_copies);
+    assert_eq!(app.db.ask::<(u32, u32)>(TIMEOUTS).await, of_copies);
+    let runs = "SELECT {f}taskjobs_id FROM {p}taskjobstates";
+    assert_eq!(app.db.ask::<u32>(runs).await, [20, 20]);
+    let told = history(&app).await;
+    let told: Vec<(u32, u32, &str)> = told.iter().map(|row| (row.0, row.2, &*row.4)).collect();
+    assert_eq!(told, [(2, 17, "third (21)"), (3, 17, "far (22)")]);
+    let nameless = send(&mut admin, &page, at, &[("to", "3"), ("name", " ")]).await;
+    assert!(
+        nameless.status == 400 && nameless.body.contains("Give the job a name."),
+        "{nameless:?}"
+    );
+    assert_eq!(rows(&app).await.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_moves_with_what_is_ours_and_its_runs() {
+    let app = two_jobs().await;
+    let mut admin = Browser::of(app.pages(), "admin").await;
     // Where an occurrence would be over by then it is refused, and so is what is no task of theirs.
     app.db
         .set("INSERT INTO {p}sidecar_tasks ({f}tasks_id, max_duration) VALUES (1, 60)")
         .await;
     let before = (rows(&app).await, history(&app).await);
-    let at = "/sidecar/jobs/21/move";
+    let at = "/sidecar/jobs/20/move";
+    app.db
+        .set("UPDATE {p}taskjobstates SET state = 5 WHERE id = 2")
+        .await;
     let page = admin.get(at).await;
     for (to, status, told) in [
         ("1", 409, "maximum duration of the task is over"),
@@ -81,24 +108,16 @@ async fn copies_and_moves_take_along_what_is_ours() {
         "{answer:?}"
     );
     // Runs that have not ended hold a job; it moves with those that have.
-    let held = "/sidecar/jobs/20/move";
-    let page_of_held = admin.get(held).await;
+    app.db
+        .set("UPDATE {p}taskjobstates SET state = 0 WHERE id = 2")
+        .await;
+    let held = admin.get(at).await;
     assert!(
-        page_of_held
-            .body
-            .contains("1 runs of the job have not ended")
-            && !page_of_held.body.contains("id=\"confirm\""),
-        "{page_of_held:?}"
+        held.body.contains("1 runs of the job have not ended")
+            && !held.body.contains("id=\"confirm\""),
+        "{held:?}"
     );
-    let shown = field(&page, "shown").replace("third", "second");
-    let fields = [("shown", &*shown), ("to", "3")];
-    let token_of = token(&page).unwrap();
-    let fields = [
-        &fields[..],
-        &[("token", &*token_of), ("from", "2"), ("total", "2")],
-    ]
-    .concat();
-    let answer = admin.post_with(&[], held, &fields).await;
+    let answer = send(&mut admin, &page, at, &[("to", "3")]).await;
     assert!(
         answer.status == 409 && answer.body.contains("have not ended"),
         "{answer:?}"
@@ -107,7 +126,7 @@ async fn copies_and_moves_take_along_what_is_ours() {
     app.db
         .set("UPDATE {p}taskjobstates SET state = 5 WHERE id = 2")
         .await;
-    let page = admin.get(held).await;
+    let page = admin.get(at).await;
     assert!(
         page.body.contains("takes 2 runs with their log along"),
         "{page:?}"
@@ -116,31 +135,22 @@ async fn copies_and_moves_take_along_what_is_ours() {
     app.db
         .set("INSERT INTO {p}taskjobstates (id, {f}taskjobs_id, items_id, itemtype, state, {f}agents_id) VALUES (3, 20, 1, 'x', 3, 1)")
         .await;
-    let answer = send(&mut admin, &page, held, &[("to", "3")]).await;
+    let answer = send(&mut admin, &page, at, &[("to", "3")]).await;
     assert!(
         answer.status == 409 && answer.body.contains("takes 3 runs"),
         "{answer:?}"
     );
     assert_eq!((rows(&app).await, history(&app).await), before);
-    let answer = send(&mut admin, &answer, held, &[("to", "3")]).await;
+    let answer = send(&mut admin, &answer, at, &[("to", "3")]).await;
     assert!(
         is_at(&answer, "/sidecar/tasks/3/edit?saved=1"),
         "{answer:?}"
     );
     assert_eq!(rows(&app).await[3], row(20, 3, 2, "second", "[]", "[]"));
-    // Its own place is the last there, and what waited for it waits for the one before it.
-    assert_eq!(
-        places(&app).await,
-        [
-            (2, 0, 0, false),
-            (3, 0, 0, false),
-            (20, 2, 60, true),
-            (21, 1, 60, true),
-            (22, 1, 60, true)
-        ]
-    );
-    assert_eq!(app.db.ask::<(u32, u32)>(timeouts).await, of_copies);
-    let told = history(&app).await.split_off(before.1.len());
+    // Its own place is the last there. The task that it left needs no places any more.
+    assert_eq!(places(&app).await, [(3, 0, 0, false), (20, 1, 60, true)]);
+    assert_eq!(app.db.ask::<(u32, u32)>(TIMEOUTS).await, [(20, 900)]);
+    let told = history(&app).await;
     let told: Vec<(u32, u32, &str)> = told.iter().map(|row| (row.0, row.2, &*row.4)).collect();
     let text = "job 20 “second”: task: 2 → 3";
     assert_eq!(told, [(2, 12, text), (3, 12, text)]);
