@@ -497,4 +497,5 @@ fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
         knocker,
     )
     .with_task_mode(settings.dispatch.task_mode)
+    .with_run_timeout(settings.scheduler.run_timeout)
 }

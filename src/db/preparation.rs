@@ -5,6 +5,7 @@
 //! creates the same runs: `taskjobstates` has no unique key that would refuse them.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
@@ -56,6 +57,14 @@ impl Again {
     #[must_use]
     pub fn is_gone(&self, run: &OpenRun) -> bool {
         run.state == RunState::Prepared && self.gone_from.is_some_and(|from| run.id.0 >= from)
+    }
+
+    /// The lowest id from which on a run in `state`, which is not open, stands in the way; none if none does.
+    fn first_in_the_way(&self, state: RunState) -> Option<u64> {
+        if state == RunState::Finished && !self.reprepare {
+            return Some(0);
+        }
+        self.within.map(|within| within.first_run)
     }
 }
 
@@ -120,6 +129,67 @@ impl Db {
             }
         }
         Ok(())
+    }
+
+    /// Shows the runs of `job` that have ended or were put off and stand in the way of others `again` to `see`, the newest first, page by page:
+    /// `most` at the most, and until it has seen enough. Whether it has, or none is left.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn ended_runs_of_job(
+        &self,
+        job: JobId,
+        again: Again,
+        most: usize,
+        mut see: impl FnMut(AgentId, &Target) -> ControlFlow<()>,
+    ) -> Result<bool, DbError> {
+        let sql = self.sql(
+            "/* ended_runs_of_job */ SELECT id, {f}agents_id, itemtype, items_id FROM {p}taskjobstates \
+             WHERE {f}taskjobs_id = ? AND state = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?",
+        );
+        let mut left = u32::try_from(most).unwrap_or(u32::MAX);
+        for state in [
+            RunState::Finished,
+            RunState::InError,
+            RunState::Cancelled,
+            RunState::Postponed,
+        ] {
+            let Some(first) = again.first_in_the_way(state) else {
+                continue;
+            };
+            // The column is a signed one in some installations of the plugin.
+            let mut before = i64::MAX.unsigned_abs();
+            loop {
+                let limit = left.min(PAGE);
+                if limit == 0 {
+                    return Ok(false);
+                }
+                let page: Vec<(u64, u32, Option<String>, u32)> = self
+                    .timed("ended_runs_of_job", async {
+                        let mut conn = self.conn().await?;
+                        let values = (job.0, state.code(), first, before, limit);
+                        Ok(conn.exec(sql.as_ref(), values).await?)
+                    })
+                    .await?;
+                let read = u32::try_from(page.len()).unwrap_or(limit);
+                left -= read;
+                for (id, agent, itemtype, items_id) in page {
+                    before = id;
+                    let target = Target {
+                        itemtype: itemtype.unwrap_or_default(),
+                        items_id,
+                    };
+                    if see(AgentId(agent), &target).is_break() {
+                        return Ok(true);
+                    }
+                }
+                if read < limit {
+                    break;
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The pairs of `piece` whose agent has an open run of `job`, or one that stands in the way `again`.

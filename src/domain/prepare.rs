@@ -91,8 +91,19 @@ pub struct Survey<'a> {
     target_index: HashMap<&'a Target, usize>,
     agent_index: HashMap<AgentId, usize>,
     /// By target, then agent.
-    busy: Vec<bool>,
+    marks: Vec<Mark>,
     left: Vec<Vec<RunId>>,
+}
+
+/// What is known of a target and an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// No run was seen.
+    Free,
+    /// A run that is open.
+    Busy,
+    /// None that is open, and one that has ended and stands in the way.
+    Done,
 }
 
 impl<'a> Survey<'a> {
@@ -108,7 +119,7 @@ impl<'a> Survey<'a> {
             });
         }
         Self {
-            busy: vec![false; once.len() * agents.len()],
+            marks: vec![Mark::Free; once.len() * agents.len()],
             left: vec![Vec::new(); once.len()],
             targets: once,
             agents,
@@ -124,7 +135,7 @@ impl<'a> Survey<'a> {
         };
         match (self.agent_index.get(&run.agent), run.state) {
             (Some(agent), RunState::Prepared | RunState::Sent | RunState::Running) => {
-                self.busy[target * self.agents.len() + agent] = true;
+                self.marks[target * self.agents.len() + agent] = Mark::Busy;
             }
             // Put off for good: the agent gets a new one. An ended one is none of the survey's.
             (Some(_), _) | (None, RunState::Finished | RunState::InError | RunState::Cancelled) => {
@@ -141,7 +152,25 @@ impl<'a> Survey<'a> {
     /// How many agents have their run, over all targets.
     #[must_use]
     pub fn busy(&self) -> usize {
-        self.busy.iter().filter(|busy| **busy).count()
+        let busy = self.marks.iter().filter(|mark| **mark == Mark::Busy);
+        busy.count()
+    }
+
+    /// Takes into account that `agent` has had `target`, by a run that has ended and stands in the way of another one: whether that is new.
+    pub fn see_done(&mut self, agent: AgentId, target: &Target) -> bool {
+        let place = self
+            .target_index
+            .get(target)
+            .zip(self.agent_index.get(&agent));
+        let Some((target, agent)) = place else {
+            return false;
+        };
+        let mark = &mut self.marks[target * self.agents.len() + agent];
+        let is_new = *mark == Mark::Free;
+        if is_new {
+            *mark = Mark::Done;
+        }
+        is_new
     }
 
     /// The runs whose agent is no longer an actor, by target.
@@ -156,14 +185,14 @@ impl<'a> Survey<'a> {
     /// The agents without a run that `may` have one, target by target, in the order of the job.
     pub fn missing(&self, may: impl Fn(AgentId) -> bool) -> Vec<Step> {
         // Without agents there is nothing to do, and no chunk of zero.
-        let rows = self.busy.chunks(self.agents.len().max(1));
-        let steps = self.targets.iter().zip(rows).map(|(target, busy)| Step {
+        let rows = self.marks.chunks(self.agents.len().max(1));
+        let steps = self.targets.iter().zip(rows).map(|(target, marks)| Step {
             target: (*target).clone(),
             agents: self
                 .agents
                 .iter()
-                .zip(busy)
-                .filter(|(agent, busy)| !**busy && may(**agent))
+                .zip(marks)
+                .filter(|(agent, mark)| **mark == Mark::Free && may(**agent))
                 .map(|(agent, _)| *agent)
                 .collect(),
         });

@@ -1,6 +1,7 @@
 //! Waking agents up: which tasks ask for it, which agents come into question, and who is asked next.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
@@ -16,9 +17,18 @@ pub const CRON: &str = "wakeupAgents";
 /// An agent that was in contact so short a time ago has heard of its work, or is about to.
 const JUST_NOW: TimeDelta = TimeDelta::minutes(1);
 
-/// An agent with a run that was sent or has begun is left alone as long as it gave a sign of life within this time: the default time-out of
-/// a run.
+/// How long an agent with a run that was sent or has begun is left alone after its last sign of life, where runs have no time-out.
 const AT_WORK: TimeDelta = TimeDelta::hours(2);
+
+/// How long an agent with a run that was sent or has begun is left alone after its last sign of life: as long as its silence does not end
+/// the run. Zero as a time-out is none.
+#[must_use]
+pub fn at_work(run_timeout: Duration) -> TimeDelta {
+    TimeDelta::from_std(run_timeout)
+        .ok()
+        .filter(|timeout| !timeout.is_zero())
+        .unwrap_or(AT_WORK)
+}
 
 /// How long an agent that was asked and did not come is left alone, at first; each further time twice as long.
 const REST: TimeDelta = TimeDelta::minutes(15);
@@ -147,7 +157,7 @@ pub struct Sleeper {
 }
 
 impl Sleeper {
-    /// Why it is not woken up for work on which was decided so; none = it may be.
+    /// Why it is not woken up for work on which was decided so; none = it may be. `at_work` is that of [`at_work`].
     ///
     /// The plugin looks at nothing but what the agent itself says of its state.
     #[must_use]
@@ -157,6 +167,7 @@ impl Sleeper {
         now: NaiveDateTime,
         memory: &Memory,
         policy: Policy,
+        at_work: TimeDelta,
     ) -> Option<Skip> {
         if policy == Policy::Plugin {
             return None;
@@ -174,7 +185,7 @@ impl Sleeper {
             Some(Skip::JustHere)
         } else if self
             .under_way
-            .is_some_and(|sent| within(sent.max(self.last_contact), AT_WORK))
+            .is_some_and(|sent| within(sent.max(self.last_contact), at_work))
         {
             Some(Skip::AtWork)
         } else if memory.rests(self.agent, self.last_contact, now) {

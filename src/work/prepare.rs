@@ -383,7 +383,9 @@ impl Preparation {
         let mut done = 0;
         if !reprepare || again.within.is_some() {
             let all = count(&missing);
-            missing = self.without_the_done(job, missing, again).await?;
+            missing = self
+                .without_the_done(job, &mut survey, missing, again, may)
+                .await?;
             done = all - count(&missing);
         }
         let (pending, never) = before

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -31,7 +31,7 @@ use crate::domain::modules::Module;
 use crate::domain::policy::Policy;
 use crate::domain::prepare::{Ahead, if_asked};
 use crate::domain::schedule::next_pass;
-use crate::domain::wakeup::{CRON, Memory, Plan, Skip, Sleeper, Wish, names};
+use crate::domain::wakeup::{CRON, Memory, Plan, Skip, Sleeper, Wish, at_work, names};
 use crate::knock::{Heard, Knocker, Whereabouts};
 use crate::telemetry::metrics::WAKEUPS;
 use crate::work::doors::{self, Halt};
@@ -51,6 +51,7 @@ pub struct WakeUp {
     zone: Tz,
     policy: Policy,
     task_mode: TaskMode,
+    at_work: TimeDelta,
     knocker: Arc<Knocker>,
     memory: Arc<Mutex<Memory>>,
 }
@@ -108,6 +109,7 @@ impl WakeUp {
             zone,
             policy,
             task_mode: TaskMode::default(),
+            at_work: at_work(Duration::ZERO),
             knocker: Arc::new(knocker),
             memory: Arc::default(),
         }
@@ -117,6 +119,13 @@ impl WakeUp {
     #[must_use]
     pub fn with_task_mode(mut self, mode: TaskMode) -> Self {
         self.task_mode = mode;
+        self
+    }
+
+    /// `timeout` is that of runs whose jobs do not say one; zero = none.
+    #[must_use]
+    pub fn with_run_timeout(mut self, timeout: Duration) -> Self {
+        self.at_work = at_work(timeout);
         self
     }
 
@@ -316,7 +325,7 @@ impl WakeUp {
                 last_contact: known.last_contact,
                 under_way: at_work.get(&agent).copied(),
             };
-            match sleeper.skip(&decision, now, &self.memory(), self.policy) {
+            match sleeper.skip(&decision, now, &self.memory(), self.policy, self.at_work) {
                 None => fit.push(known),
                 Some(skip) => {
                     pass.skip(agent, skip);

@@ -413,7 +413,7 @@ async fn no_request_costs_a_statement_for_each_run() {
     );
 }
 
-/// A pass of preparation reads of an agent's history no more than its first run that ended well, or nothing at all.
+/// A pass of preparation reads of a job's history the newest runs of its agents, or nothing at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pass_does_not_read_what_has_ended() {
     let mut site = Site::small().await;
@@ -449,6 +449,8 @@ async fn a_pass_does_not_read_what_has_ended() {
     show("a pass over 10,000 agents that are done", &costs);
     let (few, many) = (costs["one run of each"], costs["many of each"]);
     assert_eq!(few.statements, many.statements);
+    // A row of the index and one of the table for each.
+    assert!(few.read <= 3 * u64::from(AGENTS), "{few:?}");
     assert!(
         many.read <= few.read + few.read / 100,
         "{many:?}, at first {few:?}"

@@ -77,6 +77,21 @@ fn targets_in_the_order_of_the_job_each_once() {
 }
 
 #[test]
+fn who_has_had_a_target_is_not_missing_on_it() {
+    let targets: Vec<Target> = [1, 2].map(target).into();
+    let agents = [1, 2].map(AgentId);
+    let mut survey = Survey::new(&targets, &agents);
+    survey.see(&run(1, 1, 1, RunState::Sent));
+    assert!(survey.see_done(AgentId(2), &target(1)));
+    assert!(!survey.see_done(AgentId(2), &target(1)), "seen before");
+    assert!(!survey.see_done(AgentId(1), &target(1)), "its run is open");
+    assert!(!survey.see_done(AgentId(3), &target(1)), "no actor");
+    assert!(!survey.see_done(AgentId(1), &target(3)), "no target");
+    assert_eq!(survey.busy(), 1);
+    assert_eq!(pairs(&survey.missing(|_| true)), [(2, 1), (2, 2)]);
+}
+
+#[test]
 fn who_may_not_gets_none() {
     let (targets, agents) = ([target(1)], [AgentId(1), AgentId(2)]);
     let survey = Survey::new(&targets, &agents);

@@ -111,9 +111,26 @@ fn whom_not_to_wake(#[case] change: impl FnOnce(&mut Sleeper), #[case] expected:
     let mut sleeper = sleeper();
     change(&mut sleeper);
     let memory = Memory::default();
-    let skip = |policy| sleeper.skip(&Decision::Deliver, noon(), &memory, policy);
+    let two_hours = at_work(Duration::from_hours(2));
+    let skip = |policy| sleeper.skip(&Decision::Deliver, noon(), &memory, policy, two_hours);
     assert_eq!(skip(Policy::Redux), expected);
     assert_eq!(skip(Policy::Plugin), None);
+}
+
+#[rstest]
+#[case::shorter(3600, None)]
+#[case::longer(7201, Some(Skip::AtWork))]
+#[case::none(0, None)]
+fn who_is_at_work_is_left_alone_as_long_as_a_run_lasts(
+    #[case] seconds: u64,
+    #[case] expected: Option<Skip>,
+) {
+    let mut sleeper = sleeper();
+    sleeper.under_way = Some(Some(ago(120)));
+    let timeout = at_work(Duration::from_secs(seconds));
+    let memory = Memory::default();
+    let skip = sleeper.skip(&Decision::Deliver, noon(), &memory, Policy::Redux, timeout);
+    assert_eq!(skip, expected);
 }
 
 #[test]
@@ -123,7 +140,8 @@ fn nobody_is_woken_for_what_may_not_go_out() {
         Decision::Wait(Waiting::SlotClosed, None),
         Decision::End(Ending::NotAnActor),
     ] {
-        let skip = |policy| sleeper().skip(&decision, noon(), &memory, policy);
+        let skip =
+            |policy| sleeper().skip(&decision, noon(), &memory, policy, at_work(Duration::ZERO));
         assert_eq!(skip(Policy::Redux), Some(Skip::NotNow));
         assert_eq!(skip(Policy::Plugin), None);
     }

@@ -166,11 +166,13 @@ impl TestApp {
             timezone,
             dispatch,
             wakeup,
+            scheduler,
             ..
         } = &self.settings;
         let (db, clock) = (self.running.db.clone(), self.clock.clone());
         WakeUp::new(db, clock, *timezone, dispatch.policy, Knocker::new(wakeup))
             .with_task_mode(dispatch.task_mode)
+            .with_run_timeout(scheduler.run_timeout)
     }
 
     /// What ends silent runs on its database.
