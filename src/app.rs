@@ -488,14 +488,8 @@ fn expiry(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Expiry {
 }
 
 fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
-    let knocker = Knocker::new(&settings.wakeup);
-    WakeUp::new(
-        db,
-        clock,
-        settings.timezone,
-        settings.dispatch.policy,
-        knocker,
-    )
-    .with_task_mode(settings.dispatch.task_mode)
-    .with_run_timeout(settings.scheduler.run_timeout)
+    let (zone, policy) = (settings.timezone, settings.dispatch.policy);
+    WakeUp::new(db, clock, zone, policy, Knocker::new(&settings.wakeup))
+        .with_task_mode(settings.dispatch.task_mode)
+        .with_run_timeout(settings.scheduler.run_timeout)
 }
