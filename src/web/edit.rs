@@ -1,5 +1,5 @@
 //! Changing how a task is set: its jobs in their order and the bounds of its occurrences, which GLPI does not show, and the jobs themselves
-//! ([`job`]).
+//! (`job`).
 //!
 //! The form carries what it showed. What differs from that is written, with GLPI's history, and nothing if somebody else has changed it.
 
