@@ -191,6 +191,7 @@ pub async fn start(
     let upstream = upstream(settings)?;
     let intake = open_spool(settings, &db, &clock)?;
     deliver(intake.as_ref(), upstream.as_ref(), settings, &lifecycle);
+    let depth = pages::depth(intake.as_ref());
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
@@ -219,7 +220,7 @@ pub async fn start(
     let reasons = preparation.as_ref();
     let of_watch = Arc::clone(&catalogues);
     let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
-    let parts = pages::parts(&db, catalogues, &monitor, clock, actions, &lifecycle);
+    let parts = pages::parts(&db, catalogues, &monitor, clock, actions, depth, &lifecycle);
     let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,
@@ -471,14 +472,8 @@ fn expiry(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Expiry {
 }
 
 fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
-    let knocker = Knocker::new(&settings.wakeup);
-    WakeUp::new(
-        db,
-        clock,
-        settings.timezone,
-        settings.dispatch.policy,
-        knocker,
-    )
-    .with_task_mode(settings.dispatch.task_mode)
-    .with_run_timeout(settings.scheduler.run_timeout)
+    let (zone, policy) = (settings.timezone, settings.dispatch.policy);
+    WakeUp::new(db, clock, zone, policy, Knocker::new(&settings.wakeup))
+        .with_task_mode(settings.dispatch.task_mode)
+        .with_run_timeout(settings.scheduler.run_timeout)
 }

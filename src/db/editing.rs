@@ -1,5 +1,8 @@
-//! What somebody changes about a task: written to our own tables alone, where they are still as they were shown, with GLPI's history in the
-//! same transaction.
+//! What somebody changes about a task: written where all is still as it was shown, with GLPI's history in the same transaction. How its jobs
+//! run is in our own tables; the jobs themselves ([`jobs`]) are the plugin's.
+
+pub mod items;
+pub mod jobs;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;

@@ -61,11 +61,12 @@ const WRITTEN: [(&str, &[Privilege]); 28] = [
 ];
 
 /// What only the pages write, of tables that are read without them too.
-const EDITED: [(&str, &[Privilege]); 4] = [
+const EDITED: [(&str, &[Privilege]); 5] = [
     ("{p}sidecar_jobs", &[Insert, Update]),
     ("{p}sidecar_tasks", &[Insert, Update]),
     ("{p}sidecar_sequence", &[Insert, Update]),
     ("{p}sidecar_hours", &[Insert]),
+    ("{p}taskjobs", &[Insert, Update]),
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
@@ -154,7 +155,7 @@ pub fn for_groups() -> Vec<Grant> {
 #[must_use]
 pub fn for_pages() -> Vec<Grant> {
     let edited = EDITED.iter().map(|(table, privileges)| {
-        let need = OWN.iter().find(|(of, _)| of == table);
+        let need = OWN.iter().chain(&SHARED).find(|(of, _)| of == table);
         let mut grant = grant(need.unwrap_or(&(table, "")));
         grant.privileges = privileges.to_vec();
         grant

@@ -173,6 +173,24 @@ pub(super) const WEB: [Need; 7] = [
     ),
 ];
 
+/// Columns that the pages need besides, of tables that are needed anyway: what jobs are made of, and what they can name.
+pub(super) const CHOSEN: [Need; 11] = [
+    (
+        "{p}taskjobs",
+        "entities_id comment date_creation statuscomments enduser",
+    ),
+    ("{p}deploypackages", "entities_id is_recursive"),
+    ("{p}collects", "entities_id is_recursive"),
+    ("{p}agents", "is_recursive"),
+    ("{p}credentials", "itemtype"),
+    ("{p}credentialips", "entities_id"),
+    ("{p}ipranges", "entities_id"),
+    ("glpi_groups", "name entities_id is_recursive"),
+    ("glpi_networkequipments", "name is_recursive"),
+    ("glpi_printers", "name is_recursive"),
+    ("glpi_computers", "is_recursive"),
+];
+
 /// The sidecar's own.
 pub(super) const OWN: [Need; 18] = [
     ("{p}sidecar_nonces", "id secret made_at"),

@@ -14,6 +14,8 @@ mod edit_browser;
 mod forms;
 #[path = "web/history.rs"]
 mod history;
+#[path = "web/jobs.rs"]
+mod jobs;
 #[path = "web/live.rs"]
 mod live;
 #[path = "web/live_pages.rs"]

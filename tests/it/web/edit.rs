@@ -21,13 +21,23 @@ pub(super) async fn three_jobs() -> TestApp {
 }
 
 /// The value of the field of that name.
-fn field(page: &Answer, name: &str) -> String {
+pub(super) fn field(page: &Answer, name: &str) -> String {
     let start = format!("name=\"{name}\" value=\"");
     let Some((_, rest)) = page.body.split_once(&start) else {
         panic!("no {name}: {page:?}");
     };
     let value = rest.split('"').next().unwrap();
-    value.replace("&#34;", "\"").replace("&#38;", "&")
+    [
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ]
+    .into_iter()
+    .fold(value.to_owned(), |text, (entity, plain)| {
+        text.replace(entity, plain)
+    })
 }
 
 /// A form of the page, as it was shown, with `fields`.
@@ -54,13 +64,13 @@ fn jobs<'a>(jobs: &[(&'a str, &'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     fields.collect()
 }
 
-async fn places(app: &TestApp) -> Vec<(u32, u32, u32, bool)> {
+pub(super) async fn places(app: &TestApp) -> Vec<(u32, u32, u32, bool)> {
     app.db
         .ask("SELECT {f}taskjobs_id, `rank`, delay, after_success FROM {p}sidecar_sequence ORDER BY 1")
         .await
 }
 
-async fn history(app: &TestApp) -> Vec<(u32, String, u32, String, String)> {
+pub(super) async fn history(app: &TestApp) -> Vec<(u32, String, u32, String, String)> {
     app.db
         .ask("SELECT items_id, user_name, linked_action, old_value, new_value FROM glpi_logs ORDER BY id")
         .await
