@@ -299,10 +299,8 @@ async fn save_plan(
             tx.exec_drop(sql.as_ref(), (job.job.0,)).await?;
         }
     }
-    if let Some(before) = before {
-        let jobs: Vec<JobId> = plan.jobs.iter().map(|job| job.job).collect();
-        changes::end(db, tx, task, &before, &jobs, at).await?;
-    }
+    let jobs: Vec<JobId> = plan.jobs.iter().map(|job| job.job).collect();
+    changes::end(db, tx, before, &jobs, at).await?;
     note(db, tx, task, &changes, author, at).await?;
     Ok(Saved::Done(changes))
 }
@@ -400,9 +398,7 @@ async fn save_hours(
         "",
     )
     .await?;
-    if let Some(before) = before {
-        changes::end(db, tx, task, &before, &[], at).await?;
-    }
+    changes::end(db, tx, before, &[], at).await?;
     let changes = vec![change.clone()];
     note(db, tx, task, &changes, author, at).await?;
     Ok(Saved::Done(changes))

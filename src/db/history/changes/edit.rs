@@ -13,6 +13,13 @@ use crate::domain::ids::{JobId, TaskId};
 /// A task, and moment, digest and state of its row.
 type SeenRow = (u32, Option<NaiveDateTime>, String, String);
 
+/// A task as it was before an edit.
+#[derive(Debug)]
+pub(in crate::db) struct Before {
+    task: TaskId,
+    state: State,
+}
+
 /// Before a transaction edits `task`, whose lock row it has: stores what was changed in GLPI until now, and what the task is. None if there is
 /// no such task. Until the end of the transaction nobody else changes the task's row or its jobs.
 pub(in crate::db) async fn begin(
@@ -20,7 +27,7 @@ pub(in crate::db) async fn begin(
     tx: &mut Transaction<'static>,
     task: TaskId,
     at: NaiveDateTime,
-) -> Result<Option<State>, DbError> {
+) -> Result<Option<Before>, DbError> {
     let states = read(db, tx, Which::Locked(task)).await?;
     let Some((_, now)) = states.into_iter().next() else {
         return Ok(None);
@@ -34,7 +41,9 @@ pub(in crate::db) async fn begin(
     let packed = now.pack();
     let seen = rows.into_iter().find(|row| row.0 == task.0);
     let (changes, since) = match seen {
-        Some((_, _, digest, _)) if digest == packed.digest => return Ok(Some(now)),
+        Some((_, _, digest, _)) if digest == packed.digest => {
+            return Ok(Some(Before { task, state: now }));
+        }
         Some((_, at, digest, text)) if !digest.is_empty() => {
             let changes = State::unpack(&text).map(|before| before.changes(&now));
             (changes.unwrap_or_default(), at.max(looked_at))
@@ -46,24 +55,27 @@ pub(in crate::db) async fn begin(
     write_rows(db, tx, &[row(task, at, &packed)]).await?;
     let changes: Vec<_> = change_rows(task, &changes, since, at).collect();
     write_changes(db, tx, &changes).await?;
-    Ok(Some(now))
+    Ok(Some(Before { task, state: now }))
 }
 
-/// After the edit, which changed the task's row and `jobs`, or made or deleted these: how the task was last seen is what that made of `before`.
+/// After the edit, which changed the task's row and `jobs`, or made or deleted these: how the task was last seen is what that made of
+/// `before`.
 pub(in crate::db) async fn end(
     db: &Db,
     tx: &mut Transaction<'static>,
-    task: TaskId,
-    before: &State,
+    before: Option<Before>,
     jobs: &[JobId],
     at: NaiveDateTime,
 ) -> Result<(), DbError> {
+    let Some(Before { task, state }) = before else {
+        return Ok(());
+    };
     let states = read(db, tx, Which::Locked(task)).await?;
     let Some((_, after)) = states.into_iter().next() else {
         return Ok(());
     };
-    let edited = before.edited(&after, jobs);
-    if edited == *before {
+    let edited = state.edited(&after, jobs);
+    if edited == state {
         return Ok(());
     }
     write_rows(db, tx, &[row(task, at, &edited.pack())]).await
