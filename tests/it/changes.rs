@@ -6,9 +6,11 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 use fusion_sidecar::db::Db;
 use fusion_sidecar::db::editing::Saved;
+use fusion_sidecar::db::editing::jobs::{Drafted, Fate, Taken};
 use fusion_sidecar::db::history::Author;
 use fusion_sidecar::domain::cleaning::Duty;
 use fusion_sidecar::domain::editing::Change;
+use fusion_sidecar::domain::editing::job::Draft;
 use fusion_sidecar::domain::ids::TaskId;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::domain::timeslot::hours::HourRow;
@@ -286,6 +288,53 @@ async fn an_edit_of_a_sidecar_is_not_taken_for_phps() {
     save_hours(&app, &[], &[HourRow::new(0, 1, 2)]).await;
     assert_eq!(look(&app).await, 0);
     assert_eq!(found(&app).await[3..], ["1 created:  → new"]);
+}
+
+/// What the forms of jobs write is the sidecar's, in both tasks of a move; what PHP did to these before is found all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_a_sidecar_edits_were_not_changed_in_glpi() {
+    let app = seen().await;
+    app.db
+        .set("INSERT INTO {p}tasks (id, name) VALUES (2, 'second')")
+        .await;
+    assert_eq!(look(&app).await, 1);
+    let (db, at, author) = (db(&app), app.now().naive_utc(), Author::Unknown);
+    let draft = |name: &str| Draft {
+        name: name.to_owned(),
+        comment: String::new(),
+        method: "collect".to_owned(),
+        targets: vec![],
+        actors: vec![],
+    };
+    let job = db
+        .add_job(TaskId(1), &draft("a"), &author, at)
+        .await
+        .unwrap();
+    let job = job.unwrap();
+    let saved = db
+        .save_job(job, &draft("a"), &draft("b"), &author, at)
+        .await;
+    assert!(matches!(saved.unwrap(), Saved::Done(changes) if changes.len() == 1));
+    app.db
+        .set("UPDATE {p}tasks SET wakeup_agent_counter = id")
+        .await;
+    for (task, fate) in [
+        (1, Fate::Copy(TaskId(2), "c".to_owned())),
+        (1, Fate::Move(TaskId(2))),
+        (2, Fate::Delete),
+    ] {
+        let shown = Drafted {
+            task: TaskId(task),
+            draft: draft("b"),
+        };
+        let taken = db.take_job(job, &shown, 0, &fate, &author, at).await;
+        assert!(matches!(taken.unwrap(), Taken::Done(_)), "{fate:?}");
+    }
+    assert_eq!(look(&app).await, 0);
+    assert_eq!(
+        found(&app).await[1..],
+        ["1 wakeup_agents:  → 1", "2 wakeup_agents:  → 2"]
+    );
 }
 
 /// Two sidecars look and one edits at the same time, again and again: every change of PHP's is stored once, and nothing else.
