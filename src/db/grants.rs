@@ -322,10 +322,11 @@ mod tests {
         let needed = needed();
         assert_eq!(needed.len(), SHARED.len() + OWN.len());
         assert!(needed.iter().all(|grant| grant.privileges[0] == Select));
-        let written = needed.iter().filter(|grant| grant.privileges.len() > 1);
+        let is_written = |grant: &&Grant| grant.privileges != [Select];
+        let written = needed.iter().filter(is_written);
         // Those that only the pages need are the rest.
         let pages = for_pages();
-        let more = pages.iter().filter(|grant| grant.privileges.len() > 1);
+        let more = pages.iter().filter(is_written);
         assert_eq!(written.count() + more.count(), WRITTEN.len() + EDITED.len());
     }
 
