@@ -165,6 +165,34 @@ CREATE TABLE IF NOT EXISTS `{p}sidecar_crontasks` (
   PRIMARY KEY (`itemtype`, `name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
 
+-- How each task was last seen in GLPI: what is changed there is found by comparing, as the plugin writes no history of tasks. `version` counts
+-- how often the row was written, `digest` is that of `state`, empty of a task that is gone. The row of task 0 is locked by whoever writes any
+-- other; it says when all tasks were last looked at. Moments are local time, as those of log lines.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_snapshots` (
+  `{f}tasks_id` int(10) unsigned NOT NULL,
+  `version` int(10) unsigned NOT NULL DEFAULT 1,
+  `seen_at` timestamp NULL DEFAULT NULL,
+  `digest` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+  `state` mediumtext NOT NULL,
+  PRIMARY KEY (`{f}tasks_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
+-- What was found to be changed in GLPI, between two moments, nobody knows by whom: a field of a task, or of a job of it, from what to what.
+CREATE TABLE IF NOT EXISTS `{p}sidecar_changes` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `{f}tasks_id` int(10) unsigned NOT NULL,
+  `since` timestamp NULL DEFAULT NULL,
+  `until` timestamp NULL DEFAULT NULL,
+  `field` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `{f}taskjobs_id` int(10) unsigned NOT NULL DEFAULT 0,
+  `job` varchar(300) NOT NULL DEFAULT '',
+  `old_value` varchar(1000) NOT NULL DEFAULT '',
+  `new_value` varchar(1000) NOT NULL DEFAULT '',
+  PRIMARY KEY (`id`),
+  KEY `tasks_id` (`{f}tasks_id`),
+  KEY `until` (`until`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC;
+
 -- Who is signed in to the pages, on any sidecar: SHA-256 of the secret that the browser keeps, account, and Unix times of the beginning and of
 -- the last page.
 CREATE TABLE IF NOT EXISTS `{p}sidecar_sessions` (

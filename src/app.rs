@@ -1,5 +1,7 @@
 //! The composition root: the only file that knows every concrete type.
 
+mod changes;
+mod instance;
 mod migrate;
 mod once;
 mod pages;
@@ -19,7 +21,6 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
 use crate::db::diagnostics::OpenError;
-use crate::db::leases::Instance;
 use crate::db::writer::Writer;
 use crate::db::{Db, schema};
 use crate::delivery::{self, Deliverer, Intake};
@@ -42,6 +43,7 @@ use crate::work::monitor::{Monitor, Source};
 use crate::work::prepare::Preparation;
 use crate::work::wakeup::WakeUp;
 use crate::{telemetry, work};
+use instance::instance;
 pub use migrate::{Migration, migrate};
 pub use once::{once_clean, once_expire, once_prepare, once_wakeup};
 pub use report::{Format, Wanted, report};
@@ -189,6 +191,7 @@ pub async fn start(
     let upstream = upstream(settings)?;
     let intake = open_spool(settings, &db, &clock)?;
     deliver(intake.as_ref(), upstream.as_ref(), settings, &lifecycle);
+    let depth = pages::depth(intake.as_ref());
     let web = Web {
         dispatcher: Arc::new(dispatcher),
         limits: Limits::of(&settings.server),
@@ -217,7 +220,7 @@ pub async fn start(
     let reasons = preparation.as_ref();
     let of_watch = Arc::clone(&catalogues);
     let monitor = watch(settings, &db, &clock, &lifecycle, of_watch, reasons);
-    let parts = pages::parts(&db, catalogues, &monitor, clock, actions, &lifecycle);
+    let parts = pages::parts(&db, catalogues, &monitor, clock, actions, depth, &lifecycle);
     let web_address = pages::show(settings, for_people, parts, &lifecycle)?;
     Ok(Running {
         address,
@@ -370,6 +373,7 @@ fn schedule(
         leading.lead(soft).await;
         Ok::<(), std::convert::Infallible>(())
     });
+    changes::look(settings, db, clock, &gate, lifecycle);
     let cleaning_gate = Arc::clone(&gate);
     let (expiring, expiry) = (
         Arc::clone(&gate),
@@ -402,25 +406,6 @@ fn schedule(
         Ok::<(), std::convert::Infallible>(())
     });
     preparation
-}
-
-/// This process among the sidecars on its database.
-fn instance() -> Instance {
-    let id = uuid::Uuid::new_v4().to_string();
-    Instance {
-        row: id.clone(),
-        id,
-        host: host(),
-    }
-}
-
-/// The machine's name.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "unknown".to_owned(),
-        name => name.chars().take(255).collect(),
-    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -487,14 +472,8 @@ fn expiry(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> Expiry {
 }
 
 fn wakeup(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> WakeUp {
-    let knocker = Knocker::new(&settings.wakeup);
-    WakeUp::new(
-        db,
-        clock,
-        settings.timezone,
-        settings.dispatch.policy,
-        knocker,
-    )
-    .with_task_mode(settings.dispatch.task_mode)
-    .with_run_timeout(settings.scheduler.run_timeout)
+    let (zone, policy) = (settings.timezone, settings.dispatch.policy);
+    WakeUp::new(db, clock, zone, policy, Knocker::new(&settings.wakeup))
+        .with_task_mode(settings.dispatch.task_mode)
+        .with_run_timeout(settings.scheduler.run_timeout)
 }

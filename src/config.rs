@@ -325,6 +325,8 @@ pub struct Scheduler {
     pub cleaning_batch: u32,
     /// Runs of each job, target and agent that cleaning keeps whatever their age (policy `redux`).
     pub keep_runs: u32,
+    /// Days for which changes found in GLPI are kept.
+    pub keep_changes: u32,
     /// How long the sidecar that leads is believed to be there without a word.
     pub lease: Duration,
     /// Whether it prepares and cleans while GLPI's cron does it too.
@@ -342,6 +344,7 @@ impl Default for Scheduler {
             cleaning_period: Duration::from_hours(24),
             cleaning_batch: 1000,
             keep_runs: 1,
+            keep_changes: 365,
             lease: Duration::from_secs(30),
             beside_cron: false,
             monitoring_period: Duration::from_secs(10),

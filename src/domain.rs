@@ -4,6 +4,7 @@ pub mod access;
 pub mod actors;
 pub mod admission;
 pub mod catalogue;
+pub mod changes;
 pub mod cleaning;
 pub mod criteria;
 pub mod crons;

@@ -9,6 +9,7 @@ pub mod actions;
 pub mod api;
 pub mod assets;
 mod cookies;
+pub mod depth;
 pub mod edit;
 pub mod error;
 pub mod forms;

@@ -4,6 +4,7 @@
 //! that leads.
 
 pub mod actions;
+pub mod changes;
 pub mod clean;
 pub mod doors;
 pub mod expire;

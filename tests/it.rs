@@ -22,6 +22,8 @@ mod bad_input;
 mod bad_rows;
 #[path = "it/bodies.rs"]
 mod bodies;
+#[path = "it/changes.rs"]
+mod changes;
 #[path = "it/check.rs"]
 mod check;
 #[path = "it/cleaning.rs"]

@@ -9,9 +9,11 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Db;
+use crate::delivery::Intake;
 use crate::dispatch::catalogues::Catalogues;
 use crate::http::server;
 use crate::lifecycle::Lifecycle;
+use crate::web::depth::{Depth, SpoolDepth};
 use crate::web::routes::{Pages, Parts, router};
 use crate::work::actions::Actions;
 use crate::work::monitor::Monitor;
@@ -48,6 +50,21 @@ pub(super) async fn verify(settings: &Settings, db: &Db) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How full the spool behind `intake` is, whenever they ask.
+pub(super) fn depth(intake: Option<&Intake>) -> SpoolDepth {
+    let Some(intake) = intake.cloned() else {
+        return SpoolDepth::default();
+    };
+    SpoolDepth::of(move || {
+        let usage = intake.spool().usage();
+        Depth {
+            waiting: usage.waiting,
+            parked: usage.parked,
+            oldest: usage.oldest,
+        }
+    })
+}
+
 /// What they show.
 pub(super) fn parts(
     db: &Db,
@@ -55,6 +72,7 @@ pub(super) fn parts(
     monitor: &Arc<Monitor>,
     clock: Arc<dyn Clock>,
     actions: Actions,
+    spool: SpoolDepth,
     lifecycle: &Lifecycle,
 ) -> Parts {
     Parts {
@@ -63,6 +81,7 @@ pub(super) fn parts(
         monitor: Arc::clone(monitor),
         actions: Arc::new(actions),
         clock,
+        spool,
         stop: lifecycle.stop().soft,
     }
 }

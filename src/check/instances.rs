@@ -108,6 +108,7 @@ fn word(duty: &str) -> &str {
         "clean" => "cleaning",
         "expire" => "look for silent runs",
         "wakeup" => "look for agents to wake up",
+        "changes" => "look for changes made in GLPI",
         other => other,
     }
 }

@@ -181,6 +181,7 @@ impl<'a> Reader<'a> {
         self.duration(&mut scheduler.cleaning_period, Key::CleaningPeriod);
         self.number(&mut scheduler.cleaning_batch, Key::CleaningBatch);
         self.number(&mut scheduler.keep_runs, Key::KeepRuns);
+        self.number(&mut scheduler.keep_changes, Key::KeepChanges);
         self.duration(&mut scheduler.lease, Key::Lease);
         self.duration(&mut scheduler.monitoring_period, Key::MonitoringPeriod);
         let wakeup = &mut settings.wakeup;

@@ -68,7 +68,7 @@ pub enum Key {
     Scheduler,
     /// Whether serve prepares, cleans and wakes agents up although GLPI's cron does it too [default: off]
     SchedulerBesideCron,
-    /// Time between two preparations, two looks for silent runs, and two for agents to wake up [default: 60]
+    /// Time between two preparations, two looks for silent runs, two for agents to wake up, and two for what was changed in GLPI [default: 60]
     SchedulerPeriod,
     /// How long an agent may say nothing of what it was sent before the run ends in error, with policy redux; 0 = for ever [default: 7200]
     RunTimeout,
@@ -78,6 +78,8 @@ pub enum Key {
     CleaningBatch,
     /// Runs of each job, target and agent that cleaning keeps whatever their age, with policy redux [default: 1]
     KeepRuns,
+    /// Days for which what was found to be changed in GLPI is kept [default: 365]
+    KeepChanges,
     /// How long the sidecar that does the periodic work is taken to be there without a word, until another one does it [default: 30]
     Lease,
     /// Time between two counts of all runs for monitoring (up to five times it while they take more than a twentieth of it); 0 = none [default: 10]
@@ -226,6 +228,7 @@ impl Key {
             | Self::DeliverAttempts => 1..=1000,
             Self::DatabaseMaxConnections
             | Self::KeepRuns
+            | Self::KeepChanges
             | Self::WakeupAtOnce
             | Self::WakeupRate
             | Self::WebTriesPerName
@@ -270,6 +273,7 @@ impl Key {
             | Self::MaxSends
             | Self::CleaningBatch
             | Self::KeepRuns
+            | Self::KeepChanges
             | Self::WakeupAtOnce
             | Self::WakeupRate
             | Self::DeliverAtOnce

@@ -5,6 +5,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
 
 pub use self::delete::{Deleted, Lot};
+pub(super) use self::gone::note_gone;
 use super::bulk::{LIST_MAX, marks, pad};
 use super::{Db, DbError};
 use crate::domain::cleaning::{Demand, Past};

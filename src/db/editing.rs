@@ -1,12 +1,15 @@
-//! What somebody changes about a task: written to our own tables alone, where they are still as they were shown, with GLPI's history in the
-//! same transaction.
+//! What somebody changes about a task: written where all is still as it was shown, with GLPI's history in the same transaction. How its jobs
+//! run is in our own tables; the jobs themselves ([`jobs`]) are the plugin's.
+
+pub mod items;
+pub mod jobs;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Transaction, Value};
 
 use super::bulk::insert;
-use super::history::{Author, note};
+use super::history::{Author, changes, note};
 use super::sequence::lock_task;
 use super::{Db, DbError, OnLock};
 use crate::domain::access::Access;
@@ -275,6 +278,7 @@ async fn save_plan(
     if changes.is_empty() {
         return Ok(Saved::Done(changes));
     }
+    let before = changes::begin(db, tx, task, at).await?;
     if !plan.runs_as(shown) {
         write_places(db, tx, task, plan).await?;
     }
@@ -295,6 +299,8 @@ async fn save_plan(
             tx.exec_drop(sql.as_ref(), (job.job.0,)).await?;
         }
     }
+    let jobs: Vec<JobId> = plan.jobs.iter().map(|job| job.job).collect();
+    changes::end(db, tx, before, &jobs, at).await?;
     note(db, tx, task, &changes, author, at).await?;
     Ok(Saved::Done(changes))
 }
@@ -370,6 +376,7 @@ async fn save_hours(
     if now == rows {
         return Ok(Saved::Done(vec![]));
     }
+    let before = changes::begin(db, tx, task, at).await?;
     let sql = db.sql("/* save_hours */ DELETE FROM {p}sidecar_hours WHERE {f}tasks_id = ?");
     tx.exec_drop(sql.as_ref(), (task.0,)).await?;
     let rows: Vec<[Value; 4]> = rows
@@ -391,6 +398,7 @@ async fn save_hours(
         "",
     )
     .await?;
+    changes::end(db, tx, before, &[], at).await?;
     let changes = vec![change.clone()];
     note(db, tx, task, &changes, author, at).await?;
     Ok(Saved::Done(changes))

@@ -29,7 +29,7 @@ pub enum Privilege {
 use Privilege::{Delete, Insert, Select, Update};
 
 /// The tables that are written, and how. Every table that the sidecar needs is read besides.
-const WRITTEN: [(&str, &[Privilege]); 24] = [
+const WRITTEN: [(&str, &[Privilege]); 28] = [
     ("{p}agents", &[Insert, Update]),
     ("{p}tasks", &[Update, Delete]),
     ("{p}taskjobs", &[Delete]),
@@ -45,23 +45,28 @@ const WRITTEN: [(&str, &[Privilege]); 24] = [
     ("{p}sidecar_runs", &[Insert, Update, Delete]),
     ("{p}sidecar_answers", &[Insert, Update, Delete]),
     ("{p}sidecar_downloads", &[Insert, Update, Delete]),
+    ("{p}sidecar_jobs", &[Delete]),
     ("{p}sidecar_tasks", &[Delete]),
     ("{p}sidecar_sequence", &[Delete]),
+    ("{p}sidecar_hours", &[Delete]),
     ("{p}sidecar_occurrences", &[Insert, Update, Delete]),
     ("{p}sidecar_agent_occurrences", &[Insert, Update, Delete]),
     ("{p}sidecar_spooled", &[Insert, Update, Delete]),
     ("{p}sidecar_leases", &[Insert, Update]),
     ("{p}sidecar_heartbeats", &[Insert, Update, Delete]),
+    ("{p}sidecar_snapshots", &[Insert, Update, Delete]),
+    ("{p}sidecar_changes", &[Insert, Delete]),
     ("{p}sidecar_sessions", &[Insert, Update, Delete]),
     ("glpi_logs", &[Insert]),
 ];
 
 /// What only the pages write, of tables that are read without them too.
-const EDITED: [(&str, &[Privilege]); 4] = [
-    ("{p}sidecar_jobs", &[Insert, Update, Delete]),
+const EDITED: [(&str, &[Privilege]); 5] = [
+    ("{p}sidecar_jobs", &[Insert, Update]),
     ("{p}sidecar_tasks", &[Insert, Update]),
     ("{p}sidecar_sequence", &[Insert, Update]),
-    ("{p}sidecar_hours", &[Insert, Delete]),
+    ("{p}sidecar_hours", &[Insert]),
+    ("{p}taskjobs", &[Insert, Update]),
 ];
 
 /// Errors by which MySQL and MariaDB refuse for want of a right: on the database, the table, a column.
@@ -150,7 +155,7 @@ pub fn for_groups() -> Vec<Grant> {
 #[must_use]
 pub fn for_pages() -> Vec<Grant> {
     let edited = EDITED.iter().map(|(table, privileges)| {
-        let need = OWN.iter().find(|(of, _)| of == table);
+        let need = OWN.iter().chain(&SHARED).find(|(of, _)| of == table);
         let mut grant = grant(need.unwrap_or(&(table, "")));
         grant.privileges = privileges.to_vec();
         grant
@@ -317,10 +322,11 @@ mod tests {
         let needed = needed();
         assert_eq!(needed.len(), SHARED.len() + OWN.len());
         assert!(needed.iter().all(|grant| grant.privileges[0] == Select));
-        let written = needed.iter().filter(|grant| grant.privileges.len() > 1);
+        let is_written = |grant: &&Grant| grant.privileges != [Select];
+        let written = needed.iter().filter(is_written);
         // Those that only the pages need are the rest.
         let pages = for_pages();
-        let more = pages.iter().filter(|grant| grant.privileges.len() > 1);
+        let more = pages.iter().filter(is_written);
         assert_eq!(written.count() + more.count(), WRITTEN.len() + EDITED.len());
     }
 

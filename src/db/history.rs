@@ -1,4 +1,6 @@
-//! The history of a task: GLPI's `glpi_logs`, as its class `Log` writes it.
+//! The history of a task: GLPI's `glpi_logs`, as its class `Log` writes it, and what was [found](changes) to be changed in GLPI.
+
+pub mod changes;
 
 use chrono::NaiveDateTime;
 use mysql_async::prelude::Queryable;
@@ -7,7 +9,7 @@ use mysql_async::{Transaction, Value};
 use super::bulk::insert;
 use super::{Db, DbError};
 use crate::domain::editing::Change;
-use crate::domain::ids::{TaskId, UserId};
+use crate::domain::ids::{JobId, TaskId, UserId};
 use crate::proto::text::{decode, encode};
 
 /// GLPI's class of tasks.
@@ -15,6 +17,13 @@ const CLASS: &str = "PluginFusioninventoryTask";
 
 /// `Log::HISTORY_LOG_SIMPLE_MESSAGE`: GLPI shows `new_value` as it is. Our own tables have no search options that a change could name.
 const MESSAGE: u32 = 12;
+
+/// GLPI's class of jobs.
+const JOBS: &str = "PluginFusioninventoryTaskjob";
+
+/// `Log::HISTORY_ADD_SUBITEM` and `HISTORY_DELETE_SUBITEM`: a job of the task, named in the new or the old value.
+const ADDED: u32 = 17;
+const DELETED: u32 = 19;
 
 /// Most characters of a value; GLPI cuts there too.
 const MOST: usize = 255;
@@ -108,6 +117,45 @@ pub(super) async fn note(
     insert(db, tx, head, &rows, "").await
 }
 
+/// What became of a job of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JobWas {
+    Added,
+    Deleted,
+}
+
+/// Writes into the history of `task` what became of a job: as GLPI names a part of a thing, "Name (id)".
+pub(super) async fn note_job(
+    db: &Db,
+    tx: &mut Transaction<'static>,
+    task: TaskId,
+    was: JobWas,
+    (job, name): (JobId, &str),
+    author: &Author,
+    at: NaiveDateTime,
+) -> Result<(), DbError> {
+    let id = format!(" ({job})");
+    let name = format!("{}{id}", cut(&encode(name), MOST - id.len()));
+    let (action, old, new) = match was {
+        JobWas::Added => (ADDED, "", name.as_str()),
+        JobWas::Deleted => (DELETED, name.as_str(), ""),
+    };
+    let row: [Value; 9] = [
+        CLASS.into(),
+        task.0.into(),
+        JOBS.into(),
+        action.into(),
+        author.name().into(),
+        at.into(),
+        0.into(),
+        old.into(),
+        new.into(),
+    ];
+    let head = "/* history */ INSERT INTO glpi_logs \
+                (itemtype, items_id, itemtype_link, linked_action, user_name, date_mod, id_search_option, old_value, new_value)";
+    insert(db, tx, head, &[row], "").await
+}
+
 impl Db {
     /// The history of `task` before row `before`, at most `most` rows, the newest first.
     ///
@@ -154,6 +202,8 @@ fn entry((id, user, at, action, option, old, new): Row) -> Entry {
         at,
         text: match action {
             MESSAGE => new,
+            ADDED => format!("added: {new}"),
+            DELETED => format!("deleted: {old}"),
             // A field, by the number of GLPI's search option.
             0 => format!("field {option}: {old} → {new}"),
             // Anything else GLPI itself, or another plugin, did.

@@ -21,6 +21,10 @@ pub enum Kept {
     Tasks,
     /// Places of jobs in their tasks' occurrences.
     Places,
+    /// Time-outs of jobs.
+    Timeouts,
+    /// Hours of tasks, some rows each.
+    Hours,
 }
 
 /// The primary key of such a row: the task or job, or the agent and then the task.
@@ -41,11 +45,13 @@ impl Key {
 
 impl Kept {
     /// All.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Occurrences,
         Self::AgentOccurrences,
         Self::Tasks,
         Self::Places,
+        Self::Timeouts,
+        Self::Hours,
     ];
 
     const fn table(self) -> &'static str {
@@ -54,15 +60,17 @@ impl Kept {
             Self::AgentOccurrences => "{p}sidecar_agent_occurrences",
             Self::Tasks => "{p}sidecar_tasks",
             Self::Places => "{p}sidecar_sequence",
+            Self::Timeouts => "{p}sidecar_jobs",
+            Self::Hours => "{p}sidecar_hours",
         }
     }
 
     /// The column of the key, and whose id it is; none where it is two.
     const fn owner(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Occurrences | Self::Tasks => Some(("{f}tasks_id", "{p}tasks")),
+            Self::Occurrences | Self::Tasks | Self::Hours => Some(("{f}tasks_id", "{p}tasks")),
             Self::AgentOccurrences => None,
-            Self::Places => Some(("{f}taskjobs_id", "{p}taskjobs")),
+            Self::Places | Self::Timeouts => Some(("{f}taskjobs_id", "{p}taskjobs")),
         }
     }
 }
@@ -134,7 +142,10 @@ impl Db {
                 self.conn().await?.exec(self.names.replace(&text), values).await?;
             let next = rows.last().and_then(|row| Key(row.0, row.1).number().checked_add(1));
             let seen = rows.into_iter().filter(|row| row.2).map(|row| Key(row.0, row.1));
-            Ok(Window { seen: seen.collect(), next })
+            let mut seen: Vec<Key> = seen.collect();
+            // By its key all rows of a task go, also those behind the window.
+            seen.dedup();
+            Ok(Window { seen, next })
         })
         .await
     }

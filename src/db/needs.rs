@@ -25,10 +25,13 @@ pub(super) const SHARED: [Need; 44] = [
     ("{p}entities", "id entities_id agent_base_url"),
     (
         "{p}tasks",
-        "id entities_id name is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
-         reprepare_if_successful last_agent_wakeup wakeup_agent_counter wakeup_agent_time",
+        "id entities_id name comment is_active datetime_start datetime_end {f}timeslots_prep_id {f}timeslots_exec_id \
+         reprepare_if_successful last_agent_wakeup wakeup_agent_counter wakeup_agent_time is_deploy_on_demand",
     ),
-    ("{p}taskjobs", "id {f}tasks_id name method targets actors"),
+    (
+        "{p}taskjobs",
+        "id {f}tasks_id name method comment targets actors",
+    ),
     (
         "{p}taskjobstates",
         "id {f}taskjobs_id items_id itemtype state {f}agents_id specificity uniqid date_start nb_retry max_retry",
@@ -170,8 +173,26 @@ pub(super) const WEB: [Need; 7] = [
     ),
 ];
 
+/// Columns that the pages need besides, of tables that are needed anyway: what jobs are made of, and what they can name.
+pub(super) const CHOSEN: [Need; 11] = [
+    (
+        "{p}taskjobs",
+        "entities_id comment date_creation statuscomments enduser",
+    ),
+    ("{p}deploypackages", "entities_id is_recursive"),
+    ("{p}collects", "entities_id is_recursive"),
+    ("{p}agents", "is_recursive"),
+    ("{p}credentials", "itemtype"),
+    ("{p}credentialips", "entities_id"),
+    ("{p}ipranges", "entities_id"),
+    ("glpi_groups", "name entities_id is_recursive"),
+    ("glpi_networkequipments", "name is_recursive"),
+    ("glpi_printers", "name is_recursive"),
+    ("glpi_computers", "is_recursive"),
+];
+
 /// The sidecar's own.
-pub(super) const OWN: [Need; 16] = [
+pub(super) const OWN: [Need; 18] = [
     ("{p}sidecar_nonces", "id secret made_at"),
     ("{p}sidecar_locks", "name counter"),
     (
@@ -217,5 +238,13 @@ pub(super) const OWN: [Need; 16] = [
     (
         "{p}sidecar_crontasks",
         "itemtype name state date_mod taken_at",
+    ),
+    (
+        "{p}sidecar_snapshots",
+        "{f}tasks_id version seen_at digest state",
+    ),
+    (
+        "{p}sidecar_changes",
+        "id {f}tasks_id since until field {f}taskjobs_id job old_value new_value",
     ),
 ];

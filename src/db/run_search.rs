@@ -117,7 +117,7 @@ impl RunSearch {
 }
 
 /// The pattern of LIKE for texts with `text` in them.
-fn containing(text: &str) -> String {
+pub(super) fn containing(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     for c in text.chars() {

@@ -22,7 +22,7 @@ use super::script::statements;
 pub use self::missing::{Lack, Missing, missing, missing_for_pages};
 
 /// The version of `sql/own.sql`; raised with each change of it.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// How many lock rows agents are spread over for their registration: the bucket is a hash of the device id modulo this. More make
 /// two agents wait for each other more rarely.

@@ -3,7 +3,7 @@
 use mysql_async::prelude::Queryable as _;
 
 use super::{Db, DbError};
-use crate::domain::ids::RunId;
+use crate::domain::ids::{RunId, TaskId};
 
 /// Most rows that one statement forgets.
 const FORGOTTEN_AT_ONCE: u32 = 1000;
@@ -71,6 +71,26 @@ impl Db {
                 alive!()
             ));
             let count: Option<u64> = self.conn().await?.exec_first(sql.as_ref(), (run.0, spool)).await?;
+            Ok(count.unwrap_or_default())
+        })
+        .await
+    }
+
+    /// How many messages about runs of `task` are in any spool that is alive.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn spooled_of(&self, task: TaskId) -> Result<u64, DbError> {
+        self.timed("spooled_of", async {
+            // From what waits to its runs, which are few among those of the task.
+            let sql = self.sql(concat!(
+                "/* spooled_of */ SELECT CAST(COALESCE(SUM(s.messages), 0) AS UNSIGNED) FROM {p}sidecar_spooled s \
+                 STRAIGHT_JOIN {p}taskjobstates r ON r.id = s.{f}taskjobstates_id STRAIGHT_JOIN {p}taskjobs j ON j.id = r.{f}taskjobs_id \
+                 WHERE j.{f}tasks_id = ? AND s.seen_at >= ",
+                alive!()
+            ));
+            let count: Option<u64> = self.conn().await?.exec_first(sql.as_ref(), (task.0,)).await?;
             Ok(count.unwrap_or_default())
         })
         .await

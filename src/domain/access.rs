@@ -75,6 +75,18 @@ impl Access {
         self.allows(READ | UPDATE, entity, tree)
     }
 
+    /// Whether a thing of `entity`, which with `recursive` is there for the entities below too, may be chosen for a task of the entity `task`
+    /// that is seen: as GLPI offers what lies in the entities of a profile, and what reaches down to them.
+    #[must_use]
+    pub fn offers(
+        &self,
+        (entity, recursive): (EntityId, bool),
+        task: EntityId,
+        tree: &Entities,
+    ) -> bool {
+        self.sees(entity, tree) || recursive && tree.is_within(task, entity)
+    }
+
     fn allows(&self, right: u32, entity: EntityId, tree: &Entities) -> bool {
         match self {
             Self::Open => true,
@@ -167,6 +179,28 @@ mod tests {
         }
         assert!(Access::Open.sees(EntityId(9), &tree()) && Access::Open.may_change());
         assert!(!access(&[(0, true, 2)]).may_see() && !access(&[(0, true, 1)]).may_change());
+    }
+
+    /// 0 above 1 and 3, 1 above 2; the task is in 2.
+    #[test]
+    fn what_reaches_down_to_the_task_may_be_chosen() {
+        for (rights, item, offers) in [
+            ((1, true), (2, false), true),
+            ((1, true), (1, false), true),
+            ((2, false), (1, false), false),
+            ((2, false), (1, true), true),
+            ((2, false), (0, true), true),
+            ((2, false), (3, true), false),
+            ((2, false), (0, false), false),
+        ] {
+            let access = access(&[(rights.0, rights.1, 3)]);
+            let item = (EntityId(item.0), item.1);
+            assert_eq!(
+                access.offers(item, EntityId(2), &tree()),
+                offers,
+                "{rights:?} {item:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who shall run a job, and on what: the JSON lists `actors` and `targets` of a job.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::ids::{self, AgentId, ComputerId, DeployGroupId, EntityId, GroupId, LocationId, UserId};
@@ -26,6 +27,12 @@ pub struct Target {
     pub itemtype: String,
     /// Its row.
     pub items_id: u32,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.itemtype, self.items_id)
+    }
 }
 
 /// The class of agents, as actors and as what log lines are filed under.

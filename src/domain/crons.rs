@@ -16,16 +16,19 @@ pub enum Chore {
     Expire,
     /// Waking agents up.
     WakeUp,
+    /// Finding what was changed in GLPI.
+    Changes,
 }
 
 impl Chore {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Prepare,
         Self::Clean(cleaning::Duty::Runs),
         Self::Clean(cleaning::Duty::OnDemand),
         Self::Expire,
         Self::WakeUp,
+        Self::Changes,
     ];
 
     /// Its word on the command line, in metrics and in the tables.
@@ -37,16 +40,17 @@ impl Chore {
             Self::Clean(cleaning::Duty::OnDemand) => "cleanondemand",
             Self::Expire => "expire",
             Self::WakeUp => "wakeup",
+            Self::Changes => "changes",
         }
     }
 
-    /// The name of the plugin's cron task that does the same; the plugin ends no silent runs.
+    /// The name of the plugin's cron task that does the same; the plugin ends no silent runs, and keeps no history.
     #[must_use]
     pub const fn cron(self) -> Option<&'static str> {
         match self {
             Self::Prepare => Some("taskscheduler"),
             Self::Clean(duty) => Some(duty.cron()),
-            Self::Expire => None,
+            Self::Expire | Self::Changes => None,
             Self::WakeUp => Some(wakeup::CRON),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! A form carries what it showed ([`Plan::pack`]). What is written is the difference from that, and only where the database still has it.
 
+pub mod job;
+mod places;
 pub mod span;
 #[cfg(test)]
 mod tests;

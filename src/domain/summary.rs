@@ -19,6 +19,7 @@
 //! open, and 0 % when there is nothing at all. Discoveries have none, as nobody knows beforehand how many devices there are.
 
 mod board;
+mod held;
 mod text;
 
 use serde::Serialize;
@@ -28,6 +29,7 @@ use super::modules::Module;
 use super::run::RunState;
 
 pub use board::Board;
+pub use held::Held;
 pub use text::Style;
 
 /// Kind of work, in the order in which a task of several kinds shows them.
@@ -211,12 +213,15 @@ pub struct Found {
 /// Why nothing happens, and until when at least, if that can be said (local time).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
-    /// For people.
+    /// For people, in English.
     pub reason: String,
     /// Until then.
     pub until: Option<chrono::NaiveDateTime>,
     /// It ends by itself: at that moment, or when another job has ended.
     pub passes: bool,
+    /// For pages in other languages.
+    #[serde(skip)]
+    pub held: Held,
 }
 
 /// What is known of a job.

@@ -21,7 +21,7 @@ use super::texts::{Texts, fill, fill_all};
 use super::visitor::{Viewer, Visitor, Who, to_login};
 use crate::db::DbError;
 use crate::domain::catalogue::Catalogue;
-use crate::domain::ids::{AgentId, TaskId};
+use crate::domain::ids::{AgentId, EntityId, TaskId};
 use crate::domain::site::Closed;
 use crate::proto::selection::{Selection, pack, rows, unpack};
 use crate::work::actions::MOST_RUNS;
@@ -122,6 +122,7 @@ struct ActionPage {
 pub(super) struct Place {
     pub(super) id: TaskId,
     pub(super) name: String,
+    pub(super) entity: EntityId,
     pub(super) catalogue: Arc<Catalogue>,
 }
 
@@ -139,6 +140,7 @@ pub(super) async fn place(pages: &Pages, who: &Who, id: &str) -> Result<Place, P
     Ok(Place {
         id,
         name,
+        entity,
         catalogue: Arc::clone(&snapshot.catalogue),
     })
 }

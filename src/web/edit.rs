@@ -1,9 +1,12 @@
-//! Changing how a task is set, beside what GLPI shows: its jobs in their order, and the bounds of its occurrences.
+//! Changing how a task is set: its jobs in their order and the bounds of its occurrences, which GLPI does not show, and the jobs themselves
+//! (`job`).
 //!
 //! The form carries what it showed. What differs from that is written, with GLPI's history, and nothing if somebody else has changed it.
 
 mod form;
+mod found;
 pub(super) mod history;
+mod job;
 mod week;
 
 use askama::Template;
@@ -20,7 +23,7 @@ use super::forms::Posted;
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
 use super::texts::edit::{self, Texts};
-use super::texts::{fill, task};
+use super::texts::{fill, job as texts_of_jobs, task};
 use super::visitor::{Viewer, Visitor, Who, to_login};
 use crate::clock;
 use crate::db::editing::{Planned, Saved};
@@ -40,6 +43,7 @@ pub(super) fn routes() -> Router<Pages> {
         .route(&at("edit"), get(show).post(save))
         .route(&at("week"), get(week::show).post(week::save))
         .route(&at("history"), get(history::page))
+        .merge(job::routes())
         .layer(DefaultBodyLimit::max(MOST_FORM))
 }
 
@@ -48,6 +52,7 @@ pub(super) fn routes() -> Router<Pages> {
 struct EditPage {
     frame: Frame,
     t: &'static Texts,
+    j: &'static texts_of_jobs::Texts,
     id: TaskId,
     heading: String,
     back: String,
@@ -139,6 +144,7 @@ fn render(
     };
     let page = EditPage {
         t,
+        j: texts_of_jobs::of(frame.language),
         id: place.id,
         heading: fill(t.edit, &place.name),
         back: fill(t.to_task, &place.name),

@@ -1,4 +1,4 @@
-//! The jobs of all tasks, line by line, grouped by when they start.
+//! The jobs of all tasks, line by line, grouped by when they start, with ways to change each.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use axum::response::Response;
 use url::form_urlencoded::parse;
 
 use super::error::PageError;
-use super::moments::{moment, span};
+use super::moments::span;
 use super::monitoring::kind;
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
 use super::task::jobs::{counts, place, starts};
+use super::task::reasons::told;
 use super::task::settings::seconds;
 use super::task::timeouts;
-use super::texts::fill;
+use super::texts::job;
 use super::texts::task::{self, Texts};
 use super::visitor::Viewer;
 use crate::domain::catalogue::{Catalogue, Job};
@@ -52,6 +53,8 @@ struct JobLine {
     after: Option<String>,
     why: Option<(String, Option<String>)>,
     error: Option<String>,
+    /// They may edit, copy, move and delete it.
+    may_change: bool,
 }
 
 #[derive(Template)]
@@ -59,6 +62,7 @@ struct JobLine {
 struct JobsPage {
     frame: Frame,
     t: &'static Texts,
+    j: &'static job::Texts,
     groups: Vec<Group>,
     next: Option<String>,
     first: Option<String>,
@@ -103,12 +107,17 @@ async fn show(pages: &Pages, viewer: &Viewer, query: &str) -> Result<JobsPage, P
             .iter()
             .map(|(_, job)| {
                 let timeout = timeouts.get(&job.id).copied().flatten();
-                line(catalogue, job, counted(&board, job), timeout, &frame)
+                let mut line = line(catalogue, job, counted(&board, job), timeout, &frame);
+                let entity = entities.get(&job.task);
+                line.may_change =
+                    entity.is_some_and(|entity| access.changes(*entity, &catalogue.entities));
+                line
             })
             .collect(),
     });
     Ok(JobsPage {
         t,
+        j: job::of(frame.language),
         groups: groups.collect(),
         next: seen
             .last()
@@ -180,11 +189,9 @@ fn line(
             |timeout| span(seconds(timeout), frame.language),
         ),
         after: before.map(|before| decode(&before.name).into_owned()),
-        why: why.map(|why| {
-            let next = why.until.map(|until| fill(t.next_time, moment(until)));
-            (why.reason.clone(), next)
-        }),
+        why: why.map(|why| told(why, frame.language)),
         error: counted.and_then(|of| of.error.clone()),
+        may_change: false,
     }
 }
 

@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use chrono_tz::Tz;
 use tokio_util::sync::CancellationToken;
 
+use super::depth::SpoolDepth;
 use super::live::Live;
 use super::login::Tries;
 use super::passwords::Passwords;
@@ -55,6 +56,8 @@ pub struct Parts {
     pub actions: Arc<Actions>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What waits in this sidecar's spool.
+    pub spool: SpoolDepth,
     /// When what does not end by itself has to.
     pub stop: CancellationToken,
 }
@@ -83,6 +86,8 @@ pub struct Inner {
     pub actions: Arc<Actions>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What waits in this sidecar's spool.
+    pub spool: SpoolDepth,
     /// GLPI's.
     pub zone: Tz,
     /// What an admin set.
@@ -130,6 +135,7 @@ impl Pages {
             monitor: parts.monitor,
             actions: parts.actions,
             clock: parts.clock,
+            spool: parts.spool,
             zone: settings.timezone,
             rules: Rules {
                 policy: settings.dispatch.policy,

@@ -2,6 +2,7 @@
 
 pub(super) mod asked;
 pub(super) mod jobs;
+pub(super) mod reasons;
 pub(super) mod rows;
 pub(super) mod settings;
 
@@ -15,18 +16,18 @@ use axum::response::Response;
 
 use self::asked::{Asked, MOST_NAME, MOST_TEXT, STATES, target_word};
 use self::jobs::{JobCard, card};
+use self::reasons::told;
 use self::rows::{Eyes, Line, state};
 use self::settings::{Setting, WeekShown, scheduler, settings, weeks};
-use super::edit::history::{self, Rows};
+use super::edit::history::{self, Before, Rows};
 use super::error::PageError;
 use super::links::Links;
-use super::moments::moment;
 use super::monitoring::{kind, status};
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
-use super::texts::edit;
 use super::texts::fill;
 use super::texts::task::{self, Texts};
+use super::texts::{edit, job};
 use super::visitor::Viewer;
 use crate::clock;
 use crate::db::run_pages::RunRow;
@@ -92,6 +93,8 @@ struct TaskPage {
     /// What was changed, the newest first.
     history: Rows,
     changes: &'static edit::Texts,
+    /// What leads to the form of a new job.
+    plus: &'static str,
     may_change: bool,
     /// Where the first page is, on another one.
     newest: Option<String>,
@@ -177,13 +180,12 @@ async fn show(
         kind: kind(first.map(|section| section.kind), frame.t),
         status: counted.map(|task| status(task.status, frame.t)),
         completion: counted.and_then(|task| task.completion),
-        why: counted.and_then(|task| task.why.as_ref()).map(|why| {
-            let next = why.until.map(|until| fill(t.next_time, moment(until)));
-            (why.reason.clone(), next)
-        }),
+        why: counted
+            .and_then(|task| task.why.as_ref())
+            .map(|why| told(why, frame.language)),
         settings: settings(pages, catalogue, task, &row.slots, frame.language),
         weeks: weeks(pages, catalogue, task, &row.slots, frame.language),
-        scheduler: scheduler(pages, frame.language).await?,
+        scheduler: scheduler(pages, id, frame.language).await?,
         jobs: cards.collect(),
         search: form(&asked, &jobs, &eyes, t),
         narrowed: asked.is_narrowed(),
@@ -191,8 +193,9 @@ async fn show(
         cut: found.is_cut.then(|| fill(t.cut, found.looked_at)),
         older: found.next.map(|next| at(asked.query(Some(next)))),
         newest: asked.before.map(|_| at(asked.query(None))),
-        history: history::rows(pages, id, None).await?,
+        history: history::rows(pages, viewer, &catalogue.entities, id, Before::default()).await?,
         changes: edit::of(frame.language),
+        plus: job::of(frame.language).plus,
         may_change: viewer.access().changes(row.entity, &catalogue.entities),
         frame,
     })

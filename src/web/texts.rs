@@ -261,7 +261,9 @@ catalogue! {
 }
 
 // Behind the macro, which it uses.
+pub mod changes;
 pub mod edit;
+pub mod job;
 pub mod task;
 
 /// `text` with `values` in place of each `{}`, in their order.

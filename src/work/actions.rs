@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 
 use crate::clock::{Clock, local};
 use crate::db::actions::CHANGED_AT_ONCE;
+use crate::db::cleaning::Lot;
 use crate::db::{Db, DbError};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::{AgentId, JobId, RunId, TaskId};
@@ -18,6 +19,9 @@ use crate::work::wakeup::{Summary, WakeUp};
 
 /// Most runs that are selected at once: the others are left for the next time.
 pub const MOST_RUNS: usize = 100_000;
+
+/// Most runs, and most of their lines, that one transaction deletes.
+const CLEARED_AT_ONCE: u32 = 1000;
 
 /// Does it.
 pub struct Actions {
@@ -170,6 +174,32 @@ impl Actions {
             }
         }
         Ok(done)
+    }
+
+    /// Deletes the runs of `job`, which was deleted, with their lines; how many. What is left, as when GLPI is closed meanwhile, goes with
+    /// the cleaning of tasks on demand.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; what was deleted before stays so.
+    pub async fn clear(&self, job: JobId) -> Result<u64, DbError> {
+        let (mut runs, mut next) = (0, Some(0));
+        while let Some(from) = next {
+            let window = self.db.ended_runs(job, None, from, CLEARED_AT_ONCE).await?;
+            next = window.next;
+            let mut rest = window.seen;
+            while !rest.is_empty() {
+                if self.closed().await?.is_some() {
+                    return Ok(runs);
+                }
+                let deleted = self.db.delete_runs(&rest, Lot::Ended, CLEARED_AT_ONCE);
+                let deleted = deleted.await?;
+                runs += deleted.runs;
+                rest = deleted.rest;
+            }
+        }
+        self.db.forget_gone(job).await?;
+        Ok(runs)
     }
 
     /// What a preparation of `task` would do now.

@@ -189,6 +189,12 @@ impl Cleaning {
         let days = self.db.plugin_setting(duty.setting()).await?;
         let now = local(self.clock.as_ref(), self.zone);
         let before = duty.old_before(days.as_deref(), now, self.policy);
+        if duty == Duty::OnDemand {
+            // Of jobs that are gone whatever the settings keep: those that somebody deleted, and what a pass that was broken off has left.
+            for job in self.db.gone_jobs().await? {
+                self.rest_of(job, summary).await?;
+            }
+        }
         match (duty, self.policy, before) {
             // The plugin deletes tasks without runs even so.
             (Duty::OnDemand, Policy::Plugin, before) => {
@@ -243,11 +249,8 @@ impl Cleaning {
     }
 
     /// Tasks on demand whose runs have all ended and are old. The task goes first: were it there without its runs, they would be
-    /// prepared again. So the runs of those that went and that a pass before, broken off there, has left come first.
+    /// prepared again.
     async fn demand(&self, before: NaiveDateTime, summary: &mut Summary) -> Result<(), Halt> {
-        for job in self.db.gone_jobs().await? {
-            self.rest_of(job, summary).await?;
-        }
         let mut next = Some(0);
         while let Some(from) = next {
             let window = self.db.tasks_on_demand(from, self.batch).await?;

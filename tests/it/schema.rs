@@ -179,10 +179,11 @@ async fn version_1_is_moved_on() {
     assert_eq!(state, [(VERSION, now().timestamp())]);
 }
 
-/// Version 3 came with what expiry notes, leases and sequences; version 5 with what is in spools.
+/// Version 3 came with what expiry notes, leases and sequences; version 5 with what is in spools, version 6 with what was changed in GLPI.
 #[rstest]
 #[case(2, &["answers", "downloads", "jobs", "leases", "heartbeats", "crontasks", "tasks", "sequence", "occurrences"])]
 #[case(4, &["spooled"])]
+#[case(5, &["snapshots", "changes"])]
 #[tokio::test]
 async fn later_versions_are_moved_on(#[case] version: u32, #[case] later: &[&str]) {
     let db = fresh().await;

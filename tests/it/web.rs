@@ -12,6 +12,10 @@ mod edit;
 mod edit_browser;
 #[path = "web/forms.rs"]
 mod forms;
+#[path = "web/history.rs"]
+mod history;
+#[path = "web/jobs.rs"]
+mod jobs;
 #[path = "web/live.rs"]
 mod live;
 #[path = "web/live_pages.rs"]

@@ -85,6 +85,7 @@ fn every_option_reaches_its_setting() {
             (Key::CleaningPeriod, "19"),
             (Key::CleaningBatch, "20"),
             (Key::KeepRuns, "21"),
+            (Key::KeepChanges, "26"),
             (Key::WakeupNetworks, "10.0.0.0/8"),
             (Key::WakeupNames, "off"),
             (Key::WakeupAtOnce, "22"),
@@ -188,11 +189,12 @@ fn every_option_reaches_its_setting() {
             scheduler.cleaning_period.as_secs(),
             scheduler.cleaning_batch,
             scheduler.keep_runs,
+            scheduler.keep_changes,
             scheduler.run_timeout.as_secs(),
             scheduler.lease.as_secs(),
             scheduler.beside_cron,
         ),
-        (19, 20, 21, 22, 25, true)
+        (19, 20, 21, 26, 22, 25, true)
     );
     let expected = Wakeup {
         networks: vec!["10.0.0.0/8".parse().unwrap()],

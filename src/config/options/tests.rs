@@ -60,7 +60,7 @@ fn names_are_the_words_of_the_manual() {
     let names: Vec<String> = Key::all().iter().map(|key| key.name()).collect();
     let manual = "config database-url database-url-file glpi-dir database-max-connections database-timeout timezone listen ops-listen tls-cert \
         tls-key trusted-proxies prefixes public-url policy plugin-doc-dir catalogue-refresh max-sends task-mode max-new-agents scheduler \
-        scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs lease monitoring-period wakeup-networks \
+        scheduler-beside-cron scheduler-period run-timeout cleaning-period cleaning-batch keep-runs keep-changes lease monitoring-period wakeup-networks \
         wakeup-names wakeup-at-once wakeup-rate wakeup-timeout web-listen glpi-url web-idle web-lifetime web-tries-per-name web-tries-per-address \
         web-login-window web-remembered web-verify-at-once web-streams api-tokens \
         upstream-url spool-dir spool-max-bytes spool-max-age spool-min-free deliver-at-once deliver-attempts deliver-timeout \

@@ -8,6 +8,7 @@ use mysql_async::{Params, Transaction, Value};
 use super::gone::note_gone;
 use super::jobs_of;
 use crate::db::bulk::{LIST_MAX, list, marks, pad};
+use crate::db::history::changes::forget;
 use crate::db::preparation::lock_job;
 use crate::db::sequence::lock_task;
 use crate::db::{Db, DbError, OnLock};
@@ -109,6 +110,7 @@ async fn delete_task(
         let ids: Vec<u64> = jobs.iter().map(|job| job.0.into()).collect();
         delete_rows(db, tx, "{p}taskjobs", "id", &ids).await?;
         delete_rows(db, tx, "{p}tasks", "id", &[task.0.into()]).await?;
+        forget(db, tx, task).await?;
         if policy == Policy::Redux {
             for job in &jobs {
                 note_gone(db, tx, *job).await?;

@@ -1,4 +1,4 @@
-//! Jobs that cleaning has deleted and whose runs are still to go: noted by the transaction that deletes the job, so that a pass that is killed
+//! Jobs that cleaning, or somebody at a page, has deleted and whose runs are still to go: noted by the transaction that deletes the job, so that a pass that is killed
 //! after it leaves nothing for good.
 
 use mysql_async::Transaction;
@@ -12,7 +12,7 @@ fn name(job: JobId) -> String {
 }
 
 /// Notes that the runs of `job`, which is being deleted, are to go.
-pub(super) async fn note_gone(
+pub(in crate::db) async fn note_gone(
     db: &Db,
     tx: &mut Transaction<'static>,
     job: JobId,
@@ -24,7 +24,7 @@ pub(super) async fn note_gone(
 }
 
 impl Db {
-    /// The jobs that cleaning has deleted and whose runs are to go.
+    /// The jobs that were deleted here and whose runs are to go.
     ///
     /// # Errors
     ///

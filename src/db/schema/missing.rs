@@ -9,7 +9,7 @@ use mysql_async::prelude::Queryable as _;
 use super::list;
 use crate::db::grants::REFUSALS;
 use crate::db::names::{Names, quoted};
-use crate::db::needs::{Need, OWN, SHARED, WEB};
+use crate::db::needs::{CHOSEN, Need, OWN, SHARED, WEB};
 
 /// A table or column that the sidecar needs and the database lacks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,7 @@ pub async fn missing_for_pages(
     let present = present(conn, database).await?;
     let needed = WEB
         .iter()
+        .chain(&CHOSEN)
         .map(|need| (need, need.0.starts_with("{p}sidecar_")));
     Ok(absent_of(needed, &present))
 }

@@ -263,6 +263,7 @@ fn a_reason_that_passes_by_itself_makes_a_task_wait() {
             reason: "the preparation slot".to_owned(),
             until: None,
             passes,
+            held: Held::SlotClosed(None),
         });
         let line = summarise(task("t", &[], vec![job]));
         assert_eq!(line.status, expected);

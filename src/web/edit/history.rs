@@ -1,13 +1,20 @@
-//! The history of a task, a page at a time.
+//! The history of a task, a page at a time: what GLPI's log has, and what was found to be changed in GLPI.
+
+use std::fmt;
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::found::{Names, what, when};
 use crate::db::history::Entry;
+use crate::db::history::changes::Found;
+use crate::domain::changes::interleaved;
+use crate::domain::entities::Entities;
 use crate::domain::ids::TaskId;
 use crate::web::error::PageError;
+use crate::web::language::Language;
 use crate::web::moments::{machine, moment};
 use crate::web::page::{Frame, answer};
 use crate::web::routes::{BASE, Pages};
@@ -25,6 +32,34 @@ pub(in crate::web) struct Row {
     pub(in crate::web) at: Option<(String, String)>,
     pub(in crate::web) user: String,
     pub(in crate::web) text: String,
+    /// The log is in English, whatever the page is in.
+    pub(in crate::web) is_english: bool,
+}
+
+/// Where a page begins: before which row of the log, and before which of those that were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::web) struct Before {
+    log: Option<u32>,
+    found: Option<u64>,
+}
+
+impl Before {
+    /// As an address has it; the number of a row of the log alone was one too.
+    fn parse(text: &str) -> Option<Self> {
+        let (log, found) = text.split_once('-').unwrap_or((text, ""));
+        let found = (!found.is_empty()).then(|| found.parse());
+        Some(Self {
+            log: Some(log.parse().ok()?),
+            found: found.transpose().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.log.unwrap_or(u32::MAX))?;
+        self.found.map_or(Ok(()), |found| write!(f, "-{found}"))
+    }
 }
 
 /// The newest rows before one.
@@ -46,26 +81,61 @@ struct HistoryPage {
     history: Rows,
 }
 
-/// The rows of `task` before row `before`.
+/// The rows of `task` before `before`, those of both lists by time.
 pub(in crate::web) async fn rows(
     pages: &Pages,
+    viewer: &Viewer,
+    tree: &Entities,
     task: TaskId,
-    before: Option<u32>,
+    before: Before,
 ) -> Result<Rows, PageError> {
-    let mut found = pages.db.history(task, before, PAGE + 1).await?;
-    let is_more = found.len() > PAGE;
-    found.truncate(PAGE);
-    let last = found.last().filter(|_| is_more);
-    let older = last.map(|last| format!("{BASE}tasks/{task}/history?before={}", last.id));
-    let row = |entry: Entry| Row {
+    let language = viewer.language;
+    let log = pages.db.history(task, before.log, PAGE + 1).await?;
+    let found = pages.db.found(task, before.found, PAGE + 1).await?;
+    let (of_log, of_found): (Vec<_>, Vec<_>) = (
+        log.iter().map(|entry| entry.at).collect(),
+        found.iter().map(|found| found.until).collect(),
+    );
+    let turns = interleaved(&of_log, &of_found, PAGE);
+    let is_more = log.len() + found.len() > turns.len();
+    let sees = |entity| viewer.access().sees(entity, tree);
+    let names = Names::of(&pages.db, &found, sees).await?;
+    let mut last = before;
+    let (mut log, mut found) = (log.into_iter(), found.into_iter());
+    let mut rows = Vec::with_capacity(turns.len());
+    for is_found in turns {
+        if is_found {
+            rows.extend(found.next().map(|found| {
+                last.found = Some(found.id);
+                of_glpi(&found, &names, pages, language)
+            }));
+        } else {
+            rows.extend(log.next().map(|entry| {
+                last.log = Some(entry.id);
+                of_entry(entry)
+            }));
+        }
+    }
+    let older = is_more.then(|| format!("{BASE}tasks/{task}/history?before={last}"));
+    Ok(Rows { rows, older })
+}
+
+fn of_entry(entry: Entry) -> Row {
+    Row {
         at: entry.at.map(|at| (machine(at), moment(at))),
         user: entry.user,
         text: entry.text,
-    };
-    Ok(Rows {
-        rows: found.into_iter().map(row).collect(),
-        older,
-    })
+        is_english: true,
+    }
+}
+
+fn of_glpi(found: &Found, names: &Names, pages: &Pages, language: Language) -> Row {
+    Row {
+        at: found.until.map(|at| (machine(at), moment(at))),
+        user: when(found, language),
+        text: what(&found.change, names, pages.zone, language),
+        is_english: false,
+    }
 }
 
 /// `GET tasks/ID/history`.
@@ -89,15 +159,18 @@ async fn show(
 ) -> Result<HistoryPage, PageError> {
     let id = id.parse().map(TaskId).map_err(|_| PageError::NotFound)?;
     let catalogue = &pages.catalogues.current().await?.catalogue;
-    let found = pages.db.task_place(id).await?;
+    let mut found = pages.db.task_place(id).await?;
+    if found.is_none() {
+        // It is deleted, which its history tells.
+        found = pages.db.gone_task(id).await?;
+    }
     let found = found.filter(|(_, entity)| viewer.access().sees(*entity, &catalogue.entities));
     let (name, _) = found.ok_or(PageError::NotFound)?;
     let before = match query.filter(|query| !query.is_empty()) {
-        None => None,
+        None => Before::default(),
         Some(query) => {
-            let before = query.strip_prefix("before=");
-            let before = before.and_then(|before| before.parse().ok());
-            Some(before.ok_or(PageError::BadQuery("before"))?)
+            let before = query.strip_prefix("before=").and_then(Before::parse);
+            before.ok_or(PageError::BadQuery("before"))?
         }
     };
     let frame = Frame::of(viewer);
@@ -107,7 +180,39 @@ async fn show(
         id,
         back: fill(t.to_task, &name),
         name,
-        history: rows(pages, id, before).await?,
+        history: rows(pages, viewer, &catalogue.entities, id, before).await?,
         frame,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_page_begins() {
+        for (text, log, found) in [
+            ("7", 7, None),
+            ("7-9", 7, Some(9)),
+            ("4294967295-1", u32::MAX, Some(1)),
+        ] {
+            let before = Before::parse(text).unwrap();
+            assert_eq!(
+                before,
+                Before {
+                    log: Some(log),
+                    found
+                }
+            );
+            assert_eq!(before.to_string(), text);
+        }
+        let only_found = Before {
+            log: None,
+            found: Some(3),
+        };
+        assert_eq!(only_found.to_string(), "4294967295-3");
+        for bad in ["", "-", "x", "-3", "1-x", "1--2", "1-2-3", "4294967296"] {
+            assert_eq!(Before::parse(bad), None, "{bad}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::reasons::told;
 use super::rows::{Eyes, Named};
 use super::settings::{Setting, seconds};
 use crate::domain::catalogue::{Catalogue, Job};
@@ -10,7 +11,7 @@ use crate::domain::sequence::Place;
 use crate::domain::summary::{Counts, JobSummary, Kind};
 use crate::proto::text::decode;
 use crate::web::language::Language;
-use crate::web::moments::{moment, span};
+use crate::web::moments::span;
 use crate::web::monitoring::kind;
 use crate::web::texts::task::{self, Texts};
 use crate::web::texts::{fill, fill_texts};
@@ -63,10 +64,7 @@ pub(super) fn card(
         targets: targets.map(|target| eyes.target(target)).collect(),
         more_targets: (more > 0).then(|| fill(t.and_more, more)),
         settings: settings(catalogue, job, timeout, eyes.language),
-        why: why.map(|why| {
-            let next = why.until.map(|until| fill(t.next_time, moment(until)));
-            (why.reason.clone(), next)
-        }),
+        why: why.map(|why| told(why, eyes.language)),
         error: counted.and_then(|of| of.error.clone()),
     }
 }

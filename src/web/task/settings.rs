@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::{NaiveDateTime, TimeZone as _};
+use chrono::{DateTime, NaiveDateTime, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::catalogue::{Catalogue, Task};
 use crate::domain::crons::Chore;
 use crate::domain::driven::TaskMode;
-use crate::domain::ids::TimeslotId;
+use crate::domain::ids::{TaskId, TimeslotId};
 use crate::domain::policy::Policy;
 use crate::proto::week::{self, draw};
+use crate::web::depth::Depth;
 use crate::web::error::PageError;
 use crate::web::language::Language;
 use crate::web::moments::{moment, span};
@@ -161,8 +162,12 @@ pub(super) fn weeks(
     shown.collect()
 }
 
-/// Who prepared last, when the next time is, and which sidecars are there.
-pub(super) async fn scheduler(pages: &Pages, language: Language) -> Result<Vec<String>, PageError> {
+/// Who prepared last, when the next time is, which sidecars are there, and what of `id` and beside it waits for GLPI.
+pub(super) async fn scheduler(
+    pages: &Pages,
+    id: TaskId,
+    language: Language,
+) -> Result<Vec<String>, PageError> {
     let t = task::of(language);
     let beats = pages.db.beats().await?;
     let duty = Chore::Prepare.word();
@@ -182,7 +187,25 @@ pub(super) async fn scheduler(pages: &Pages, language: Language) -> Result<Vec<S
         let silent = span(*silent, language);
         lines.push(fill_texts(t.seen, &[host, version, &silent]));
     }
+    lines.push(fill(t.task_spooled, pages.db.spooled_of(id).await?));
+    if let Some(depth) = pages.spool.now() {
+        lines.push(spool(depth, pages.clock.now(), language));
+    }
     Ok(lines)
+}
+
+/// What waits in this sidecar's spool.
+fn spool(depth: Depth, now: DateTime<Utc>, language: Language) -> String {
+    let t = task::of(language);
+    let counts = [depth.waiting, depth.parked].map(|count| count.to_string());
+    let [waiting, parked] = counts.each_ref().map(String::as_str);
+    match depth.oldest {
+        Some(oldest) => {
+            let age = span((now - oldest).num_seconds().max(0), language);
+            fill_texts(t.spool_holds, &[waiting, &age, parked])
+        }
+        None => fill_texts(t.spool_empty, &[parked]),
+    }
 }
 
 /// A moment of UTC in local time.

@@ -213,6 +213,12 @@ catalogue! {
     never_prepared,
     /// `{}` machine, version, a duration.
     seen,
+    /// `{}` messages.
+    task_spooled,
+    /// Messages that wait, age of the oldest, messages that are parked.
+    spool_holds,
+    /// Messages that are parked.
+    spool_empty,
     /// Heading.
     story,
     /// Column.

@@ -27,7 +27,7 @@ impl Cleaning {
         Ok(())
     }
 
-    /// The runs of a job that cleaning has deleted. What fails is left to the next pass.
+    /// The runs of a job that was deleted here. What fails is left to the next pass.
     pub(super) async fn rest_of(&self, job: JobId, summary: &mut Summary) -> Result<(), Halt> {
         let failed = summary.failed;
         self.runs_of(job, None, Lot::Ended, summary).await?;

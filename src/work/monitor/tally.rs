@@ -14,7 +14,7 @@ use crate::domain::ids::{EntityId, JobId, TaskId};
 use crate::domain::opening::{Reason, opening};
 use crate::domain::policy::Policy;
 use crate::domain::schedule::Phase;
-use crate::domain::summary::{Board, JobFacts, Part, TaskFacts, Why, summarise};
+use crate::domain::summary::{Board, Held, JobFacts, Part, TaskFacts, Why, summarise};
 use crate::proto::text::decode;
 use crate::work::prepare::{IP_RANGE, Outcome, Pass};
 
@@ -253,7 +253,7 @@ impl Tally {
             parts: parts.collect(),
             found: of_job.found.clone(),
             ranges: ranges.map(|target| self.name(target)).collect(),
-            why: reason.as_ref().map(why),
+            why: reason.map(|reason| Held::Unprepared(reason).into()),
             error,
         }
     }
@@ -269,19 +269,16 @@ impl Tally {
     /// Why nothing of `task` is handed out at `now`.
     fn held(&self, task: &Task, now: DateTime<Tz>, policy: Policy) -> Option<Why> {
         if let Err(closed) = self.catalogue.site.open() {
-            return Some(Why {
-                reason: closed.to_string(),
-                until: None,
-                passes: true,
-            });
+            return Some(Held::Closed(closed).into());
         }
+        let why = |reason| Some(Held::Unprepared(reason).into());
         if !task.is_active {
-            return Some(why(&Reason::TaskInactive));
+            return why(Reason::TaskInactive);
         }
         let local = now.naive_local();
         match task.dates.phase(local, policy) {
-            Phase::Before(start) => return Some(why(&Reason::NotYet(start))),
-            Phase::Over => return Some(why(&Reason::Over)),
+            Phase::Before(start) => return why(Reason::NotYet(start)),
+            Phase::Over => return why(Reason::Over),
             Phase::Within => {}
         }
         let week = self.catalogue.execution_week(task, policy)?;
@@ -289,22 +286,6 @@ impl Tally {
             return None;
         }
         let opens = week.next_open(now).map(|opens| opens.naive_local());
-        let reason = match opens {
-            Some(opens) => format!("the execution slot is closed until {opens}"),
-            None => "the execution slot never opens".to_owned(),
-        };
-        Some(Why {
-            reason,
-            until: opens,
-            passes: opens.is_some(),
-        })
-    }
-}
-
-fn why(reason: &Reason) -> Why {
-    Why {
-        reason: reason.to_string(),
-        until: reason.until(),
-        passes: reason.passes(),
+        Some(Held::SlotClosed(opens).into())
     }
 }

@@ -20,14 +20,16 @@ async fn leftovers() -> TestApp {
              (1, 1, 1, 0, 0), (1, 8, 1, 0, 0), (2, 1, 1, 0, 0), (8, 1, 1, 0, 0), (9, 1, 1, 0, 0);
              INSERT INTO {p}sidecar_occurrences ({f}tasks_id, number, began_at, first_run) VALUES (1, 1, 0, 0), (9, 1, 0, 0);
              INSERT INTO {p}sidecar_tasks ({f}tasks_id) VALUES (1), (8), (9);
-             INSERT INTO {p}sidecar_sequence ({f}taskjobs_id) VALUES (1), (8), (9)",
+             INSERT INTO {p}sidecar_sequence ({f}taskjobs_id) VALUES (1), (8), (9);
+             INSERT INTO {p}sidecar_jobs ({f}taskjobs_id, timeout) VALUES (1, 60), (8, 60), (9, 60);
+             INSERT INTO {p}sidecar_hours VALUES (1, 0, 1, 2), (1, 1, 1, 2), (8, 0, 1, 2), (8, 1, 1, 2), (8, 2, 1, 2), (9, 0, 1, 2)",
         )
         .await;
     app
 }
 
-/// The agents of occurrences, the tasks of others, the tasks with a row, the jobs with a place.
-async fn left(db: &TestDb) -> [Vec<u32>; 4] {
+/// The agents of occurrences, the tasks of others, the tasks with a row, the jobs with a place, those with a time-out, the tasks of hours.
+async fn left(db: &TestDb) -> [Vec<u32>; 6] {
     [
         db.ask("SELECT {f}agents_id FROM {p}sidecar_agent_occurrences ORDER BY 1")
             .await,
@@ -37,6 +39,22 @@ async fn left(db: &TestDb) -> [Vec<u32>; 4] {
             .await,
         db.ask("SELECT {f}taskjobs_id FROM {p}sidecar_sequence ORDER BY 1")
             .await,
+        db.ask("SELECT {f}taskjobs_id FROM {p}sidecar_jobs ORDER BY 1")
+            .await,
+        db.ask("SELECT {f}tasks_id FROM {p}sidecar_hours ORDER BY 1")
+            .await,
+    ]
+}
+
+/// With `tasks` that have a row still.
+fn rest(tasks: &[u32]) -> [Vec<u32>; 6] {
+    [
+        vec![1, 2],
+        vec![1],
+        tasks.to_vec(),
+        vec![1],
+        vec![1],
+        vec![1, 1],
     ]
 }
 
@@ -52,7 +70,7 @@ async fn who_holds_an_agent_a_task_or_a_job_is_not_waited_for() {
         .unwrap();
     let summary = app.clean(Duty::Runs).await.unwrap();
     assert_eq!(summary.failed, 0);
-    assert_eq!(left(&app.db).await, [vec![1, 2], vec![1], vec![1], vec![1]]);
+    assert_eq!(left(&app.db).await, rest(&[1]));
     holder.query_drop("ROLLBACK").await.unwrap();
     holder.disconnect().await.unwrap();
 }
@@ -86,7 +104,7 @@ async fn an_agent_is_written_while_rows_are_being_deleted() {
     };
     let (cleaned, ()) = join(app.clean(Duty::Runs), agent).await;
     assert_eq!(cleaned.unwrap().failed, 0);
-    assert_eq!(left(&app.db).await, [vec![1, 2], vec![1], vec![1], vec![1]]);
+    assert_eq!(left(&app.db).await, rest(&[1]));
     holder.disconnect().await.unwrap();
 }
 
@@ -102,8 +120,5 @@ async fn a_row_that_stays_is_a_failure_and_the_rest_goes() {
         .await;
     let summary = app.clean(Duty::Runs).await.unwrap();
     assert_eq!(summary.failed, 1);
-    assert_eq!(
-        left(&app.db).await,
-        [vec![1, 2], vec![1], vec![1, 8], vec![1]]
-    );
+    assert_eq!(left(&app.db).await, rest(&[1, 8]));
 }

@@ -10,6 +10,7 @@ use crate::support::app::TestApp;
 use crate::support::importer::{DEVICE, END, Importer, Run, START, ZLIB, about};
 use crate::support::network::RANGE;
 use crate::support::until::until;
+use crate::support::wire;
 use axum::http::Method;
 use fusion_sidecar::proto::envelope::seal;
 
@@ -43,11 +44,25 @@ async fn spooled(app: &TestApp) -> Vec<(u64, u64)> {
         .await
 }
 
+/// The page of the task tells what of its runs waits in any spool, and how full this sidecar's is.
+async fn is_told(app: &TestApp, of_task: &str, of_spool: &str) {
+    let asked = b"GET /sidecar/tasks/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let page = wire::raw(app.pages(), asked).await.unwrap();
+    for part in [of_task, of_spool] {
+        assert!(page.body.contains(part), "{part}: {page:?}");
+    }
+}
+
 #[tokio::test]
 async fn all_messages_of_a_run_reach_php_in_their_order() {
     let (php, dir) = (Importer::start().await, tempfile::tempdir().unwrap());
     php.is_down(true);
-    let app = sidecar(&php, dir.path(), |settings| settings.delivery.at_once = 8).await;
+    let app = sidecar(&php, dir.path(), |settings| {
+        settings.delivery.at_once = 8;
+        settings.web.listen = Some(([127, 0, 0, 1], 0).into());
+        settings.web.open = true;
+    })
+    .await;
     run(&app).await;
     let before = app.db.log(11).await;
     tell(&app.origin(), START).await;
@@ -57,6 +72,12 @@ async fn all_messages_of_a_run_reach_php_in_their_order() {
     tell(&app.origin(), END).await;
     tell(&app.origin(), END).await;
     assert_eq!(spooled(&app).await, [(11, 13)]);
+    is_told(
+        &app,
+        "GLPI: 13.",
+        "13 messages wait, the oldest for 0 s, and 0 are parked",
+    )
+    .await;
     // Its agent is not silent: what it said is not read yet.
     app.clock.advance(Duration::from_hours(24));
     assert_eq!(app.expiry().pass(Mode::Write).await.unwrap().total(), 0);
@@ -73,6 +94,7 @@ async fn all_messages_of_a_run_reach_php_in_their_order() {
         spooled(&app).await.is_empty()
     })
     .await;
+    is_told(&app, "GLPI: 0.", "no message waits, and 0 are parked").await;
     // PHP moves and logs it, nobody else.
     assert_eq!((app.db.state(11).await, app.db.log(11).await), (1, before));
     // From now on silence counts.

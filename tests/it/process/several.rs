@@ -184,9 +184,10 @@ async fn heartbeats_tell_who_did_what_and_go_with_the_sidecar() {
         )
         .await
     };
-    until("all duties are done", async || duties().await.len() == 5).await;
+    until("all duties are done", async || duties().await.len() == 6).await;
     let off = "off by the plugin's clean_on_demand_tasks";
     let expected = [
+        ("changes", "ok"),
         ("clean", "ok"),
         ("cleanondemand", off),
         ("expire", "ok"),
@@ -202,7 +203,14 @@ async fn heartbeats_tell_who_did_what_and_go_with_the_sidecar() {
         .await;
     assert_eq!(old, ["quiet"]);
     let (_, metrics) = sidecar.get("/sidecar/metrics");
-    for duty in ["prepare", "clean", "cleanondemand", "expire", "wakeup"] {
+    for duty in [
+        "prepare",
+        "clean",
+        "cleanondemand",
+        "expire",
+        "wakeup",
+        "changes",
+    ] {
         let line = format!("\nfusion_sidecar_duty_last_end_timestamp_seconds{{duty=\"{duty}\"}} 1");
         assert!(metrics.contains(&line), "{metrics}");
     }

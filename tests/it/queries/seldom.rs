@@ -1,12 +1,16 @@
 //! What is done now and then, and not for each request.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use fusion_sidecar::clock::ManualClock;
 use fusion_sidecar::domain::policy::Policy;
 use fusion_sidecar::proto::criteria;
+use fusion_sidecar::work::changes::Changes;
 use mysql_async::prelude::Queryable as _;
 
-use super::{EMPTY_GROUPS, Kind, Site, ask};
+use super::{EMPTY_GROUPS, Kind, Site, ask, show};
 use crate::groups::model::{leaf, stored};
 use crate::support::site::expand;
 
@@ -102,4 +106,64 @@ async fn a_run_without_its_job_costs_nothing_each_time() {
     let orphan = site.cost(ask(&origin, 1, Kind::Config)).await;
     running.stop().await.unwrap();
     assert_eq!(orphan.statements, known.statements, "{orphan:?}");
+}
+
+/// A look for what was changed in GLPI sends as many statements for a thousand tasks with five thousand jobs as for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_for_changes_costs_no_statement_for_each_task() {
+    let mut site = Site::small().await;
+    let running = site.sidecar().await;
+    let clock = Arc::new(ManualClock::new("2026-03-04T12:00:00Z".parse().unwrap()));
+    let changes = Changes::new(running.db.clone(), clock, chrono_tz::UTC, 365);
+    let (mut costs, mut times) = (BTreeMap::new(), BTreeMap::new());
+    for (names, changed) in [
+        (["one task", "one of one"], 1),
+        (["1,000 tasks", "250 of them"], 250),
+    ] {
+        if changed > 1 {
+            site.tasks(2, 1_000).await;
+            site.set(
+                "INSERT INTO {p}taskjobs (id, {f}tasks_id, name, method, targets, actors) SELECT 1000 + seq, 1 + seq % 1000, 'job', 'deployinstall', \
+                 '[{\"PluginFusioninventoryDeployPackage\":\"1\"}]', \
+                 '[{\"PluginFusioninventoryDeployGroup\":\"1\"},{\"Computer\":\"7\"}]' FROM seq_1_to_4000",
+            )
+            .await;
+        }
+        // Twice, so that statements are prepared.
+        for round in 0..2 {
+            changes.pass().await.unwrap();
+            for (name, changed) in names.into_iter().zip([0, changed]) {
+                site.set(&format!(
+                    "UPDATE {{p}}tasks SET comment = 'round {round}' WHERE id <= {changed}"
+                ))
+                .await;
+                let mut found = 0;
+                let begun = Instant::now();
+                let work = async { found = changes.pass().await.unwrap().changes };
+                costs.insert(name, site.cost(work).await);
+                times.insert(name, begun.elapsed());
+                assert_eq!(found, changed);
+            }
+        }
+    }
+    running.stop().await.unwrap();
+    show(&format!("looks for changes, took {times:?}"), &costs);
+    assert_eq!(
+        costs["one task"].statements,
+        costs["1,000 tasks"].statements
+    );
+    assert!(costs["one task"].statements <= 12, "{costs:?}");
+    // Rows come in pieces of 256, 16 and one.
+    assert!(
+        costs["250 of them"].statements <= costs["one of one"].statements + 50,
+        "{costs:?}"
+    );
+    assert!(times["1,000 tasks"] < Duration::from_secs(2), "{times:?}");
+    let sizes: Option<(u32, u32)> = site
+        .conn
+        .query_first(expand("SELECT COUNT(*), CAST(AVG(LENGTH(state)) AS UNSIGNED) FROM {p}sidecar_snapshots WHERE {f}tasks_id > 0"))
+        .await
+        .unwrap();
+    let (rows, bytes) = sizes.unwrap();
+    assert!(rows == 1_000 && bytes < 1_000, "{bytes} bytes a task");
 }

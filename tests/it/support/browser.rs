@@ -10,6 +10,20 @@ use serde_json::json;
 
 use super::process::LIMIT;
 
+/// The accessibility engine axe-core 4.14.1 (MPL-2.0, `fixtures/axe`) as npm has it: see its licence there.
+const AXE: &str = include_str!("../../../fixtures/axe/axe.min.js");
+
+/// Tells of each serious or critical violation which rule, and where; `arguments[0]` = the only rule, if there is to be one.
+const VIOLATIONS: &str = "
+    const [only, done] = arguments;
+    const options = {resultTypes: ['violations'], ...(only ? {runOnly: {type: 'rule', values: [only]}} : {})};
+    axe.run(document, options).then(
+        found => done(found.violations
+            .filter(one => ['serious', 'critical'].includes(one.impact))
+            .flatMap(one => one.nodes.map(node => `${one.id}: ${node.target.join(' ')}: ${node.failureSummary}`))),
+        error => done([String(error)]),
+    );";
+
 /// A window of a browser with a profile of its own, which ends with it.
 pub(crate) struct Chromium {
     pub(crate) client: Client,
@@ -112,6 +126,16 @@ impl Chromium {
     /// What a script of the test finds out; the pages themselves may run none.
     pub(crate) async fn value(&self, script: &str) -> serde_json::Value {
         self.client.execute(script, vec![]).await.unwrap()
+    }
+
+    /// What axe-core finds on the page that keeps somebody from using it, by all its rules or by one.
+    pub(crate) async fn violations(&self, only: Option<&str>) -> Vec<String> {
+        self.client.execute(AXE, vec![]).await.unwrap();
+        let found = self
+            .client
+            .execute_async(VIOLATIONS, vec![json!(only)])
+            .await;
+        serde_json::from_value(found.unwrap()).unwrap()
     }
 
     /// Keeps what is seen now, below `target`.

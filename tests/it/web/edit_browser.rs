@@ -1,4 +1,4 @@
-//! Editing a task in a real browser: jobs dragged and moved by keys, a week ticked, and its history. What was seen is kept in
+//! Editing a task in a real browser: jobs dragged and moved by keys, added and deleted, a week ticked, and its history. What was seen is kept in
 //! `target/screenshots`.
 
 use std::time::Duration;
@@ -27,6 +27,7 @@ async fn jobs_are_moved_and_a_week_is_ticked() {
             "UPDATE {p}taskjobs SET name = 'wake' WHERE id = 1;
              INSERT INTO {p}taskjobs (id, {f}tasks_id, name, method, targets, actors) VALUES (10, 1, '<i>x</i>', 'deployinstall', '[]', '[]'), \
              (11, 1, 'last', 'deployinstall', '[]', '[]');
+             INSERT INTO {p}deploypackages (id, name, entities_id, json) VALUES (4, '&#60;i&#62;Thunder&#60;/i&#62;', 0, '{}');
              INSERT INTO {p}sidecar_sequence ({f}taskjobs_id, `rank`, delay) VALUES (11, 0, 3600)",
         )
         .await;
@@ -39,6 +40,7 @@ async fn jobs_are_moved_and_a_week_is_ticked() {
     browser.click("#edit").await;
     browser.text(".places").await;
     jobs(&app, &browser).await;
+    one_more(&app, &browser).await;
     week(&app, &browser).await;
     browser
         .goto(&format!("http://{}/sidecar/tasks/1", app.pages()))
@@ -100,6 +102,49 @@ async fn jobs(app: &TestApp, browser: &Chromium) {
     assert_eq!(rows, [(11, 0), (10, 0), (1, 0)]);
 }
 
+/// A job is added by the plus, its target found by a part of its name with the Enter key, and deleted again.
+async fn one_more(app: &TestApp, browser: &Chromium) {
+    browser.click("#add").await;
+    browser.text("#targets").await;
+    let element = |css| browser.client.find(Locator::Css(css));
+    let name = element("[name=name]").await.unwrap();
+    name.send_keys("<b>new</b>").await.unwrap();
+    let search = element("[name=target_text]").await.unwrap();
+    search.send_keys("thunder\u{e007}").await.unwrap();
+    assert_eq!(
+        browser.text(".found li").await,
+        "+ Package: <i>Thunder</i> (4)"
+    );
+    assert_eq!(browser.text("#done").await, "Nothing is saved yet.");
+    browser.click(".found button").await;
+    assert_eq!(
+        browser.text(".chosen li").await,
+        "Package: <i>Thunder</i> (4) −"
+    );
+    assert_eq!(browser.value(NAMELESS).await, 0);
+    browser.keep("job").await;
+    browser.click("#save").await;
+    browser.text("#job-12 h3").await;
+    assert_eq!(
+        order(browser).await,
+        json!(["last", "<i>x</i>", "wake", "<b>new</b>"])
+    );
+    let targets = "SELECT name, targets FROM {p}taskjobs WHERE id = 12";
+    let row = app.db.ask::<(String, String)>(targets).await;
+    let stored = (
+        "&#60;b&#62;new&#60;/b&#62;".to_owned(),
+        r#"[{"PluginFusioninventoryDeployPackage":"4"}]"#.to_owned(),
+    );
+    assert_eq!(row, [stored]);
+    browser.click("#job-12 a[href$='/delete']").await;
+    assert!(browser.text("h1").await.contains("<b>new</b>"));
+    browser.text("#confirm").await;
+    browser.keep("job-delete").await;
+    browser.click("#confirm").await;
+    assert_eq!(browser.text("#done").await, "Saved. Changes: 1.");
+    assert_eq!(browser.count("#job-12").await, 0);
+}
+
 async fn week(app: &TestApp, browser: &Chromium) {
     browser.click("a[href$='/week']").await;
     browser.text(".grid").await;
@@ -141,13 +186,19 @@ async fn dark_and_narrow(app: &TestApp, browser: &Chromium) {
     browser.click("button[name=theme][value=dark]").await;
     browser.text("html[data-theme=dark] h1").await;
     browser.client.set_window_size(500, 1000).await.unwrap();
-    for page in ["edit", "week", "history"] {
+    for (page, picture) in [
+        ("tasks/1/edit", "edit"),
+        ("tasks/1/week", "week"),
+        ("tasks/1/history", "history"),
+        ("tasks/1/jobs/new", "job"),
+        ("jobs/10/copy", "job-copy"),
+    ] {
         browser
-            .goto(&format!("http://{}/sidecar/tasks/1/{page}", app.pages()))
+            .goto(&format!("http://{}/sidecar/{page}", app.pages()))
             .await;
         browser.text("h1").await;
         assert_eq!(browser.value(OVERHANG).await, 0, "{page}");
         assert_eq!(browser.value(NAMELESS).await, 0, "{page}");
-        browser.keep(&format!("{page}-narrow-dark")).await;
+        browser.keep(&format!("{picture}-narrow-dark")).await;
     }
 }

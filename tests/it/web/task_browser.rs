@@ -42,7 +42,71 @@ async fn a_task_its_runs_and_all_jobs() {
     a_story(&app, &browser).await;
     dark_french_and_narrow(&app, &browser).await;
     all_jobs(&browser).await;
+    nothing_keeps_anybody_out(&app, &browser).await;
     browser.close().await;
+}
+
+/// By all of axe-core's rules in the light, and once more by that of colours in the dark.
+async fn nothing_keeps_anybody_out(app: &TestApp, browser: &Chromium) {
+    let pages = [
+        "",
+        "tasks/1",
+        "tasks/1/edit",
+        "tasks/1/week",
+        "tasks/1/history",
+        "tasks/1/actions",
+        "tasks/1/jobs/new",
+        "jobs/10/edit",
+        "jobs/10/copy",
+        "runs/130",
+        "jobs",
+        "reports",
+        "reports/deploy?task=1",
+    ];
+    let mut found: Vec<String> = Vec::new();
+    let mut look = async |page: &str, only| {
+        let of_page = browser.violations(only).await;
+        found.extend(of_page.into_iter().map(|one| format!("{page}: {one}")));
+    };
+    // Whose colours are their own.
+    let coloured = [
+        "",
+        "tasks/1",
+        "tasks/1/week",
+        "runs/130",
+        "reports/deploy?task=1",
+    ];
+    for (theme, only, pages) in [
+        ("light", None, &pages[..]),
+        ("dark", Some("color-contrast"), &coloured[..]),
+    ] {
+        browser
+            .goto(&format!("http://{}/sidecar/", app.pages()))
+            .await;
+        browser
+            .click(&format!("button[name=theme][value={theme}]"))
+            .await;
+        browser.text(&format!("html[data-theme={theme}] h1")).await;
+        for page in pages {
+            browser
+                .goto(&format!("http://{}/sidecar/{page}", app.pages()))
+                .await;
+            browser.text("h1").await;
+            look(page, only).await;
+        }
+    }
+    browser.click("#logout").await;
+    browser.text("#password").await;
+    look("login", None).await;
+    browser.sign_in("admin", "wrong").await;
+    browser.text("#error").await;
+    look("login", None).await;
+    // It does look.
+    let nameless = "document.querySelector('main').append(document.createElement('button'))";
+    browser.value(nameless).await;
+    let seen = browser.violations(Some("button-name")).await;
+    assert!(seen.len() == 1 && seen[0].contains("button"), "{seen:?}");
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 async fn seed(app: &TestApp) {
@@ -156,6 +220,11 @@ async fn dark_french_and_narrow(app: &TestApp, browser: &Chromium) {
         .goto(&format!("http://{}/sidecar/tasks/1", app.pages()))
         .await;
     browser.text(".runs").await;
+    let why = browser.text("#why").await;
+    assert!(
+        why.contains("le créneau d’exécution est fermé jusqu’au 2026-03-06 00:00:00"),
+        "{why}"
+    );
     browser.keep("task-dark").await;
     browser.client.set_window_size(500, 1000).await.unwrap();
     for (page, picture) in [
