@@ -76,12 +76,12 @@ async fn whoever_is_killed_under_load_loses_nothing_that_was_acknowledged() {
     let all: std::collections::HashSet<String> = acknowledged.iter().cloned().collect();
     // However much there is, it goes on.
     loop {
+        let before = php.count();
         let imported: std::collections::HashSet<String> =
             php.imported().into_iter().map(|(_, tag)| tag).collect();
         if all.is_subset(&imported) {
             break;
         }
-        let before = php.count();
         until("more of what was acknowledged is imported", async || {
             php.count() > before
         })
