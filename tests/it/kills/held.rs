@@ -145,18 +145,11 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
             .unwrap();
         }
     }
-    let numbers: Vec<(u32, u32)> = db
-        .ask("SELECT COUNT(*), CAST(MAX(number) AS UNSIGNED) FROM begun")
-        .await;
-    if numbers[0].0 != numbers[0].1 {
-        writeln!(wrong, "occurrences: {numbers:?}").unwrap();
+    let (tasks, driven) = occurrences(db).await;
+    if tasks.0 != tasks.1 {
+        writeln!(wrong, "occurrences: {tasks:?}").unwrap();
     }
     assert!(wrong.is_empty(), "{wrong}");
-    let driven: Vec<u32> = db
-        .ask(&format!(
-            "SELECT COUNT(*) FROM begun_of_agents WHERE task = {DRIVEN}"
-        ))
-        .await;
     let of = |state| runs.iter().filter(|run| run.3 == state).count();
     let sum = |what: fn(&Told) -> usize| told.iter().map(what).sum::<usize>();
     let handed = sum(|one| one.received.len());
@@ -169,11 +162,11 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
     assert!(
         handed > 20
             && acknowledged > 20
-            && numbers[0].0 > 0
-            && driven[0] > 0
+            && tasks.0 > 0
+            && driven > 0
             && once > 0
             && once <= AGENTS as usize,
-        "{handed} runs handed out, {acknowledged} reports, {numbers:?} occurrences, {once} runs of the job that runs once"
+        "{handed} runs handed out, {acknowledged} reports, {tasks:?} occurrences, {once} runs of the job that runs once"
     );
     format!(
         "{} runs ({} well, {} in error, {} cancelled, {} not sent), {handed} handed out, {acknowledged} reports and {} discoveries \
@@ -186,7 +179,20 @@ pub(super) async fn in_the_end(db: &TestDb, told: &[Told]) -> String {
         sum(|one| one.discovered.len()),
         sum(|one| one.unanswered),
         sum(|one| one.dropped),
-        numbers[0].0,
-        driven[0]
+        tasks.0,
+        driven
     )
+}
+
+/// Occurrences of tasks that have begun and the number of the last, and how many of agents have.
+async fn occurrences(db: &TestDb) -> ((u32, u32), u32) {
+    let tasks: Vec<(u32, u32)> = db
+        .ask("SELECT COUNT(*), CAST(MAX(number) AS UNSIGNED) FROM begun")
+        .await;
+    let driven: Vec<u32> = db
+        .ask(&format!(
+            "SELECT COUNT(*) FROM begun_of_agents WHERE task = {DRIVEN}"
+        ))
+        .await;
+    (tasks[0], driven[0])
 }
