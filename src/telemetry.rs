@@ -116,6 +116,11 @@ pub mod metrics {
     /// Sign-ins to the pages, by result.
     pub const SIGN_INS: &str = "fusion_sidecar_sign_ins_total";
 
+    /// Monitoring pages that are open and refresh by themselves.
+    pub const LIVE_STREAMS_OPEN: &str = "fusion_sidecar_live_streams_open";
+    /// Most of them.
+    pub const LIVE_STREAMS_MOST: &str = "fusion_sidecar_live_streams_most";
+
     /// Messages in the spool, by state.
     pub const SPOOL_MESSAGES: &str = "fusion_sidecar_spool_messages";
     /// Bytes of the spool's files.
@@ -177,7 +182,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 32] = [
+    pub const ALL: [Metric; 34] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -286,6 +291,18 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Sign-ins to the pages for people",
+        ),
+        metric(
+            LIVE_STREAMS_OPEN,
+            Kind::Gauge,
+            Unit::Count,
+            "Monitoring pages that are open and refresh by themselves",
+        ),
+        metric(
+            LIVE_STREAMS_MOST,
+            Kind::Gauge,
+            Unit::Count,
+            "The most monitoring pages that may be open and refresh by themselves",
         ),
         metric(
             SPOOL_MESSAGES,

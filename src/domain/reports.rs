@@ -141,6 +141,18 @@ impl Name {
         }
     }
 
+    /// Whether it can be asked with one of [`ask::FIELDS`].
+    #[must_use]
+    pub fn takes(self, field: &str) -> bool {
+        match field {
+            "from" | "to" => self.has_period(),
+            "task" => self.kind().is_some(),
+            "days" => !self.has_period(),
+            "entity" => true,
+            _ => false,
+        }
+    }
+
     /// Whether it is of a period; else of a number of days up to now.
     #[must_use]
     pub const fn has_period(self) -> bool {

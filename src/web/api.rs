@@ -4,6 +4,10 @@
 //! answers hold is written down in `assets/openapi.json`, which is served too.
 
 mod caller;
+mod history;
+mod jobs;
+mod reports;
+mod runs;
 mod status;
 
 use axum::Router;
@@ -15,6 +19,7 @@ use axum::routing::get;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::error::PageError;
 use super::routes::{BASE, Pages};
 use crate::db::DbError;
 use crate::domain::ids::TaskId;
@@ -34,7 +39,13 @@ pub(super) fn routes() -> Router<Pages> {
             .route("/openapi.json", get(openapi))
             .route("/tasks", get(tasks))
             .route("/tasks/{id}", get(task))
+            .route("/tasks/{id}/runs", get(runs::runs))
+            .route("/tasks/{id}/history", get(history::history))
+            .route("/runs/{id}", get(runs::one))
+            .route("/jobs", get(jobs::jobs))
             .route("/status", get(status::status))
+            .route("/reports", get(reports::list))
+            .route("/reports/{name}", get(reports::report))
             .fallback(nothing)
             .method_not_allowed_fallback(no_method)
     };
@@ -53,6 +64,8 @@ pub(super) enum Refusal {
     },
     /// There is no such thing, or the caller may not see it.
     NotFound,
+    /// A parameter is not what it can be; what is wrong, for people.
+    BadQuery(String),
     /// Not by this method.
     NoMethod,
     /// The database.
@@ -65,13 +78,30 @@ impl From<DbError> for Refusal {
     }
 }
 
+/// Why a page could not be shown, for what pages and the API read in the same way.
+impl From<PageError> for Refusal {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::BadQuery(name) => {
+                Self::BadQuery(format!("the parameter '{name}' is not what it can be"))
+            }
+            PageError::Db(error) => Self::Db(error),
+            // The last three are of forms and templates, which it has none of.
+            PageError::NotFound
+            | PageError::Forbidden
+            | PageError::BadForm(_)
+            | PageError::Render => Self::NotFound,
+        }
+    }
+}
+
 /// The body of a [`Refusal`].
 #[derive(Debug, Serialize)]
-struct Problem {
+struct Problem<'a> {
     /// A stable word.
     error: &'static str,
     /// For people.
-    message: &'static str,
+    message: &'a str,
 }
 
 impl axum::response::IntoResponse for Refusal {
@@ -83,6 +113,7 @@ impl axum::response::IntoResponse for Refusal {
                 "show a token: Authorization: Bearer TOKEN",
             ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "there is no such thing"),
+            Self::BadQuery(what) => (StatusCode::BAD_REQUEST, "bad-query", what.as_str()),
             Self::NoMethod => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "no-method",
@@ -108,6 +139,19 @@ impl axum::response::IntoResponse for Refusal {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+/// A row by its name.
+#[derive(Debug, Serialize)]
+struct Named {
+    id: u32,
+    name: String,
+}
+
+impl Named {
+    const fn of(id: u32, name: String) -> Self {
+        Self { id, name }
     }
 }
 

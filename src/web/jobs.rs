@@ -1,5 +1,6 @@
 //! The jobs of all tasks, line by line, grouped by when they start, with ways to change each.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use askama::Template;
@@ -13,15 +14,16 @@ use super::moments::span;
 use super::monitoring::kind;
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
-use super::task::jobs::{counts, place, starts};
+use super::task::jobs::{completion, counts, place, starts};
 use super::task::reasons::told;
 use super::task::settings::seconds;
 use super::task::timeouts;
 use super::texts::job;
 use super::texts::task::{self, Texts};
 use super::visitor::Viewer;
+use crate::domain::access::Access;
 use crate::domain::catalogue::{Catalogue, Job};
-use crate::domain::ids::{JobId, TaskId};
+use crate::domain::ids::{EntityId, JobId, TaskId};
 use crate::domain::summary::{Board, JobSummary, Kind};
 use crate::proto::text::decode;
 
@@ -29,7 +31,7 @@ use crate::proto::text::decode;
 const PAGE: usize = 100;
 
 /// Where a job stands: seconds after the beginning, task, order in it, job.
-type Key = (u32, TaskId, u32, JobId);
+pub(super) type Key = (u32, TaskId, u32, JobId);
 
 /// Jobs that start together.
 #[derive(Debug)]
@@ -80,11 +82,36 @@ pub async fn page(
     }
 }
 
-async fn show(pages: &Pages, viewer: &Viewer, query: &str) -> Result<JobsPage, PageError> {
+/// A page of them.
+#[derive(Debug)]
+pub(super) struct Listed<'a> {
+    /// By when they start, task and place in it.
+    pub(super) jobs: Vec<(Key, &'a Job)>,
+    /// The entities of tasks.
+    entities: HashMap<TaskId, EntityId>,
+    timeouts: HashMap<JobId, Option<Duration>>,
+    /// Where the next page begins.
+    pub(super) next: Option<String>,
+    /// It is not the first page.
+    is_later: bool,
+}
+
+impl Listed<'_> {
+    /// After what silence a run of a job is given up.
+    pub(super) fn timeout(&self, job: JobId) -> Option<Duration> {
+        self.timeouts.get(&job).copied().flatten()
+    }
+}
+
+/// The page of jobs that `query` asks for, for who has `access`.
+pub(super) async fn listed<'a>(
+    pages: &Pages,
+    access: &Access,
+    catalogue: &'a Catalogue,
+    query: &str,
+) -> Result<Listed<'a>, PageError> {
     let after = after(query).map_err(PageError::BadQuery)?;
-    let catalogue = &pages.catalogues.current().await?.catalogue;
     let entities = pages.db.task_entities().await?;
-    let access = viewer.access();
     let seen = catalogue.jobs.values().filter(|job| {
         let entity = entities.get(&job.task);
         catalogue.tasks.contains_key(&job.task)
@@ -95,20 +122,37 @@ async fn show(pages: &Pages, viewer: &Viewer, query: &str) -> Result<JobsPage, P
     seen.sort_unstable_by_key(|(key, _)| *key);
     let is_more = seen.len() > PAGE;
     seen.truncate(PAGE);
+    let jobs: Vec<&Job> = seen.iter().map(|(_, job)| *job).collect();
+    Ok(Listed {
+        entities,
+        timeouts: timeouts(pages, &jobs).await?,
+        next: seen
+            .last()
+            .filter(|_| is_more)
+            .map(|(key, _)| written(*key)),
+        jobs: seen,
+        is_later: after.is_some(),
+    })
+}
+
+async fn show(pages: &Pages, viewer: &Viewer, query: &str) -> Result<JobsPage, PageError> {
+    let catalogue = &pages.catalogues.current().await?.catalogue;
+    let access = viewer.access();
+    let listed = listed(pages, access, catalogue, query).await?;
     let frame = Frame::of(viewer);
     let t = task::of(frame.language);
-    let jobs: Vec<&Job> = seen.iter().map(|(_, job)| *job).collect();
-    let timeouts = timeouts(pages, &jobs).await?;
     let board = pages.monitor.board();
-    let groups = seen.chunk_by(|(one, _), (other, _)| one.0 == other.0);
+    let groups = listed
+        .jobs
+        .chunk_by(|(one, _), (other, _)| one.0 == other.0);
     let groups = groups.map(|group| Group {
         heading: starts(group[0].0.0, frame.language),
         lines: group
             .iter()
             .map(|(_, job)| {
-                let timeout = timeouts.get(&job.id).copied().flatten();
+                let timeout = listed.timeout(job.id);
                 let mut line = line(catalogue, job, counted(&board, job), timeout, &frame);
-                let entity = entities.get(&job.task);
+                let entity = listed.entities.get(&job.task);
                 line.may_change =
                     entity.is_some_and(|entity| access.changes(*entity, &catalogue.entities));
                 line
@@ -119,11 +163,11 @@ async fn show(pages: &Pages, viewer: &Viewer, query: &str) -> Result<JobsPage, P
         t,
         j: job::of(frame.language),
         groups: groups.collect(),
-        next: seen
-            .last()
-            .filter(|_| is_more)
-            .map(|(key, _)| format!("{BASE}jobs?after={}", written(*key))),
-        first: after.map(|_| format!("{BASE}jobs")),
+        next: listed
+            .next
+            .as_ref()
+            .map(|next| format!("{BASE}jobs?after={next}")),
+        first: listed.is_later.then(|| format!("{BASE}jobs")),
         frame,
     })
 }
@@ -150,7 +194,8 @@ fn after(query: &str) -> Result<Option<Key>, &'static str> {
     }
 }
 
-fn counted<'a>(board: &'a Board, job: &Job) -> Option<&'a JobSummary> {
+/// What was counted of a job.
+pub(super) fn counted<'a>(board: &'a Board, job: &Job) -> Option<&'a JobSummary> {
     // The newest task is the first.
     let at = board
         .tasks
@@ -168,7 +213,6 @@ fn line(
 ) -> JobLine {
     let t = task::of(frame.language);
     let of_kind = Kind::of_method(&job.method);
-    let measured = of_kind.is_some_and(|kind| kind != Kind::NetDiscovery);
     let (_, after) = place(catalogue, job);
     let before = after.and_then(|before| catalogue.jobs.get(&before));
     let task_name = catalogue.tasks.get(&job.task).map(|task| &task.name);
@@ -180,9 +224,7 @@ fn line(
         task: task_name.map_or_else(String::new, |name| decode(name).into_owned()),
         task_href: format!("{BASE}tasks/{}", job.task),
         kind: kind(of_kind, frame.t),
-        completion: counted
-            .filter(|_| measured)
-            .map(|of| of.counts.completion()),
+        completion: completion(of_kind, counted),
         counts: counted.map_or_else(String::new, |of| counts(&of.counts, t)),
         timeout: timeout.map_or_else(
             || t.no_timeout.to_owned(),

@@ -24,6 +24,7 @@ use crate::dispatch::catalogues::Snapshot;
 use crate::domain::access::Access;
 use crate::domain::ids::TaskId;
 use crate::domain::summary::{Board, TaskSummary};
+use crate::telemetry::metrics::{LIVE_STREAMS_MOST, LIVE_STREAMS_OPEN};
 
 pub use stream::follow;
 
@@ -93,9 +94,23 @@ pub(super) struct Shown {
     since: u64,
 }
 
+/// The place of one stream; given back when dropped.
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::gauge!(LIVE_STREAMS_OPEN).decrement(1);
+    }
+}
+
 impl Live {
     /// With at most so many streams at once, until `stop`.
+    #[expect(clippy::cast_precision_loss, reason = "there are not that many")]
     pub(super) fn new(most: usize, stop: CancellationToken) -> Self {
+        metrics::gauge!(LIVE_STREAMS_MOST).set(most as f64);
         Self {
             most,
             places: Arc::new(Semaphore::new(most)),
@@ -115,8 +130,10 @@ impl Live {
         )
     }
 
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    fn place(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        metrics::gauge!(LIVE_STREAMS_OPEN).increment(1);
+        Some(Place { _permit: permit })
     }
 
     /// The session that lay under `id` is over.

@@ -18,9 +18,12 @@ use super::texts::{Texts, fill};
 use super::visitor::Viewer;
 use crate::clock;
 use crate::db::DbError;
+use crate::domain::access::Access;
+use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::TaskId;
 use crate::domain::reports::ask::{Ask, Given, MOST_ROWS, MOST_SHOWN, Wrong};
 use crate::domain::reports::{Name, Report, Table, Tongue, write};
+use crate::domain::summary::Board;
 use crate::work::reports::{Failure, Sources, make, tasks};
 use chart::Picture;
 
@@ -38,6 +41,41 @@ pub struct Fields {
     days: Option<String>,
     format: Option<String>,
     table: Option<String>,
+}
+
+impl Fields {
+    /// What is asked of the report itself.
+    pub(super) fn given(&self) -> Given<'_> {
+        Given {
+            from: self.from.as_deref(),
+            to: self.to.as_deref(),
+            entity: self.entity.as_deref(),
+            task: self.task.as_deref(),
+            days: self.days.as_deref(),
+        }
+    }
+
+    /// Whether it is of how the page is shown too.
+    pub(super) const fn is_of_page(&self) -> bool {
+        self.format.is_some() || self.table.is_some()
+    }
+}
+
+/// What a report for somebody who has `access` is made of, now.
+pub(super) fn sources<'a>(
+    pages: &'a Pages,
+    catalogue: &'a Catalogue,
+    board: &'a Board,
+    access: &'a Access,
+) -> Sources<'a> {
+    Sources {
+        db: &pages.db,
+        catalogue,
+        board,
+        now: pages.clock.now(),
+        local: clock::local(pages.clock.as_ref(), pages.zone),
+        access,
+    }
 }
 
 /// A report in the list.
@@ -172,28 +210,14 @@ async fn shown(
     };
     let snapshot = pages.catalogues.current().await?;
     let board = pages.monitor.board();
-    let sources = Sources {
-        db: &pages.db,
-        catalogue: &snapshot.catalogue,
-        board: &board,
-        now: pages.clock.now(),
-        local: clock::local(pages.clock.as_ref(), pages.zone),
-        access: viewer.access(),
-    };
-    let given = Given {
-        from: fields.from.as_deref(),
-        to: fields.to.as_deref(),
-        entity: fields.entity.as_deref(),
-        task: fields.task.as_deref(),
-        days: fields.days.as_deref(),
-    };
+    let sources = sources(pages, &snapshot.catalogue, &board, viewer.access());
     let rows = if format == Format::Page {
         MOST_SHOWN
     } else {
         MOST_ROWS
     };
     let today = sources.local.date();
-    let ask = Ask::read(name, &given, today, rows);
+    let ask = Ask::read(name, &fields.given(), today, rows);
     let (made, form) = tokio::try_join!(
         report(&sources, &ask, error.is_some()),
         form(&sources, name, &fields, ask.as_ref().ok())

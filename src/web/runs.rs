@@ -1,5 +1,8 @@
 //! The page of one run: its whole story.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
@@ -8,7 +11,6 @@ use chrono::NaiveDateTime;
 use url::form_urlencoded::parse;
 
 use super::error::PageError;
-use super::language::Language;
 use super::moments::span;
 use super::page::{Frame, answer};
 use super::routes::{BASE, Pages};
@@ -18,9 +20,11 @@ use super::texts::fill;
 use super::texts::task::{self, Texts};
 use super::visitor::Viewer;
 use crate::clock;
-use crate::db::run_pages::LogLine;
+use crate::db::run_pages::{LogLine, RunRow};
+use crate::domain::access::Access;
 use crate::domain::actors::Target;
-use crate::domain::ids::RunId;
+use crate::domain::catalogue::{Catalogue, Job, Task};
+use crate::domain::ids::{RunId, TaskId};
 use crate::proto::coded::{Piece, pieces};
 use crate::proto::text::decode;
 
@@ -69,42 +73,99 @@ pub async fn page(
     }
 }
 
-async fn show(pages: &Pages, viewer: &Viewer, id: &str, query: &str) -> Result<RunPage, PageError> {
+/// A run, and a page of its log.
+#[derive(Debug)]
+pub(super) struct Story<'a> {
+    pub(super) row: RunRow,
+    pub(super) task: (TaskId, &'a Task),
+    pub(super) job: &'a Job,
+    pub(super) timeout: Option<Duration>,
+    /// With the last line of the page before, if there is one.
+    log: Vec<LogLine>,
+    /// It is not the first page.
+    is_later: bool,
+    /// What is named in the run and its log.
+    pub(super) names: HashMap<Target, String>,
+    /// The line after which the next page begins.
+    pub(super) next: Option<u64>,
+}
+
+/// The run `id` and the page of its log that `query` asks for, for who has `access`.
+pub(super) async fn story<'a>(
+    pages: &Pages,
+    access: &Access,
+    catalogue: &'a Catalogue,
+    id: &str,
+    query: &str,
+) -> Result<Story<'a>, PageError> {
     let id = id.parse().map(RunId).map_err(|_| PageError::NotFound)?;
     let rows = pages.db.run_rows(&[id]).await?;
-    let row = rows.first().ok_or(PageError::NotFound)?;
+    let row = rows.into_iter().next().ok_or(PageError::NotFound)?;
     let (task_id, entity) = row.task.ok_or(PageError::NotFound)?;
-    let catalogue = &pages.catalogues.current().await?.catalogue;
     let (Some(task), Some(job)) = (catalogue.tasks.get(&task_id), catalogue.jobs.get(&row.job))
     else {
         return Err(PageError::NotFound);
     };
-    if !viewer.access().sees(entity, &catalogue.entities) {
+    if !access.sees(entity, &catalogue.entities) {
         // As if there were none.
         return Err(PageError::NotFound);
     }
     let from = from(query).map_err(PageError::BadQuery)?;
+    let is_later = from > 0;
     // One more says whether there are others, and from the second page on the first one is the last of the page before.
-    let most = PAGE + 1 + usize::from(from > 0);
+    let most = PAGE + 1 + usize::from(is_later);
     let mut log = pages.db.log_of_run(id, from, most).await?;
     let is_more = log.len() == most;
     log.truncate(most - 1);
-    let frame = Frame::of(viewer);
-    let t = task::of(frame.language);
     let mut targets = vec![row.target.clone()];
     targets.extend(log.iter().flat_map(items));
-    let names = pages.db.target_names(&targets).await?;
+    let timeout = timeouts(pages, &[job]).await?;
+    Ok(Story {
+        names: pages.db.target_names(&targets).await?,
+        timeout: timeout.get(&job.id).copied().flatten(),
+        next: log.last().filter(|_| is_more).map(|last| last.id),
+        task: (task_id, task),
+        row,
+        job,
+        log,
+        is_later,
+    })
+}
+
+impl Story<'_> {
+    /// The lines, and the seconds from each before it; the first of a later page was shown on the one before.
+    pub(super) fn steps(&self) -> Vec<(&LogLine, Option<i64>)> {
+        steps(&self.log, self.is_later)
+    }
+}
+
+fn steps(log: &[LogLine], is_later: bool) -> Vec<(&LogLine, Option<i64>)> {
+    let mut before: Option<NaiveDateTime> = None;
+    let mut steps = Vec::with_capacity(log.len());
+    for (at, line) in log.iter().enumerate() {
+        if at > 0 || !is_later {
+            let passed = line.date.zip(before).map(|(date, before)| date - before);
+            steps.push((line, passed.map(|passed| passed.num_seconds())));
+        }
+        before = line.date.or(before);
+    }
+    steps
+}
+
+async fn show(pages: &Pages, viewer: &Viewer, id: &str, query: &str) -> Result<RunPage, PageError> {
+    let catalogue = &pages.catalogues.current().await?.catalogue;
+    let story = story(pages, viewer.access(), catalogue, id, query).await?;
+    let frame = Frame::of(viewer);
+    let t = task::of(frame.language);
     let links = pages.links();
     let eyes = Eyes {
         language: frame.language,
         links: &links,
-        names: &names,
+        names: &story.names,
         now: clock::moment(pages.clock.as_ref(), pages.zone),
     };
-    let timeout = timeouts(pages, &[job]).await?;
-    let timeout = timeout.get(&job.id).copied().flatten();
+    let (id, (task_id, task)) = (story.row.id, story.task);
     let name = decode(&task.name).into_owned();
-    let more = log.last().filter(|_| is_more);
     let at = |query: String| format!("{BASE}runs/{id}{query}#log");
     Ok(RunPage {
         t,
@@ -115,10 +176,10 @@ async fn show(pages: &Pages, viewer: &Viewer, id: &str, query: &str) -> Result<R
             format!("{BASE}tasks/{task_id}"),
             links.item("PluginFusioninventoryTask", task_id.0),
         ),
-        line: eyes.line(row, &decode(&job.name), timeout),
-        more: more.map(|last| at(format!("?from={}", last.id))),
-        first: (from > 0).then(|| at(String::new())),
-        told: told(&eyes, &log, from > 0),
+        line: eyes.line(&story.row, &decode(&story.job.name), story.timeout),
+        more: story.next.map(|last| at(format!("?from={last}"))),
+        first: story.is_later.then(|| at(String::new())),
+        told: told(&eyes, &story.steps()),
         frame,
     })
 }
@@ -143,43 +204,25 @@ fn items(line: &LogLine) -> Vec<Target> {
     items.collect()
 }
 
-/// The lines; the first of a later page was shown on the one before.
-fn told(eyes: &Eyes<'_>, log: &[LogLine], is_later: bool) -> Vec<Told> {
+/// The lines in words.
+fn told(eyes: &Eyes<'_>, steps: &[(&LogLine, Option<i64>)]) -> Vec<Told> {
     let t = task::of(eyes.language);
-    let mut before: Option<NaiveDateTime> = None;
-    let mut told = Vec::with_capacity(log.len());
-    for (at, line) in log.iter().enumerate() {
-        if at > 0 || !is_later {
-            told.push(Told {
-                at: line.date.map(Moment::of),
-                after: after(before, line.date, eyes.language),
-                state: line_state(line.state, t),
-                words: eyes.words(&line.comment),
-            });
-        }
-        before = line.date.or(before);
-    }
-    told
-}
-
-/// The time from one line to the next.
-fn after(
-    before: Option<NaiveDateTime>,
-    date: Option<NaiveDateTime>,
-    language: Language,
-) -> Option<String> {
-    let passed = (date? - before?).num_seconds();
-    Some(span(passed, language))
+    let told = steps.iter().map(|(line, passed)| Told {
+        at: line.date.map(Moment::of),
+        after: passed.map(|passed| span(passed, eyes.language)),
+        state: line_state(line.state, t),
+        words: eyes.words(&line.comment),
+    });
+    told.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use chrono::TimeZone as _;
     use chrono_tz::Tz;
 
     use super::*;
+    use crate::web::language::Language;
     use crate::web::links::Links;
 
     #[test]
@@ -220,7 +263,7 @@ mod tests {
             names: &HashMap::new(),
             now: Tz::UTC.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).unwrap(),
         };
-        let all = told(&eyes, &log, false);
+        let all = told(&eyes, &steps(&log, false));
         let afters: Vec<Option<&str>> = all.iter().map(|of| of.after.as_deref()).collect();
         assert_eq!(afters, [None, Some("5 s"), None, Some("2 min")]);
         let words = |of: &Told| -> Vec<String> {
@@ -231,7 +274,7 @@ mod tests {
         assert_eq!((words(&all[0]), all[0].state.1), (vec![], "Prepared"));
         assert_eq!(words(&all[1]), ["Inventory started"]);
         assert_eq!(words(&all[3]).concat(), "[Detail] Added: Printer 7\n[x]");
-        let later = told(&eyes, &log[1..], true);
+        let later = told(&eyes, &steps(&log[1..], true));
         assert_eq!(later, all[2..]);
     }
 }

@@ -4,6 +4,7 @@ pub(super) mod asked;
 pub(super) mod jobs;
 pub(super) mod reasons;
 pub(super) mod rows;
+pub(super) mod search;
 pub(super) mod settings;
 
 use std::collections::HashMap;
@@ -30,17 +31,14 @@ use super::texts::task::{self, Texts};
 use super::texts::{edit, job};
 use super::visitor::Viewer;
 use crate::clock;
+use crate::db::DbError;
 use crate::db::run_pages::RunRow;
-use crate::db::run_search::PATIENCE;
 use crate::domain::actors::Target;
 use crate::domain::catalogue::Job;
 use crate::domain::expiry::timeout_of;
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::policy::Policy;
 use crate::proto::text::decode;
-
-/// Runs on a page: as many as somebody looks through.
-const PAGE: usize = 50;
 
 /// Most targets to choose from; others are named in the address.
 const MOST_CHOICES: usize = 200;
@@ -119,34 +117,12 @@ async fn show(
     id: &str,
     query: &str,
 ) -> Result<TaskPage, PageError> {
-    let id = id.parse().map(TaskId).map_err(|_| PageError::NotFound)?;
     let catalogue = &pages.catalogues.current().await?.catalogue;
-    let task = catalogue.tasks.get(&id).ok_or(PageError::NotFound)?;
-    let row = pages.db.task_row(id, [task.prep_slot, task.exec_slot]);
-    let row = row.await?.ok_or(PageError::NotFound)?;
-    if !viewer.access().sees(row.entity, &catalogue.entities) {
-        // As if there were none.
-        return Err(PageError::NotFound);
-    }
-    let asked = Asked::parse(query).map_err(PageError::BadQuery)?;
-    let jobs = catalogue.jobs_of(id);
-    let ids: Vec<JobId> = match asked.job {
-        Some(job) if !jobs.iter().any(|of| of.id == job) => {
-            return Err(PageError::BadQuery("job"));
-        }
-        Some(job) => vec![job],
-        None => jobs.iter().map(|job| job.id).collect(),
-    };
     let frame = Frame::of(viewer);
     let t = task::of(frame.language);
-    let search = asked.search(t);
-    let found = pages
-        .db
-        .find_runs(&ids, &search, asked.before, PAGE, PATIENCE)
-        .await?;
-    let rows = pages.db.run_rows(&found.runs).await?;
-    let timeouts = timeouts(pages, &jobs).await?;
-    let names = names(pages, &jobs, &rows, &asked).await?;
+    let found = search::runs(pages, viewer.access(), catalogue, (id, query), t).await?;
+    let (id, task, asked, jobs) = (found.id, found.task, &found.asked, &found.jobs);
+    let names = names(pages, jobs, &found.rows, asked).await?;
     let links = pages.links();
     let now = clock::moment(pages.clock.as_ref(), pages.zone);
     let eyes = Eyes {
@@ -157,18 +133,20 @@ async fn show(
     };
     let board = pages.monitor.board();
     let counted = board.tasks.iter().find(|counted| counted.id == id);
-    let names_of_jobs: HashMap<JobId, String> = jobs
+    let shown = found
+        .rows
         .iter()
-        .map(|job| (job.id, decode(&job.name).into_owned()))
-        .collect();
-    let shown = rows.iter().map(|row| {
-        let job = names_of_jobs.get(&row.job).map_or("", String::as_str);
-        eyes.line(row, job, timeouts.get(&row.job).copied().flatten())
-    });
+        .map(|row| eyes.line(row, &found.job_name(row.job), found.timeout(row.job)));
     let cards = jobs.iter().enumerate().map(|(at, job)| {
         let counted = counted.and_then(|task| task.jobs.iter().find(|of| of.id == job.id));
-        let timeout = timeouts.get(&job.id).copied().flatten();
-        card(&eyes, catalogue, job, at + 1, counted, timeout)
+        card(
+            &eyes,
+            catalogue,
+            job,
+            at + 1,
+            counted,
+            found.timeout(job.id),
+        )
     });
     let at = |query: String| format!("{BASE}tasks/{id}{query}#runs");
     let first = counted.and_then(|task| task.sections.first());
@@ -183,20 +161,25 @@ async fn show(
         why: counted
             .and_then(|task| task.why.as_ref())
             .map(|why| told(why, frame.language)),
-        settings: settings(pages, catalogue, task, &row.slots, frame.language),
-        weeks: weeks(pages, catalogue, task, &row.slots, frame.language),
+        settings: settings(pages, catalogue, task, &found.row.slots, frame.language),
+        weeks: weeks(pages, catalogue, task, &found.row.slots, frame.language),
         scheduler: scheduler(pages, id, frame.language).await?,
         jobs: cards.collect(),
-        search: form(&asked, &jobs, &eyes, t),
+        search: form(asked, jobs, &eyes, t),
         narrowed: asked.is_narrowed(),
         lines: shown.collect(),
-        cut: found.is_cut.then(|| fill(t.cut, found.looked_at)),
-        older: found.next.map(|next| at(asked.query(Some(next)))),
+        cut: found
+            .found
+            .is_cut
+            .then(|| fill(t.cut, found.found.looked_at)),
+        older: found.found.next.map(|next| at(asked.query(Some(next)))),
         newest: asked.before.map(|_| at(asked.query(None))),
         history: history::rows(pages, viewer, &catalogue.entities, id, Before::default()).await?,
         changes: edit::of(frame.language),
         plus: job::of(frame.language).plus,
-        may_change: viewer.access().changes(row.entity, &catalogue.entities),
+        may_change: viewer
+            .access()
+            .changes(found.row.entity, &catalogue.entities),
         frame,
     })
 }
@@ -205,7 +188,7 @@ async fn show(
 pub(super) async fn timeouts(
     pages: &Pages,
     jobs: &[&Job],
-) -> Result<HashMap<JobId, Option<Duration>>, PageError> {
+) -> Result<HashMap<JobId, Option<Duration>>, DbError> {
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     // The plugin gives up no run.
     if pages.rules.policy == Policy::Plugin {

@@ -22,6 +22,9 @@ const SILENCE: u32 = 30;
 /// Longest period and silence, days: ten years. Beyond, the bars of a picture would have no width.
 const LONGEST: u32 = 3660;
 
+/// Everything that a report can be asked with; each takes some of it.
+pub const FIELDS: [&str; 5] = ["from", "to", "entity", "task", "days"];
+
 /// As it was given, by names of fields; nothing and an empty text are the same, as forms send all their fields.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Given<'a> {
@@ -176,7 +179,7 @@ impl Ask {
         today: NaiveDate,
         rows: usize,
     ) -> Result<Self, Wrong> {
-        let [from, to, entity, task, days] = [
+        let values = [
             fields.from,
             fields.to,
             fields.entity,
@@ -184,16 +187,12 @@ impl Ask {
             fields.days,
         ]
         .map(given);
-        for (field, is_given, is_taken) in [
-            ("from", from.is_some(), name.has_period()),
-            ("to", to.is_some(), name.has_period()),
-            ("task", task.is_some(), name.kind().is_some()),
-            ("days", days.is_some(), !name.has_period()),
-        ] {
-            if is_given && !is_taken {
+        for (field, value) in FIELDS.into_iter().zip(values) {
+            if value.is_some() && !name.takes(field) {
                 return Err(Wrong::Field(name, field));
             }
         }
+        let [from, to, entity, task, days] = values;
         let from = from.map(|text| day("from", text)).transpose()?;
         let to = to.map(|text| day("to", text)).transpose()?;
         let back = Days::new(USUAL - 1);

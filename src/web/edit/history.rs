@@ -8,8 +8,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::found::{Names, what, when};
+use crate::db::DbError;
 use crate::db::history::Entry;
 use crate::db::history::changes::Found;
+use crate::domain::access::Access;
 use crate::domain::changes::interleaved;
 use crate::domain::entities::Entities;
 use crate::domain::ids::TaskId;
@@ -81,15 +83,24 @@ struct HistoryPage {
     history: Rows,
 }
 
-/// The rows of `task` before `before`, those of both lists by time.
-pub(in crate::web) async fn rows(
+/// A change.
+#[derive(Debug)]
+pub(in crate::web) enum Listed {
+    /// Of GLPI's log.
+    Log(Entry),
+    /// Found to be changed in GLPI, and what that is in words.
+    Glpi(Found, String),
+}
+
+/// The changes of `task` before `before`, those of both lists by time, and where older ones begin. Of entities, those that `access` sees are
+/// named.
+pub(in crate::web) async fn listed(
     pages: &Pages,
-    viewer: &Viewer,
+    (access, language): (&Access, Language),
     tree: &Entities,
     task: TaskId,
     before: Before,
-) -> Result<Rows, PageError> {
-    let language = viewer.language;
+) -> Result<(Vec<Listed>, Option<Before>), DbError> {
     let log = pages.db.history(task, before.log, PAGE + 1).await?;
     let found = pages.db.found(task, before.found, PAGE + 1).await?;
     let (of_log, of_found): (Vec<_>, Vec<_>) = (
@@ -98,26 +109,72 @@ pub(in crate::web) async fn rows(
     );
     let turns = interleaved(&of_log, &of_found, PAGE);
     let is_more = log.len() + found.len() > turns.len();
-    let sees = |entity| viewer.access().sees(entity, tree);
-    let names = Names::of(&pages.db, &found, sees).await?;
+    let names = Names::of(&pages.db, &found, |entity| access.sees(entity, tree)).await?;
     let mut last = before;
     let (mut log, mut found) = (log.into_iter(), found.into_iter());
-    let mut rows = Vec::with_capacity(turns.len());
+    let mut all = Vec::with_capacity(turns.len());
     for is_found in turns {
         if is_found {
-            rows.extend(found.next().map(|found| {
+            all.extend(found.next().map(|found| {
                 last.found = Some(found.id);
-                of_glpi(&found, &names, pages, language)
+                let text = what(&found.change, &names, pages.zone, language);
+                Listed::Glpi(found, text)
             }));
         } else {
-            rows.extend(log.next().map(|entry| {
+            all.extend(log.next().map(|entry| {
                 last.log = Some(entry.id);
-                of_entry(entry)
+                Listed::Log(entry)
             }));
         }
     }
-    let older = is_more.then(|| format!("{BASE}tasks/{task}/history?before={last}"));
-    Ok(Rows { rows, older })
+    Ok((all, is_more.then_some(last)))
+}
+
+/// The same as rows of a page.
+pub(in crate::web) async fn rows(
+    pages: &Pages,
+    viewer: &Viewer,
+    tree: &Entities,
+    task: TaskId,
+    before: Before,
+) -> Result<Rows, PageError> {
+    let language = viewer.language;
+    let who = (viewer.access(), language);
+    let (all, older) = listed(pages, who, tree, task, before).await?;
+    let rows = all.into_iter().map(|one| match one {
+        Listed::Log(entry) => of_entry(entry),
+        Listed::Glpi(found, text) => of_glpi(&found, text, language),
+    });
+    Ok(Rows {
+        rows: rows.collect(),
+        older: older.map(|last| format!("{BASE}tasks/{task}/history?before={last}")),
+    })
+}
+
+/// The task whose history is asked for, its name, and where the page begins, for who has `access`.
+pub(in crate::web) async fn asked(
+    pages: &Pages,
+    access: &Access,
+    tree: &Entities,
+    id: &str,
+    query: Option<&str>,
+) -> Result<(TaskId, String, Before), PageError> {
+    let id = id.parse().map(TaskId).map_err(|_| PageError::NotFound)?;
+    let mut found = pages.db.task_place(id).await?;
+    if found.is_none() {
+        // It is deleted, which its history tells.
+        found = pages.db.gone_task(id).await?;
+    }
+    let found = found.filter(|(_, entity)| access.sees(*entity, tree));
+    let (name, _) = found.ok_or(PageError::NotFound)?;
+    let before = match query.filter(|query| !query.is_empty()) {
+        None => Before::default(),
+        Some(query) => {
+            let before = query.strip_prefix("before=").and_then(Before::parse);
+            before.ok_or(PageError::BadQuery("before"))?
+        }
+    };
+    Ok((id, name, before))
 }
 
 fn of_entry(entry: Entry) -> Row {
@@ -129,11 +186,11 @@ fn of_entry(entry: Entry) -> Row {
     }
 }
 
-fn of_glpi(found: &Found, names: &Names, pages: &Pages, language: Language) -> Row {
+fn of_glpi(found: &Found, text: String, language: Language) -> Row {
     Row {
         at: found.until.map(|at| (machine(at), moment(at))),
         user: when(found, language),
-        text: what(&found.change, names, pages.zone, language),
+        text,
         is_english: false,
     }
 }
@@ -157,22 +214,8 @@ async fn show(
     id: &str,
     query: Option<&str>,
 ) -> Result<HistoryPage, PageError> {
-    let id = id.parse().map(TaskId).map_err(|_| PageError::NotFound)?;
-    let catalogue = &pages.catalogues.current().await?.catalogue;
-    let mut found = pages.db.task_place(id).await?;
-    if found.is_none() {
-        // It is deleted, which its history tells.
-        found = pages.db.gone_task(id).await?;
-    }
-    let found = found.filter(|(_, entity)| viewer.access().sees(*entity, &catalogue.entities));
-    let (name, _) = found.ok_or(PageError::NotFound)?;
-    let before = match query.filter(|query| !query.is_empty()) {
-        None => Before::default(),
-        Some(query) => {
-            let before = query.strip_prefix("before=").and_then(Before::parse);
-            before.ok_or(PageError::BadQuery("before"))?
-        }
-    };
+    let tree = &pages.catalogues.current().await?.catalogue.entities;
+    let (id, name, before) = asked(pages, viewer.access(), tree, id, query).await?;
     let frame = Frame::of(viewer);
     let t = edit::of(frame.language);
     Ok(HistoryPage {
@@ -180,7 +223,7 @@ async fn show(
         id,
         back: fill(t.to_task, &name),
         name,
-        history: rows(pages, viewer, &catalogue.entities, id, before).await?,
+        history: rows(pages, viewer, tree, id, before).await?,
         frame,
     })
 }

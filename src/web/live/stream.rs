@@ -12,10 +12,10 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, interval_at};
 
-use super::View;
+use super::{Place, View};
 use crate::domain::summary::Board;
 use crate::web::routes::Pages;
 use crate::web::visitor::{Visitor, peek};
@@ -116,7 +116,7 @@ struct Follower {
     ended: broadcast::Receiver<String>,
     looks: Interval,
     stage: Stage,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Why a follower goes on.

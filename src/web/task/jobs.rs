@@ -48,7 +48,6 @@ pub(super) fn card(
 ) -> JobCard {
     let t = task::of(eyes.language);
     let of_kind = Kind::of_method(&job.method);
-    let measured = of_kind.is_some_and(|kind| kind != Kind::NetDiscovery);
     let more = job.targets.len().saturating_sub(MOST_NAMED);
     let why = counted.and_then(|of| of.why.as_ref());
     let targets = job.targets.iter().take(MOST_NAMED);
@@ -57,9 +56,7 @@ pub(super) fn card(
         number,
         name: decode(&job.name).into_owned(),
         kind: kind(of_kind, eyes.language.texts()),
-        completion: counted
-            .filter(|_| measured)
-            .map(|of| of.counts.completion()),
+        completion: completion(of_kind, counted),
         counts: counted.map_or_else(String::new, |of| counts(&of.counts, t)),
         targets: targets.map(|target| eyes.target(target)).collect(),
         more_targets: (more > 0).then(|| fill(t.and_more, more)),
@@ -67,6 +64,14 @@ pub(super) fn card(
         why: why.map(|why| told(why, eyes.language)),
         error: counted.and_then(|of| of.error.clone()),
     }
+}
+
+/// How far a job is, per cent; none for discoveries, which nobody can say of, and before it was counted.
+pub(in crate::web) fn completion(kind: Option<Kind>, counted: Option<&JobSummary>) -> Option<u8> {
+    let measured = kind.is_some_and(|kind| kind != Kind::NetDiscovery);
+    counted
+        .filter(|_| measured)
+        .map(|of| of.counts.completion())
 }
 
 /// The place of a job among those of its task, and whose success it waits for.

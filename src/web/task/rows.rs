@@ -132,15 +132,20 @@ impl Eyes<'_> {
     }
 
     /// A log line in words, without links; its state's name where it says nothing.
-    fn plain(&self, line: &LogLine) -> String {
-        let parts = self.words(&line.comment);
-        if parts.is_empty() {
-            return line_state(line.state, self.t()).1.to_owned();
-        }
+    pub(in crate::web) fn plain(&self, line: &LogLine) -> String {
+        let text = self.text(&line.comment, "; ");
+        text.unwrap_or_else(|| line_state(line.state, self.t()).1.to_owned())
+    }
+
+    /// A log line in words, without links, with `between` for new lines; none where it says nothing.
+    pub(in crate::web) fn text(&self, comment: &str, between: &str) -> Option<String> {
+        let parts = self.words(comment);
+        let is_empty = parts.is_empty();
         let texts = parts
             .into_iter()
-            .map(|part| part.map_or_else(|| "; ".to_owned(), |named| named.text));
-        texts.collect()
+            .map(|part| part.map_or_else(|| between.to_owned(), |named| named.text));
+        let text: String = texts.collect();
+        (!is_empty).then_some(text)
     }
 
     /// A log line in words; none = a new line.
@@ -166,9 +171,7 @@ impl Eyes<'_> {
     /// How long the agent of a run that is under way has been silent.
     fn elapsed(&self, row: &RunRow, timeout: Option<Duration>) -> Option<Elapsed> {
         let t = self.t();
-        let under_way = matches!(row.state, Some(RunState::Sent | RunState::Running));
-        let last = row.signs.last().filter(|_| under_way)?;
-        let silent = silence(last, self.now).num_seconds().max(0);
+        let silent = silent(row, self.now)?;
         let words = span(silent, self.language);
         let Some(timeout) = timeout.map(|timeout| timeout.as_secs()) else {
             return Some(Elapsed {
@@ -184,14 +187,21 @@ impl Eyes<'_> {
     }
 }
 
+/// For how many seconds the agent of a run that is under way has been silent.
+pub(in crate::web) fn silent(row: &RunRow, now: DateTime<Tz>) -> Option<i64> {
+    let under_way = matches!(row.state, Some(RunState::Sent | RunState::Running));
+    let last = row.signs.last().filter(|_| under_way)?;
+    Some(silence(last, now).num_seconds().max(0))
+}
+
 /// The moment before which a run that has not begun is not handed out.
-fn not_before(row: &RunRow) -> Option<NaiveDateTime> {
+pub(in crate::web) fn not_before(row: &RunRow) -> Option<NaiveDateTime> {
     let waits = matches!(row.state, Some(RunState::Prepared | RunState::Postponed));
     row.not_before.filter(|_| waits)
 }
 
 /// Seconds from a run's first log line to its last, or to `now` where it has not ended.
-fn duration(row: &RunRow, now: DateTime<Tz>) -> Option<i64> {
+pub(in crate::web) fn duration(row: &RunRow, now: DateTime<Tz>) -> Option<i64> {
     let began = row.began?;
     let is_open = !matches!(
         row.state,
@@ -229,6 +239,19 @@ pub(in crate::web) fn line_state(state: u32, t: &Texts) -> (&'static str, &'stat
         6 => ("running", t.line_running),
         7 => ("prepared", t.line_prepared),
         _ => ("unknown", t.unknown_state),
+    }
+}
+
+/// The state of a log line, for programs.
+pub(in crate::web) const fn line_word(state: u32) -> &'static str {
+    match state {
+        1 => "started",
+        2 => "ok",
+        4 => "error",
+        5 => "info",
+        6 => "running",
+        7 => "prepared",
+        _ => "unknown",
     }
 }
 
