@@ -430,4 +430,22 @@ mod tests {
         drop(place);
         assert!(live.place().is_some());
     }
+
+    #[test]
+    fn open_places_are_gauged() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let _counting = metrics::set_default_local_recorder(&recorder);
+        let live = Live::new(2, CancellationToken::new());
+        let shows = |gauge: &str, value: usize| {
+            let shown = recorder.handle().render();
+            let line = format!("{gauge} {value}");
+            assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+        };
+        let places = (live.place(), live.place(), live.place());
+        assert!(places.2.is_none());
+        shows(LIVE_STREAMS_OPEN, 2);
+        shows(LIVE_STREAMS_MOST, 2);
+        drop(places);
+        shows(LIVE_STREAMS_OPEN, 0);
+    }
 }

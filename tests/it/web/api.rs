@@ -1,5 +1,10 @@
 //! The API, held against its description.
 
+#[path = "api/lists.rs"]
+mod lists;
+
+use std::collections::BTreeSet;
+
 use boon::{Compiler, Schemas};
 use fusion_sidecar::config::options::{Key, Options, Source};
 use fusion_sidecar::config::{Environment, Settings};
@@ -73,6 +78,20 @@ impl Description {
         let index = index.unwrap_or_else(|error| panic!("{at}: {error}"));
         let held = schemas.validate(body, index);
         held.map_err(|error| format!("{path} {status}: {error}"))
+    }
+
+    /// All addresses that it has.
+    fn paths(&self) -> Vec<String> {
+        let paths = self.0["paths"].as_object().unwrap();
+        paths.keys().cloned().collect()
+    }
+
+    /// The names of what GET of `path` can be asked with.
+    fn parameters(&self, path: &str) -> BTreeSet<String> {
+        let all = self.0["paths"][path]["get"]["parameters"].as_array();
+        let of_query = all.unwrap().iter().filter(|one| one["in"] == "query");
+        let names = of_query.map(|one| one["name"].as_str().unwrap().to_owned());
+        names.collect()
     }
 
     fn check(&self, path: &str, answer: &Answer) {
@@ -201,6 +220,14 @@ async fn who_shows_no_token_gets_nothing() {
     let app = pages(with_tokens).await;
     app.count().await;
     let description = Description::of(&app).await;
+    for path in description.paths() {
+        if path != "/openapi.json" {
+            let at = path.replace("{id}", "1").replace("{name}", "deploy");
+            let answer = ask(&app, &format!("/api/v1{at}"), &[]).await;
+            assert_eq!(answer.status, 401, "{path}");
+            description.check(&path, &answer);
+        }
+    }
     let basic = "Basic YTpi".to_owned();
     let shown = |token: &str| format!("Bearer {token}");
     for (authorization, challenge) in [

@@ -41,7 +41,7 @@ pub(super) async fn campaign(db: &TestDb) {
 type Test = Box<dyn Fn(u64) -> bool>;
 
 /// The runs on a page, in their order.
-fn runs(body: &str) -> Vec<u64> {
+pub(super) fn runs(body: &str) -> Vec<u64> {
     let parts = body.split("id=\"run-").skip(1);
     parts
         .map(|part| part.split('"').next().unwrap().parse().unwrap())
