@@ -1,7 +1,7 @@
 //! Who may see and change which tasks: rights of profiles, each in an entity of GLPI's tree.
 //!
 //! GLPI gives an account profiles in entities; the right is the number that a profile has for `plugin_fusioninventory_task`, a sum of
-//! [`READ`], [`UPDATE`] and others that do not matter here.
+//! [`READ`], [`UPDATE`], [`CREATE`], [`PURGE`] and others that do not matter here.
 
 use chrono::NaiveDateTime;
 
@@ -12,6 +12,11 @@ use super::ids::EntityId;
 pub const READ: u32 = 1;
 /// Changing: GLPI's constant.
 pub const UPDATE: u32 = 2;
+
+/// Making: GLPI's constant.
+pub const CREATE: u32 = 4;
+/// Deleting for good: GLPI's constant.
+pub const PURGE: u32 = 16;
 
 /// A right in an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +78,12 @@ impl Access {
     #[must_use]
     pub fn changes(&self, entity: EntityId, tree: &Entities) -> bool {
         self.allows(READ | UPDATE, entity, tree)
+    }
+
+    /// Whether a task of `entity` may be changed in such a way that it takes these `rights` too.
+    #[must_use]
+    pub fn may(&self, rights: u32, entity: EntityId, tree: &Entities) -> bool {
+        self.allows(READ | UPDATE | rights, entity, tree)
     }
 
     /// Whether a thing of `entity`, which with `recursive` is there for the entities below too, may be chosen for a task of the entity `task`

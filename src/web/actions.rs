@@ -20,6 +20,7 @@ use super::routes::{BASE, Pages};
 use super::texts::{Texts, fill, fill_all};
 use super::visitor::{Viewer, Visitor, Who, to_login};
 use crate::db::DbError;
+use crate::domain::access::UPDATE;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::ids::{AgentId, EntityId, TaskId};
 use crate::domain::site::Closed;
@@ -128,13 +129,23 @@ pub(super) struct Place {
 
 /// The task of number `id`, if `who` may change it.
 pub(super) async fn place(pages: &Pages, who: &Who, id: &str) -> Result<Place, PageError> {
+    place_with(pages, who, id, UPDATE).await
+}
+
+/// The same, if `who` may change it in such a way that it takes these `rights` too.
+pub(super) async fn place_with(
+    pages: &Pages,
+    who: &Who,
+    id: &str,
+    rights: u32,
+) -> Result<Place, PageError> {
     let id = TaskId(id.parse().map_err(|_| PageError::NotFound)?);
     let snapshot = pages.catalogues.current().await?;
     let tree = &snapshot.catalogue.entities;
     let found = pages.db.task_place(id).await?;
     let found = found.filter(|(_, entity)| who.access.sees(*entity, tree));
     let (name, entity) = found.ok_or(PageError::NotFound)?;
-    if !who.access.changes(entity, tree) {
+    if !who.access.may(rights, entity, tree) {
         return Err(PageError::Forbidden);
     }
     Ok(Place {

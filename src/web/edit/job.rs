@@ -19,11 +19,12 @@ use crate::clock;
 use crate::db::editing::Saved;
 use crate::db::editing::items::Item;
 use crate::db::editing::jobs::Drafted;
+use crate::domain::access::CREATE;
 use crate::domain::actors::Target;
 use crate::domain::editing::job::{Draft, Side, Wrong};
 use crate::domain::ids::JobId;
 use crate::proto::text::encode;
-use crate::web::actions::{Place, by, place};
+use crate::web::actions::{Place, by, place_with};
 use crate::web::error::PageError;
 use crate::web::forms::Posted;
 use crate::web::routes::{BASE, Pages};
@@ -50,18 +51,18 @@ struct JobPlace {
     drafted: Drafted,
 }
 
-async fn job_place(pages: &Pages, who: &Who, id: &str) -> Result<JobPlace, PageError> {
+async fn job_place(pages: &Pages, who: &Who, id: &str, rights: u32) -> Result<JobPlace, PageError> {
     let job = JobId(id.parse().map_err(|_| PageError::NotFound)?);
     let drafted = pages.db.drafted(job).await?;
     let drafted = drafted.ok_or(PageError::NotFound)?;
-    let task = place(pages, who, &drafted.task.to_string()).await?;
+    let task = place_with(pages, who, &drafted.task.to_string(), rights).await?;
     Ok(JobPlace { job, task, drafted })
 }
 
 /// `GET tasks/ID/jobs/new`.
 async fn empty(State(pages): State<Pages>, Path(id): Path<String>, viewer: Viewer) -> Response {
     let shown = async {
-        let task = place(&pages, viewer.who(), &id).await?;
+        let task = place_with(&pages, viewer.who(), &id, CREATE).await?;
         let doing = Doing::adding(&viewer, viewer.who(), &task);
         render(
             &pages,
@@ -83,7 +84,7 @@ async fn show(
     viewer: Viewer,
 ) -> Response {
     let shown = async {
-        let place = job_place(&pages, viewer.who(), &id).await?;
+        let place = job_place(&pages, viewer.who(), &id, CREATE).await?;
         let said = Said::after(query.as_deref(), edit::of(viewer.language));
         let form = Form::of(Some(&place.drafted.draft));
         let doing = Doing::editing(&viewer, viewer.who(), &place);
@@ -103,7 +104,7 @@ async fn create(
         return to_login(&visitor, &Verb::POST);
     };
     let done = async {
-        let task = place(&pages, &who, &id).await?;
+        let task = place_with(&pages, &who, &id, CREATE).await?;
         let mut form = Form::read(&fields, None).map_err(PageError::BadForm)?;
         let doing = Doing::adding(&visitor, &who, &task);
         if let Some(shown) = turn(&pages, doing, &mut form).await? {
@@ -139,7 +140,7 @@ async fn change(
     id: &str,
     fields: &[Field],
 ) -> Result<Response, PageError> {
-    let place = job_place(pages, who, id).await?;
+    let place = job_place(pages, who, id, CREATE).await?;
     let mut form = Form::read(fields, Some("shown")).map_err(PageError::BadForm)?;
     let doing = Doing::editing(visitor, who, &place);
     if let Some(shown) = turn(pages, doing, &mut form).await? {
@@ -159,7 +160,7 @@ async fn change(
             Ok(saved(&at, changes.len()))
         }
         Saved::Changed => {
-            let now = job_place(pages, who, id).await?;
+            let now = job_place(pages, who, id, CREATE).await?;
             let called = format!("job {}", now.job);
             let changes = shown.changes(&now.drafted.draft, &called);
             let said = Said {

@@ -11,13 +11,15 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::{JobPlace, job_place, log, name_of};
+use super::{JobPlace, called, job_place, log, name_of};
 use crate::clock;
 use crate::db::editing::jobs::{Drafted, Fate, Taken};
-use crate::domain::editing::job::Draft;
+use crate::domain::access::{CREATE, PURGE};
+use crate::domain::actors::Target;
+use crate::domain::editing::job::{Draft, Side};
 use crate::domain::ids::{JobId, TaskId};
 use crate::proto::text::{decode, encode};
-use crate::web::actions::place;
+use crate::web::actions::{Place, place_with};
 use crate::web::edit::{Said, author, saved};
 use crate::web::error::PageError;
 use crate::web::forms::Posted;
@@ -49,6 +51,15 @@ impl Doing {
             Self::Copy => "copy",
             Self::Move => "move",
             Self::Delete => "delete",
+        }
+    }
+
+    /// What it takes beside the right to update: as GLPI asks for it, a job that is moved leaves one task and comes into another.
+    const fn rights(self) -> u32 {
+        match self {
+            Self::Copy => CREATE,
+            Self::Move => CREATE | PURGE,
+            Self::Delete => PURGE,
         }
     }
 
@@ -132,7 +143,7 @@ async fn ask(
     viewer: Viewer,
 ) -> Response {
     let shown = async {
-        let at = job_place(&pages, viewer.who(), &id).await?;
+        let at = job_place(&pages, viewer.who(), &id, doing.rights()).await?;
         let sent = Sent {
             to: if doing == Doing::Copy {
                 at.task.id.to_string()
@@ -214,7 +225,7 @@ async fn tasks(
     let entities = pages.db.task_entities().await?;
     let may_change = |task: &TaskId| {
         let entity = entities.get(task);
-        entity.is_some_and(|entity| who.access.changes(*entity, &catalogue.entities))
+        entity.is_some_and(|entity| who.access.may(CREATE, *entity, &catalogue.entities))
     };
     let tasks = catalogue.tasks.iter().filter(|(id, _)| may_change(id));
     let mut tasks: Vec<(TaskId, String)> = tasks
@@ -247,7 +258,7 @@ async fn take(
     id: &str,
     sent: Sent,
 ) -> Result<Response, PageError> {
-    let at = job_place(pages, who, id).await?;
+    let at = job_place(pages, who, id, doing.rights()).await?;
     let t = job::of(visitor.language);
     let draft = Draft::unpack(&sent.shown).ok_or(PageError::BadForm("shown"))?;
     let fate = match fate(pages, who, doing, &at, &sent, t).await? {
@@ -282,7 +293,7 @@ async fn take(
         Taken::Late => t.too_late.to_owned(),
         Taken::Gone => return Err(PageError::NotFound),
     };
-    let now = job_place(pages, who, id).await?;
+    let now = job_place(pages, who, id, doing.rights()).await?;
     let (status, said) = (StatusCode::CONFLICT, Said::error(error));
     render(pages, (visitor, who), doing, &now, sent, status, said).await
 }
@@ -307,7 +318,7 @@ async fn fate(
     doing: Doing,
     at: &JobPlace,
     sent: &Sent,
-    t: &Texts,
+    t: &'static Texts,
 ) -> Result<Result<Fate, String>, PageError> {
     if doing == Doing::Delete {
         return Ok(Ok(Fate::Delete));
@@ -316,14 +327,18 @@ async fn fate(
     let Ok(number) = u32::from_str(typed) else {
         return Ok(Err(fill(t.bad_task, typed)));
     };
-    let to = match place(pages, who, &number.to_string()).await {
-        Ok(to) => to.id,
+    let to = match place_with(pages, who, &number.to_string(), CREATE).await {
+        Ok(to) => to,
         // Whether there is one is not told to who may not see it.
         Err(PageError::NotFound | PageError::Forbidden) => {
             return Ok(Err(fill(t.bad_task, typed)));
         }
         Err(error) => return Err(error),
     };
+    if let Some(odd) = foreign(pages, who, at, &to).await? {
+        return Ok(Err(fill(t.bad_item, called(&odd, t))));
+    }
+    let to = to.id;
     if doing == Doing::Move {
         let is_there = to == at.task.id;
         return Ok(if is_there {
@@ -340,4 +355,27 @@ async fn fate(
         return Ok(Err(t.too_long.to_owned()));
     }
     Ok(Ok(Fate::Copy(to, name.to_owned())))
+}
+
+/// A target or actor of the job that `who` could not choose for a job of the other task, if there is one.
+async fn foreign(
+    pages: &Pages,
+    who: &Who,
+    at: &JobPlace,
+    to: &Place,
+) -> Result<Option<Target>, PageError> {
+    if to.id == at.task.id {
+        return Ok(None);
+    }
+    let draft = &at.drafted.draft;
+    let all = Side::ALL.map(|side| draft.new_of(None, side));
+    let all: Vec<Target> = all.into_iter().flatten().cloned().collect();
+    let found = pages.db.items(&all).await?;
+    let tree = &to.catalogue.entities;
+    let mut found = found.into_iter();
+    let odd = found.find(|item| {
+        let lies = (item.entity, item.recursive);
+        !who.access.offers(lies, to.entity, tree)
+    });
+    Ok(odd.map(|item| item.target))
 }

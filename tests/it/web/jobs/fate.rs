@@ -260,3 +260,78 @@ async fn a_deleted_job_goes_with_its_runs() {
     assert_eq!((summary.runs, left().await), (1, vec![3]));
     assert_eq!(app.clean(Duty::OnDemand).await.unwrap().runs, 0);
 }
+
+/// As the plugin's own form asks for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_take_the_rights_to_create_and_to_purge() {
+    let app = two_jobs().await;
+    let mut local = Browser::of(app.pages(), "local").await;
+    for (rights, allowed) in [
+        (3, [false, false, false, false, false]),
+        (3 | 4, [true, true, true, false, false]),
+        (3 | 16, [false, false, false, true, false]),
+        (3 | 4 | 16, [true; 5]),
+    ] {
+        app.db
+            .set(&format!(
+                "UPDATE glpi_profilerights SET rights = {rights} WHERE profiles_id = 4"
+            ))
+            .await;
+        for (at, is_allowed) in [
+            "tasks/2/jobs/new",
+            "jobs/20/edit",
+            "jobs/20/copy",
+            "jobs/20/delete",
+            "jobs/20/move",
+        ]
+        .into_iter()
+        .zip(allowed)
+        {
+            let answer = local.get(&format!("/sidecar/{at}")).await;
+            let status = if is_allowed { 200 } else { 403 };
+            assert_eq!(answer.status, status, "{at} with {rights}");
+        }
+        // What is sent is judged as what is shown.
+        let page = local.get("/sidecar/tasks/2").await;
+        let answer = send(&mut local, &page, "/sidecar/jobs/20/delete", &[]).await;
+        assert_eq!(answer.status == 403, rights & 16 == 0, "{answer:?}");
+        assert_eq!(rows(&app).await.len(), 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_chosen_there_does_not_come_along() {
+    let app = two_jobs().await;
+    app.db
+        .set(
+            "INSERT INTO {p}tasks (id, name, entities_id, is_active) VALUES (4, 'north too', 1, 1);
+             INSERT INTO {p}deploypackages (id, name, entities_id, is_recursive, json) VALUES (900, 'of the south', 2, 0, '{}');
+             UPDATE {p}taskjobs SET targets = '[{\"PluginFusioninventoryDeployPackage\":\"900\"}]' WHERE id = 20;
+             UPDATE {p}taskjobstates SET state = 5 WHERE id = 2",
+        )
+        .await;
+    let before = rows(&app).await;
+    let mut local = Browser::of(app.pages(), "local").await;
+    for (doing, fields) in [
+        ("copy", &[("to", "4"), ("name", "mine")][..]),
+        ("move", &[("to", "4")][..]),
+    ] {
+        let at = format!("/sidecar/jobs/20/{doing}");
+        let page = local.get(&at).await;
+        let answer = send(&mut local, &page, &at, fields).await;
+        assert!(
+            answer.status == 400 && answer.body.contains("900"),
+            "{doing}: {answer:?}"
+        );
+    }
+    assert_eq!(rows(&app).await, before);
+    // Who sees the south may, and in its own task a job is copied as it is.
+    let at = "/sidecar/jobs/20/copy";
+    let page = local.get(at).await;
+    let answer = send(&mut local, &page, at, &[("to", "2"), ("name", "again")]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let mut admin = Browser::of(app.pages(), "admin").await;
+    let page = admin.get(at).await;
+    let answer = send(&mut admin, &page, at, &[("to", "4"), ("name", "far")]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+}
