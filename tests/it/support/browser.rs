@@ -86,10 +86,18 @@ impl Chromium {
 
     /// The text of the first element that `css` finds, waited for.
     pub(crate) async fn text(&self, css: &str) -> String {
-        let wait = self.client.wait().at_most(LIMIT);
-        let element = wait.for_element(Locator::Css(css)).await;
-        let element = element.unwrap_or_else(|error| panic!("{css}: {error}"));
-        element.text().await.unwrap()
+        let begun = Instant::now();
+        loop {
+            let wait = self.client.wait().at_most(LIMIT);
+            let element = wait.for_element(Locator::Css(css)).await;
+            let element = element.unwrap_or_else(|error| panic!("{css}: {error}"));
+            match element.text().await {
+                Ok(text) => return text,
+                // The page has put another one in its place.
+                Err(error) if error.is_stale_element_reference() && begun.elapsed() < LIMIT => {}
+                Err(error) => panic!("{css}: {error}"),
+            }
+        }
     }
 
     /// How many elements `css` finds now.

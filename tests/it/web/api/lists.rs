@@ -334,7 +334,7 @@ async fn jobs_are_those_of_the_page_of_all_jobs() {
             &job(101)["completion"]
         ),
         (
-            &json!({"id": 1, "name": "j"}),
+            &json!({"id": 300, "name": "more & 200"}),
             &json!("more & 1"),
             &Value::Null
         )
