@@ -333,6 +333,17 @@ fn open_spool(
     };
     let (spool, recovery) = Spool::open(dir, settings.spool_bounds.into(), Arc::clone(clock))?;
     tracing::info!(dir = %dir.display(), waiting = recovery.waiting, parked = recovery.parked, "the spool is open");
+    if recovery.is_damaged() || recovery.torn > 0 {
+        tracing::warn!(
+            dir = %dir.display(),
+            damaged = recovery.damaged,
+            damaged_bytes = recovery.damaged_bytes,
+            damaged_moves = recovery.damaged_moves,
+            torn = recovery.torn,
+            unreadable = recovery.unreadable.join(", "),
+            "the spool is not as it was written: what could not be read is parked or kept aside, see `fusion-sidecar spool list`"
+        );
+    }
     let name = delivery::name_of(dir).with_context(|| format!("the spool in {}", dir.display()))?;
     let supersedes = settings.delivery.supersede;
     let intake = Intake::new(spool, name, db.clone(), Arc::clone(clock), supersedes);

@@ -6,9 +6,10 @@ mod deliverer;
 mod flight;
 mod runs;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{fs, io};
 
 use tokio::sync::Notify;
@@ -20,6 +21,9 @@ use crate::domain::delivery::queue::{Queue, Ticket};
 use crate::spool::{Entry, Message, MessageId, Spool, SpoolError};
 pub use deliverer::Deliverer;
 use runs::Runs;
+
+/// The longest pause of a message that failed.
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// The file in a spool's directory with its name.
 const NAME: &str = "name";
@@ -78,6 +82,9 @@ struct Inner {
     spool: Spool,
     clock: Arc<dyn Clock>,
     queue: Mutex<Queue>,
+    supersedes: bool,
+    /// Full inventories that are parked, by device: a newer one makes them needless too.
+    parked: Mutex<HashMap<String, BTreeSet<u64>>>,
     /// Messages that need not be delivered any more, each with the newer one.
     superseded: Mutex<Vec<(u64, u64)>>,
     runs: Runs,
@@ -99,6 +106,8 @@ impl Intake {
             spool,
             clock,
             queue: Mutex::new(Queue::new(supersedes)),
+            supersedes,
+            parked: Mutex::default(),
             superseded: Mutex::default(),
             runs: Runs::new(db, name),
             nudge: Notify::new(),
@@ -129,6 +138,7 @@ impl Intake {
             full: message.full,
             due: message.received_at,
             attempts: 0,
+            since: message.received_at,
         };
         if let Some(run) = run {
             inner.runs.announce(run, |run| self.queued(run)).await?;
@@ -161,7 +171,13 @@ impl Intake {
 
     fn push(&self, ticket: &Ticket) {
         let by = ticket.id;
-        let superseded = self.queue().push(ticket);
+        let mut superseded = self.queue().push(ticket);
+        if ticket.full
+            && let Some(parked) = self.parked().get_mut(&ticket.device)
+        {
+            let newer = parked.split_off(&by);
+            superseded.extend(std::mem::replace(parked, newer));
+        }
         if !superseded.is_empty() {
             let mut all = self
                 .0
@@ -169,6 +185,27 @@ impl Intake {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             all.extend(superseded.into_iter().map(|id| (id, by)));
+        }
+    }
+
+    fn parked(&self) -> MutexGuard<'_, HashMap<String, BTreeSet<u64>>> {
+        let parked = self.0.parked.lock();
+        parked.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is parked and a newer one would say all that it says.
+    fn may_become_needless(&self, entry: &Entry) -> bool {
+        self.0.supersedes && entry.full && !entry.is_waiting()
+    }
+
+    /// Takes note that message `id` is parked.
+    fn is_parked(&self, id: MessageId) {
+        if let Some(entry) = self.0.spool.entry(id)
+            && self.may_become_needless(&entry)
+        {
+            let mut parked = self.parked();
+            let of_device = parked.entry(entry.device.clone()).or_default();
+            of_device.insert(id.0);
         }
     }
 
@@ -185,24 +222,41 @@ impl Intake {
     /// Takes from the spool what the queue does not know, and out of the queue what the spool does not have: somebody's hand was there, or
     /// another process before this one.
     fn compare(&self) {
-        let entries = self.0.spool.entries();
-        let waiting: Vec<&Arc<Entry>> = entries.iter().filter(|entry| entry.is_waiting()).collect();
+        // In this order: what is taken in between is there and not yet known, rather than known and taken for gone.
         let known: HashSet<u64> = self.queue().ids().into_iter().collect();
+        let entries = self.0.spool.entries();
+        let mut parked: HashMap<String, BTreeSet<u64>> = HashMap::new();
+        for entry in entries
+            .iter()
+            .filter(|entry| self.may_become_needless(entry))
+        {
+            let of_device = parked.entry(entry.device.clone()).or_default();
+            of_device.insert(entry.id.0);
+        }
+        *self.parked() = parked;
+        let waiting: Vec<&Arc<Entry>> = entries.iter().filter(|entry| entry.is_waiting()).collect();
         let there: HashSet<u64> = waiting.iter().map(|entry| entry.id.0).collect();
         for id in known.difference(&there) {
             self.queue().drop_waiting(*id);
         }
         for entry in waiting {
-            if !known.contains(&entry.id.0) {
+            let due = entry.not_before.unwrap_or_else(|| entry.since());
+            if known.contains(&entry.id.0) {
+                self.queue()
+                    .renew(entry.id.0, entry.since(), due, entry.attempts);
+            } else {
                 self.push(&Ticket {
                     id: entry.id.0,
                     device: entry.device.clone(),
                     run: entry.run,
                     full: entry.full,
-                    due: entry.not_before.unwrap_or_else(|| entry.since()),
+                    due,
                     attempts: entry.attempts,
+                    since: entry.since(),
                 });
             }
         }
+        // The clock may have been set back.
+        self.queue().hasten(self.0.clock.now() + LONGEST);
     }
 }

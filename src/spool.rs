@@ -296,6 +296,7 @@ impl Spool {
         let read = tokio::task::spawn_blocking(move || shared.read(id)).await;
         let read = read.map_err(|_| SpoolError::Closed)?;
         if matches!(read, Err(SpoolError::Damaged(_))) {
+            meter::damaged(1);
             self.park(id, recover::DAMAGED).await?;
         }
         read
@@ -306,7 +307,8 @@ impl Spool {
     /// # Errors
     ///
     /// [`SpoolError::Unwritable`] if the disk refuses to note it. The message is gone from [`Self::entries`] all the same, and is noted as
-    /// soon as the disk allows; until then, which [`Usage::trouble`] tells, the end of the process would bring it back. Whoever delivers should wait.
+    /// soon as the disk allows: when [`Self::settle`] succeeds it is, and until then the end of the process would bring it back. A second
+    /// call only says that it is gone. Whoever delivers waits, or a full disk makes every delivery one that is repeated.
     pub async fn done(&self, id: MessageId) -> Result<bool, SpoolError> {
         self.move_on(Move::Done { id }).await
     }
@@ -412,6 +414,7 @@ impl Spool {
             {
                 return Ok(outcome);
             }
+            files::refuse_foreign(&path)?;
             let (spool, _) = Self::open(&path, bounds, clock)?;
             let requests = spool.0.requests.as_ref().ok_or(SpoolError::Closed)?;
             Ok(control::carry_out(order, &spool.0.shared, requests))

@@ -137,6 +137,8 @@ pub mod metrics {
     pub const SPOOL_SUPERSEDED: &str = "fusion_sidecar_spool_superseded_total";
     /// Messages thrown away by hand.
     pub const SPOOL_DROPPED: &str = "fusion_sidecar_spool_dropped_total";
+    /// Records that are not what was written, or cannot be read.
+    pub const SPOOL_DAMAGED: &str = "fusion_sidecar_spool_damaged_total";
     /// Messages not taken, by reason.
     pub const SPOOL_REFUSED: &str = "fusion_sidecar_spool_refused_total";
     /// Time of a sync.
@@ -182,7 +184,7 @@ pub mod metrics {
     }
 
     /// All of them.
-    pub const ALL: [Metric; 34] = [
+    pub const ALL: [Metric; 35] = [
         metric(REQUESTS, Kind::Counter, Unit::Count, "Requests answered"),
         metric(
             REQUEST_DURATION,
@@ -351,6 +353,12 @@ pub mod metrics {
             Kind::Counter,
             Unit::Count,
             "Messages thrown out of the spool by hand",
+        ),
+        metric(
+            SPOOL_DAMAGED,
+            Kind::Counter,
+            Unit::Count,
+            "Records found in the spool that are not what was written",
         ),
         metric(
             SPOOL_REFUSED,

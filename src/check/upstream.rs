@@ -1,10 +1,15 @@
 //! GLPI's own address, to which goes what only PHP can do.
 
+use std::time::Duration;
+
 use super::Report;
 use super::probe::{Answer, Nonce, ask, causes, fetch};
 use crate::config::Settings;
 use crate::domain::catalogue::Catalogue;
 use crate::upstream::{QUESTION, SIGNATURE, Upstream};
+
+/// Longest wait for GLPI's own reader of inventories.
+const NATIVE: Duration = Duration::from_secs(10);
 
 pub(super) async fn examine(
     settings: &Settings,
@@ -54,6 +59,16 @@ pub(super) async fn examine(
             return;
         }
         Answer::Redirect { .. } | Answer::Other { .. } | Answer::Nobody(_) => {}
+    }
+    if upstream.place().is_native() {
+        match upstream.ask(NATIVE).await {
+            Ok(()) => report.fine("upstream", format!("{url} answers")),
+            Err(why) => report.error(
+                "upstream",
+                format!("{url} takes no inventories: {why}"),
+                "correct --upstream-url, or let GLPI's web server answer there without a password",
+            ),
+        }
     }
     match fetch(&format!("{address}/?{QUESTION}"), false).await {
         Err(error) => report.error(

@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Intake;
 use super::flight::{Airline, Landed};
+use super::{Intake, LONGEST};
 use crate::config;
 use crate::domain::delivery::line::{Leave, Line};
 use crate::domain::delivery::pause;
@@ -21,9 +21,6 @@ use crate::upstream::Upstream;
 
 /// The first pause of a message that failed.
 const FIRST: Duration = Duration::from_secs(30);
-
-/// Its longest one.
-const LONGEST: Duration = Duration::from_hours(1);
 
 /// Time between two looks whether other sidecars still have messages about a run.
 const LOOK: Duration = Duration::from_secs(1);
@@ -223,6 +220,9 @@ impl Deliverer {
                 self.fails(&why, asked);
                 self.again(id, Duration::ZERO, None);
             }
+            Landed::Unfit(why) => {
+                self.park(id, format!("it cannot be read: {why}")).await;
+            }
             Landed::Refused(why) => {
                 self.takes();
                 self.park(id, why).await;
@@ -274,7 +274,10 @@ impl Deliverer {
             "a message was parked: see `fusion-sidecar spool list`"
         );
         match self.intake().spool().park(MessageId(id), why).await {
-            Ok(_) | Err(SpoolError::Unknown(_)) => self.goes(id).await,
+            Ok(_) | Err(SpoolError::Unknown(_)) => {
+                self.intake().is_parked(MessageId(id));
+                self.goes(id).await;
+            }
             Err(error) => {
                 tracing::error!(message.id = id, error = %error, code = error.code(), "a message could not be parked, trying again");
                 self.again(id, FIRST, None);
@@ -324,7 +327,7 @@ impl Deliverer {
                 Ok(_) => tracing::debug!(
                     message.id = id,
                     by,
-                    "a newer inventory took the place of one that waited"
+                    "a newer inventory took the place of an older one"
                 ),
                 Err(error) => {
                     tracing::warn!(message.id = id, error = %error, code = error.code(), "an older inventory goes to PHP too");

@@ -31,6 +31,8 @@ pub(super) enum Landed {
     Delivered,
     /// It was neither delivered nor refused for good.
     Again(String),
+    /// What it says cannot be read, so that it was not handed over.
+    Unfit(String),
     /// PHP will not take it.
     Refused(String),
     /// PHP takes nothing.
@@ -77,17 +79,30 @@ impl Airline {
             Err(SpoolError::Unreadable { reason, .. } | SpoolError::Unwritable(reason)) => {
                 return Landed::Unreadable(reason);
             }
+            Err(error @ SpoolError::Damaged(_)) => {
+                tracing::warn!(
+                    message.id = id,
+                    code = error.code(),
+                    "a message is not what was written, and was parked"
+                );
+                return Landed::Gone;
+            }
             Err(_) => return Landed::Gone,
         };
         if let Some(run) = message.run {
-            let report = self.report(&message).await;
-            if self.upstream.place().is_native() && report.devices == 0 {
+            let is_native = self.upstream.place().is_native();
+            let report = match self.report(&message).await {
+                Err(why) if is_native => return Landed::Unfit(why),
+                report => report.unwrap_or_default(),
+            };
+            if is_native && report.devices == 0 {
                 // It was kept when there was no upstream, and who takes the devices knows no runs.
                 tracing::warn!(
                     run.id = run,
                     "GLPI's own address knows no runs: a message about one is not delivered, the run ends by its time-out"
                 );
-                return self.note(id).await;
+                self.note(id).await;
+                return Landed::Gone;
             }
             if report.end && self.others_have(run).await {
                 if !waited {
@@ -121,7 +136,8 @@ impl Airline {
         match verdict {
             Verdict::Delivered => {
                 metrics::histogram!(DELIVERY_DURATION).record(begun.elapsed().as_secs_f64());
-                self.note(id).await
+                self.note(id).await;
+                Landed::Delivered
             }
             Verdict::Again { .. } => Landed::Again(heard.reason()),
             Verdict::Refused => Landed::Refused(heard.reason()),
@@ -135,18 +151,19 @@ impl Airline {
         self.upstream.ask(ASKING).await
     }
 
-    /// Notes that PHP has the message: until that is noted nothing else is done with it, or it would be delivered twice.
-    async fn note(&self, id: u64) -> Landed {
-        loop {
-            match self.intake.spool().done(MessageId(id)).await {
-                Ok(_) | Err(SpoolError::Closed | SpoolError::Unknown(_)) => {
-                    return Landed::Delivered;
-                }
-                Err(error) => {
-                    tracing::error!(message.id = id, error = %error, code = error.code(), "a delivery could not be noted, trying again");
-                    tokio::time::sleep(NOTE_EVERY).await;
-                }
+    /// Notes that PHP has the message. Until that is noted it is on its way: on a disk that refuses, no more messages than may be at once
+    /// are delivered without a note, which the end of the process would have delivered again. The hard stop ends the wait.
+    async fn note(&self, id: u64) {
+        let spool = self.intake.spool();
+        let mut noted = spool.done(MessageId(id)).await.map(drop);
+        while let Err(error) = noted {
+            if matches!(error, SpoolError::Closed) {
+                return;
             }
+            tracing::error!(message.id = id, error = %error, code = error.code(), "a delivery could not be noted, trying again");
+            tokio::time::sleep(NOTE_EVERY).await;
+            // The spool knows it as gone, and owes the note to the disk.
+            noted = spool.settle().await;
         }
     }
 
@@ -160,15 +177,15 @@ impl Airline {
         }
     }
 
-    /// What the message says of its run; what cannot be read says nothing.
-    async fn report(&self, message: &Message) -> network::Report {
+    /// What the message says of its run, or why it cannot be read.
+    async fn report(&self, message: &Message) -> Result<network::Report, String> {
         let (body, most) = (message.body.clone(), self.max_inflated);
         let kind = message.origin.content_type.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let opened = open(kind.as_deref(), &body, most).ok();
-            opened.map(|opened| network::read(&to_utf8(&opened.body)))
+            let opened = open(kind.as_deref(), &body, most).map_err(|error| error.to_string())?;
+            Ok(network::read(&to_utf8(&opened.body)))
         });
-        read.await.ok().flatten().unwrap_or_default()
+        read.await.map_err(|error| error.to_string()).flatten()
     }
 
     async fn hand_over(&self, message: Message) -> Heard {

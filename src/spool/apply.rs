@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::SpoolError;
 use super::message::{MessageId, Move};
@@ -74,7 +73,6 @@ impl Writer {
 
     /// Makes all moves durable, also those that could not be written before.
     pub(super) fn sync_moves(&mut self) -> Result<(), SpoolError> {
-        self.last_sync = Instant::now();
         let (mut outcome, mut any) = (Ok(()), false);
         for segment in self.segments.values_mut() {
             let index = self.shared.index();

@@ -3,13 +3,33 @@
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::SpoolError;
 
 /// The file that the process which writes holds a lock on.
 const LOCK: &str = "lock";
+
+/// Refuses to write into a spool of another user's: that one could not use the files that would be made.
+///
+/// # Errors
+///
+/// When this process is not of the user whom the directory belongs to.
+pub(super) fn refuse_foreign(path: &Path) -> Result<(), SpoolError> {
+    let failed = |reason: String| SpoolError::Directory {
+        path: path.to_owned(),
+        reason,
+    };
+    let owner = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    let (owner, own) = (owner.uid(), rustix::process::geteuid().as_raw());
+    if owner == own {
+        return Ok(());
+    }
+    Err(failed(format!(
+        "it belongs to the user with the number {owner}, and no serve has it open: give the order as that user, not as the one with the number {own}"
+    )))
+}
 
 /// The files of one spool, by their names.
 pub trait Files: Debug + Send + Sync + 'static {

@@ -208,7 +208,7 @@ impl Meta {
 pub(super) enum Move {
     /// PHP has it.
     Done { id: MessageId },
-    /// A newer one says all that it says.
+    /// A newer one says all that it says. By itself: this copy of it was not written whole, and the original counts.
     Superseded { id: MessageId, by: MessageId },
     /// Somebody wanted it gone.
     Dropped { id: MessageId },
@@ -242,6 +242,11 @@ impl Move {
             | Self::Retried { id, .. } => Some(*id),
             Self::Abandoned { .. } => None,
         }
+    }
+
+    /// Whether it says that a copy is none.
+    pub(super) fn voids(&self) -> bool {
+        matches!(self, Self::Superseded { id, by } if id == by)
     }
 
     /// What it makes of `entry`; nothing where the message is gone afterwards.

@@ -8,8 +8,8 @@ use super::SpoolError;
 use super::message::Move;
 use super::shared::Usage;
 use crate::telemetry::metrics::{
-    SPOOL_APPENDED, SPOOL_BYTES, SPOOL_DELIVERED, SPOOL_DROPPED, SPOOL_MESSAGES, SPOOL_OLDEST,
-    SPOOL_PARKED, SPOOL_REFUSED, SPOOL_SUPERSEDED, SPOOL_SYNC,
+    SPOOL_APPENDED, SPOOL_BYTES, SPOOL_DAMAGED, SPOOL_DELIVERED, SPOOL_DROPPED, SPOOL_MESSAGES,
+    SPOOL_OLDEST, SPOOL_PARKED, SPOOL_REFUSED, SPOOL_SUPERSEDED, SPOOL_SYNC,
 };
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
@@ -25,6 +25,10 @@ pub(super) fn show(usage: &Usage, now: DateTime<Utc>) {
 
 pub(super) fn appended(messages: usize) {
     metrics::counter!(SPOOL_APPENDED).increment(messages as u64);
+}
+
+pub(super) fn damaged(records: u64) {
+    metrics::counter!(SPOOL_DAMAGED).increment(records);
 }
 
 pub(super) fn refused(error: &SpoolError) {

@@ -23,6 +23,8 @@ pub(super) struct Ledger {
     pub(super) length: u64,
     /// From where on the segment holds nothing that was acknowledged.
     pub(super) abandoned: Option<u64>,
+    /// Messages in the segment that are copies which were not written whole.
+    void: Vec<MessageId>,
     /// Whether there is a file, open or not.
     on_disk: bool,
     /// Records written by this process.
@@ -37,16 +39,22 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// That of a segment of an earlier process.
-    pub(super) fn found(length: Option<u64>, abandoned: Option<u64>) -> Self {
+    pub(super) fn found(length: Option<u64>, abandoned: Option<u64>, void: Vec<MessageId>) -> Self {
         Self {
             length: length.unwrap_or_default(),
             on_disk: length.is_some(),
             // What an earlier process wrote may be in the system's memory alone, and a sync that failed then may not fail again: it is
             // written anew.
-            owing: length.is_some(),
+            owing: length.is_some() || !void.is_empty(),
             abandoned,
+            void,
             ..Self::default()
         }
+    }
+
+    /// Whether it must be said that copies are none, before their originals are gone.
+    pub(super) fn has_void(&self) -> bool {
+        !self.void.is_empty()
     }
 
     /// Whether there may be a file.
@@ -139,6 +147,9 @@ impl Ledger {
         };
         if let Some(from) = self.abandoned {
             add(&Move::Abandoned { from })?;
+        }
+        for id in &self.void {
+            add(&Move::Superseded { id: *id, by: *id })?;
         }
         for id in ids {
             let slot = slots.get(id).filter(|slot| slot.name == name);

@@ -24,9 +24,10 @@ pub struct Recovery {
     pub waiting: u64,
     /// Messages that are parked.
     pub parked: u64,
-    /// Records at the end of a segment that were not written whole. They were never acknowledged.
+    /// Records that were not written whole: at the end of a segment, where they were never acknowledged, and copies whose originals count.
     pub torn: u64,
-    /// Places in segments that are no record where one should be, and messages whose body is not what was written: the latter are parked.
+    /// Places in segments that are no record where one should be, and messages whose body is not what was written, which are
+    /// parked, or cannot be read, which wait until it can be.
     pub damaged: u64,
     /// Bytes in such places and bodies.
     pub damaged_bytes: u64,
@@ -53,6 +54,8 @@ pub(super) struct Segment {
     pub(super) sealed: bool,
     /// All messages in it, gone or not.
     pub(super) ids: Vec<MessageId>,
+    /// Copies that were not written whole: the originals count.
+    pub(super) void: Vec<MessageId>,
     /// From where on nothing was acknowledged.
     pub(super) abandoned: Option<u64>,
     /// Length of its file of moves, if it has one.
@@ -131,6 +134,7 @@ fn segment(
         length: 0,
         sealed: false,
         ids: Vec::new(),
+        void: Vec::new(),
         abandoned: None,
         moves: listed.get(&name.moves()).copied(),
         torn: None,
@@ -147,13 +151,15 @@ fn segment(
     });
     let file = files.open(&name.segment())?;
     segment.length = file.length()?;
-    segment.sealed = is_sealed(file.as_ref(), name, segment.length)?;
+    segment.sealed = is_sealed(file.as_ref(), name, segment.length);
     // What was synced before the next segment began needs no reading here: a body is checked when it is read, too.
     let mut found = Vec::new();
     scan(file.as_ref(), name.mark, !segment.sealed, |record| {
         found.push(record);
     })?;
     let mut alive: BTreeMap<MessageId, Slot> = BTreeMap::new();
+    let voids = moves.iter().filter(|what| what.voids());
+    let voids: BTreeSet<MessageId> = voids.filter_map(Move::id).collect();
     for record in found {
         let acknowledged = segment.abandoned.is_none_or(|from| record.at() < from);
         match record {
@@ -178,9 +184,23 @@ fn segment(
                 if !acknowledged {
                     continue;
                 }
-                if sound == Some(false) {
+                let is_checked = sound == Some(true) || segment.sealed;
+                let is_void = voids.contains(&entry.id);
+                // A power failure amid a compaction: the copy's head came to the disk, its body did not, and the original is still there.
+                if is_void || (!is_checked && loaded.slots.contains_key(&entry.id)) {
+                    if !is_void {
+                        loaded.recovery.torn += 1;
+                        let lost = moves.iter().filter(|what| what.id() == Some(entry.id));
+                        loaded.recovery.damaged_moves += lost.count() as u64;
+                    }
+                    segment.void.push(entry.id);
+                    continue;
+                }
+                if !is_checked {
                     loaded.recovery.damaged += 1;
                     loaded.recovery.damaged_bytes += u64::from(head.body);
+                }
+                if sound == Some(false) {
                     entry.state = State::Parked {
                         reason: DAMAGED.to_owned(),
                         at: entry.received_at,
@@ -198,6 +218,17 @@ fn segment(
             Found::Damaged { .. } | Found::Record { .. } => {}
         }
     }
+    conclude(&segment, &moves, alive, loaded);
+    Ok(segment)
+}
+
+/// Counts what is damaged in a segment, and lets its messages be what their moves made of them.
+fn conclude(
+    segment: &Segment,
+    moves: &[Move],
+    mut alive: BTreeMap<MessageId, Slot>,
+    loaded: &mut Loaded,
+) {
     let mut damaged = 0;
     for (from, to) in &segment.damaged {
         loaded.recovery.damaged += 1;
@@ -208,7 +239,7 @@ fn segment(
     let highest = segment.ids.iter().max();
     let highest = highest.map_or(0, |id| id.0.saturating_add(1));
     let after = highest
-        .max(name.first)
+        .max(segment.name.first)
         .saturating_add(damaged / HEAD as u64);
     loaded.next_id = loaded.next_id.max(after);
     for what in moves {
@@ -226,7 +257,6 @@ fn segment(
         loaded.slots.remove(id);
     }
     loaded.slots.extend(alive);
-    Ok(segment)
 }
 
 /// Cuts off what was not written whole, and keeps bytes aside that nobody could read. What the disk does not let be mended stays as it is.
@@ -273,13 +303,14 @@ fn keep_aside(files: &dyn Files, name: Name, from: u64, to: u64) -> io::Result<(
 }
 
 /// Whether a segment ends with its seal: everything before was synced then.
-fn is_sealed(file: &dyn Reading, name: Name, length: u64) -> io::Result<bool> {
+fn is_sealed(file: &dyn Reading, name: Name, length: u64) -> bool {
     let Some(at) = length.checked_sub(HEAD as u64) else {
-        return Ok(false);
+        return false;
     };
     let mut bytes = [0; HEAD];
-    file.read_exact_at(&mut bytes, at)?;
-    Ok(Head::decode(&bytes, name.mark).is_some_and(|head| head.what == Type::Seal))
+    // Where its end cannot be read all of it is.
+    file.read_exact_at(&mut bytes, at).is_ok()
+        && Head::decode(&bytes, name.mark).is_some_and(|head| head.what == Type::Seal)
 }
 
 fn moves(files: &dyn Files, name: Name, recovery: &mut Recovery) -> io::Result<Vec<Move>> {

@@ -11,6 +11,8 @@ const SEGMENT: &str = "spool";
 const MOVES: &str = "moves";
 /// How much is read at once where a mark is looked for.
 const CHUNK: usize = 64 * 1024;
+/// The same beside a place that cannot be read: a disk loses no less at once.
+const SECTOR: usize = 512;
 
 /// The name of a segment tells what its records cannot be read without, so that no damage to the file loses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub(super) enum Found {
         at: u64,
         head: Head,
         meta: Vec<u8>,
-        /// Whether the body is what was written; `None` if it was not looked at.
+        /// Whether the body is what was written; `None` if it was not looked at, or could not be read.
         sound: Option<bool>,
     },
     /// Bytes that are no record.
@@ -94,7 +96,8 @@ impl Found {
     }
 }
 
-/// Reads all records of a file, of the bodies nothing unless `bodies`, and gives them to `each`.
+/// Reads all records of a file, of the bodies nothing unless `bodies`, and gives them to `each`. A place that cannot be read costs the record
+/// that it is of: where that is its head or its meta part it is damaged, where it is its body that is unchecked.
 pub(super) fn scan(
     file: &dyn Reading,
     mark: Mark,
@@ -104,8 +107,8 @@ pub(super) fn scan(
     let length = file.length()?;
     let mut at = 0;
     while at < length {
-        let Some(head) = head_at(file, mark, at, length)? else {
-            let next = next_head(file, mark, at + 1, length)?;
+        let Some(head) = head_at(file, mark, at, length) else {
+            let next = next_head(file, mark, at + 1, length);
             let torn = next == length && length - at < HEAD as u64;
             each(if torn {
                 Found::Torn { from: at, to: next }
@@ -118,7 +121,7 @@ pub(super) fn scan(
         let end = at + head.length();
         if end > length {
             // Nothing was written behind the last record, but for what a test of the disk's may have let in.
-            let next = next_head(file, mark, at + 1, length)?;
+            let next = next_head(file, mark, at + 1, length);
             each(if next == length {
                 Found::Torn { from: at, to: next }
             } else {
@@ -128,13 +131,10 @@ pub(super) fn scan(
             continue;
         }
         let mut meta = vec![0; head.meta as usize];
-        file.read_exact_at(&mut meta, at + HEAD as u64)?;
-        if crc32fast::hash(&meta) == head.meta_sum {
-            let sound = if bodies {
-                Some(body_sum(file, &head, at)? == head.body_sum)
-            } else {
-                None
-            };
+        let read = file.read_exact_at(&mut meta, at + HEAD as u64);
+        if read.is_ok() && crc32fast::hash(&meta) == head.meta_sum {
+            let sum = bodies.then(|| body_sum(file, &head, at).ok()).flatten();
+            let sound = sum.map(|sum| sum == head.body_sum);
             each(Found::Record {
                 at,
                 head,
@@ -144,7 +144,7 @@ pub(super) fn scan(
             at = end;
         } else {
             // The rest of it may never have been written, and something else behind it later.
-            let next = next_head(file, mark, at + 1, length)?;
+            let next = next_head(file, mark, at + 1, length);
             each(Found::Damaged { from: at, to: next });
             at = next;
         }
@@ -167,31 +167,38 @@ fn body_sum(file: &dyn Reading, head: &Head, at: u64) -> io::Result<u32> {
     Ok(sum.finalize())
 }
 
-fn head_at(file: &dyn Reading, mark: Mark, at: u64, length: u64) -> io::Result<Option<Head>> {
+/// The head at `at`, if one is there and can be read.
+fn head_at(file: &dyn Reading, mark: Mark, at: u64, length: u64) -> Option<Head> {
     let mut bytes = [0; HEAD];
     if length - at < HEAD as u64 {
-        return Ok(None);
+        return None;
     }
-    file.read_exact_at(&mut bytes, at)?;
-    Ok(Head::decode(&bytes, mark))
+    file.read_exact_at(&mut bytes, at).ok()?;
+    Head::decode(&bytes, mark)
 }
 
-/// Where the next head begins, from `from` on; `length` if there is none.
-fn next_head(file: &dyn Reading, mark: Mark, from: u64, length: u64) -> io::Result<u64> {
+/// Where the next head begins that can be read, from `from` on; `length` if there is none.
+fn next_head(file: &dyn Reading, mark: Mark, from: u64, length: u64) -> u64 {
     let wanted = mark.0.to_le_bytes();
     let mut buffer = vec![0; CHUNK];
-    let mut from = from;
+    let (mut from, mut most) = (from, CHUNK);
     while from + (HEAD as u64) <= length {
-        let part = usize::try_from(length - from).map_or(CHUNK, |left| left.min(CHUNK));
-        file.read_exact_at(&mut buffer[..part], from)?;
+        let part = usize::try_from(length - from).map_or(most, |left| left.min(most));
+        if file.read_exact_at(&mut buffer[..part], from).is_err() {
+            if most == SECTOR {
+                from = (from / SECTOR as u64 + 1) * SECTOR as u64;
+            }
+            most = SECTOR;
+            continue;
+        }
         for (at, window) in buffer[..part].windows(wanted.len()).enumerate() {
             let at = from + at as u64;
-            if window == wanted && head_at(file, mark, at, length)?.is_some() {
-                return Ok(at);
+            if window == wanted && head_at(file, mark, at, length).is_some() {
+                return at;
             }
         }
         // A mark may lie across the end of what was read.
         from += (part - (wanted.len() - 1)) as u64;
     }
-    Ok(length)
+    length
 }

@@ -8,6 +8,7 @@ use crate::clock::ManualClock;
 
 mod faulty;
 mod model;
+mod sound;
 
 use faulty::{Disk, Fault};
 
@@ -179,6 +180,10 @@ async fn what_is_done_is_not_back_though_the_disk_refused_to_note_it() {
     assert!(spool.done(id).await.is_err());
     assert_eq!(spool.entry(id), None);
     assert!(spool.usage().trouble.is_some());
+    // Only this tells whether it is noted: the message is gone for a second call.
+    assert!(spool.settle().await.is_err());
+    assert_eq!(spool.done(id).await, Ok(false));
+    assert!(spool.settle().await.is_err());
     disk.fault(None);
     spool.settle().await.unwrap();
     assert_eq!(spool.usage().trouble, None);
@@ -208,6 +213,40 @@ async fn what_is_too_old_is_parked_and_can_be_tried_again() {
     assert!(spool.retry(id).await.unwrap());
     spool.settle().await.unwrap();
     assert!(spool.entry(id).unwrap().is_waiting());
+}
+
+/// With a move every 20 ms that has to be synced.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_is_parked_also_while_moves_are_made() {
+    let clock = clock();
+    let (spool, _) =
+        Spool::open_on(Arc::new(Disk::default()), small(), Arc::clone(&clock) as _).unwrap();
+    let old = spool.append(message("a", 10)).await.unwrap();
+    clock.advance(Duration::from_hours(2));
+    let begin = std::time::Instant::now();
+    while spool.entry(old).unwrap().is_waiting() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it waits on");
+        let id = spool.append(message("b", 10)).await.unwrap();
+        spool.discard(id).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_not_carried_out_in_a_spool_of_another_user() {
+    let dir = tempfile::tempdir().unwrap();
+    // Whoever runs this is either root, or does not own the root directory.
+    let place = if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(dir.path(), Some(65534), None).unwrap();
+        dir.path()
+    } else {
+        Path::new("/")
+    };
+    let order = Order::Retry(vec![MessageId(1)]);
+    let refused = Spool::order(place, small(), clock(), order).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("give the order as that user"), "{refused}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ pub(super) struct Writer {
     pub(super) doomed: Vec<String>,
     /// A file was removed, which may not be durable.
     pub(super) unlinked: bool,
-    pub(super) last_sync: Instant,
+    last_tidy: Instant,
 }
 
 impl Writer {
@@ -104,7 +104,7 @@ impl Writer {
                     alive: 0,
                     alive_bytes: 0,
                     stuck: false,
-                    ledger: Ledger::found(found.moves, found.abandoned),
+                    ledger: Ledger::found(found.moves, found.abandoned, found.void),
                 };
                 (segment.name.number, segment)
             })
@@ -114,6 +114,13 @@ impl Writer {
                 segment.alive += 1;
                 segment.alive_bytes += slot.head.length();
             }
+        }
+        for segment in segments.values_mut().filter(|s| s.ledger.has_void()) {
+            // Where this fails it is owed, and done with the moves.
+            let _ =
+                segment
+                    .ledger
+                    .settle(files.as_ref(), segment.name, &segment.ids, &loaded.slots);
         }
         let index = Index {
             slots: loaded.slots,
@@ -131,10 +138,11 @@ impl Writer {
             next_number: loaded.next_number,
             doomed: loaded.orphans,
             unlinked: false,
-            last_sync: Instant::now(),
+            last_tidy: Instant::now(),
         };
         writer.remove_empty();
         writer.count();
+        meter::damaged(loaded.recovery.damaged + loaded.recovery.damaged_moves);
         Ok((writer, shared, loaded.recovery))
     }
 
@@ -146,7 +154,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.last_sync.elapsed() >= SYNC_WITHIN {
+            if self.last_tidy.elapsed() >= SYNC_WITHIN {
                 // What it cannot do now is tried again; the trouble is kept where it can be seen.
                 let _ = self.tidy();
             }
@@ -381,6 +389,7 @@ impl Writer {
 
     /// What is to be done from time to time.
     fn tidy(&mut self) -> Result<(), SpoolError> {
+        self.last_tidy = Instant::now();
         let settled = self.sync_moves();
         self.park_old();
         self.remove_empty();

@@ -119,6 +119,13 @@ impl Upstream {
         if status.is_server_error() || status.is_redirection() {
             return Err(format!("GLPI answers with status {}", status.as_u16()));
         }
+        // To the reader itself a question by GET is none of these, whatever else it says to it.
+        if self.place.is_native() && matches!(status.as_u16(), 401 | 403 | 404) {
+            return Err(format!(
+                "what answers is not GLPI's own reader (status {})",
+                status.as_u16()
+            ));
+        }
         let signature = answer.headers().get(SIGNATURE.0);
         let signed = signature
             .and_then(|value| value.to_str().ok())

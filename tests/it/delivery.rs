@@ -6,6 +6,8 @@ mod append;
 mod disk;
 #[path = "delivery/kill.rs"]
 mod kill;
+#[path = "delivery/orders.rs"]
+mod orders;
 #[path = "delivery/outcomes.rs"]
 mod outcomes;
 #[path = "delivery/runs.rs"]

@@ -56,10 +56,13 @@ impl Line {
     /// What may be done at `now`, where up to `at_once` messages are sent at once.
     #[must_use]
     pub fn leave(&self, now: DateTime<Utc>, at_once: usize) -> Leave {
+        // So far off only where the clock was set back.
+        let is_far =
+            |outage: &Outage| outage.ask_at - now > TimeDelta::from_std(ASKED).unwrap_or_default();
         match self {
             Self::Open => Leave::Send(at_once),
             Self::Trial(_) => Leave::Send(1),
-            Self::Down(outage) if now >= outage.ask_at => Leave::Ask,
+            Self::Down(outage) if now >= outage.ask_at || is_far(outage) => Leave::Ask,
             Self::Down(outage) => Leave::Wait(outage.ask_at),
         }
     }
@@ -135,6 +138,14 @@ mod tests {
         assert_eq!(line.takes().unwrap().since, at(0));
         assert_eq!(line.leave(at(40), 2), Leave::Send(2));
         assert_eq!(line.takes(), None);
+    }
+
+    #[test]
+    fn php_is_asked_also_when_the_clock_was_set_back() {
+        let mut line = Line::default();
+        line.fails(at(1_000_000), None, 1.0);
+        assert_eq!(line.leave(at(1_000_001), 2), Leave::Wait(at(1_000_005)));
+        assert_eq!(line.leave(at(0), 2), Leave::Ask);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! goes when it is the first of both and its pause is over. One that failed holds up its own lines until it is delivered or parked, and no
 //! others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +24,8 @@ pub struct Ticket {
     pub due: DateTime<Utc>,
     /// How often it was tried.
     pub attempts: u32,
+    /// From when its age counts: another moment when somebody lets it be tried again.
+    pub since: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,6 +35,7 @@ struct Item {
     full: bool,
     due: DateTime<Utc>,
     attempts: u32,
+    since: DateTime<Utc>,
     /// It is on its way to PHP.
     flying: bool,
 }
@@ -44,6 +47,9 @@ pub struct Queue {
     items: BTreeMap<u64, Item>,
     devices: HashMap<Arc<str>, BTreeSet<u64>>,
     runs: HashMap<i64, BTreeSet<u64>>,
+    /// The devices and runs of which one is on its way.
+    devices_busy: HashSet<Arc<str>>,
+    runs_busy: HashSet<i64>,
     /// Those that are the first of their lines and not on their way, by the moment from which they may go.
     ready: BTreeSet<(DateTime<Utc>, u64)>,
     flying: usize,
@@ -91,6 +97,7 @@ impl Queue {
             full: ticket.full,
             due: ticket.due,
             attempts: ticket.attempts,
+            since: ticket.since,
             flying: false,
         };
         self.items.insert(id, item);
@@ -112,6 +119,8 @@ impl Queue {
         if let Some(item) = self.items.get_mut(&id) {
             item.flying = true;
             self.flying += 1;
+            self.devices_busy.insert(Arc::clone(&item.device));
+            self.runs_busy.extend(item.run);
         }
         Some(id)
     }
@@ -127,13 +136,51 @@ impl Queue {
         let Some(item) = self.items.get_mut(&id) else {
             return;
         };
-        if std::mem::take(&mut item.flying) {
-            self.flying -= 1;
-        }
+        let was_flying = std::mem::take(&mut item.flying);
         let before = std::mem::replace(&mut item.due, due);
         item.attempts = attempts;
+        let (device, run) = (Arc::clone(&item.device), item.run);
         self.ready.remove(&(before, id));
         self.look_again(id);
+        if was_flying {
+            self.lands(&device, run);
+        }
+    }
+
+    /// None of `device` and `run` is on its way any more: one that came back meanwhile and has a lower number is next.
+    fn lands(&mut self, device: &Arc<str>, run: Option<i64>) {
+        self.flying -= 1;
+        self.devices_busy.remove(device);
+        let of_run = run.and_then(|run| {
+            self.runs_busy.remove(&run);
+            self.runs.get(&run)
+        });
+        let lines = [self.devices.get(device), of_run];
+        let firsts = lines.map(|line| line.and_then(|line| line.first().copied()));
+        for first in firsts.into_iter().flatten() {
+            self.look_again(first);
+        }
+    }
+
+    /// Somebody may have let it be tried again, as `since` tells: then it goes at `due`, after so many `attempts`. One that is on its way is
+    /// left alone.
+    pub fn renew(&mut self, id: u64, since: DateTime<Utc>, due: DateTime<Utc>, attempts: u32) {
+        if let Some(item) = self.items.get_mut(&id)
+            && !item.flying
+            && item.since != since
+        {
+            item.since = since;
+            self.put_off(id, due, attempts);
+        }
+    }
+
+    /// No message that is first waits beyond `latest`.
+    pub fn hasten(&mut self, latest: DateTime<Utc>) {
+        let far = self.ready.range((latest, u64::MAX)..).copied();
+        for (_, id) in far.collect::<Vec<_>>() {
+            let attempts = self.attempts(id);
+            self.put_off(id, latest, attempts);
+        }
     }
 
     /// A message goes from here: delivered, parked, superseded, dropped.
@@ -141,9 +188,6 @@ impl Queue {
         let Some(item) = self.items.remove(&id) else {
             return;
         };
-        if item.flying {
-            self.flying -= 1;
-        }
         self.ready.remove(&(item.due, id));
         let mut behind = Vec::new();
         if let Some(line) = self.devices.get_mut(&item.device) {
@@ -161,6 +205,9 @@ impl Queue {
             if line.is_empty() {
                 self.runs.remove(&run);
             }
+        }
+        if item.flying {
+            self.lands(&item.device, item.run);
         }
         for next in behind {
             self.look_again(next);
@@ -239,7 +286,10 @@ impl Queue {
             first &= line.first() == Some(&id);
             behind.extend(line.range(id.saturating_add(1)..).next().copied());
         }
-        if first && !flying {
+        // One on its way may have a higher number, if this one was let go again after it.
+        let is_busy = self.devices_busy.contains(&item.device)
+            || item.run.is_some_and(|run| self.runs_busy.contains(&run));
+        if first && !flying && !is_busy {
             self.ready.insert((due, id));
         }
         for other in behind {

@@ -173,7 +173,9 @@ impl Run {
         }
         if self.disk.is_cut() {
             drop(spool);
-            self.restart(false, false, 0).await;
+            // The process alone ended, or the machine with it.
+            let chance = self.model.messages.len() as u64;
+            self.restart(chance % 2 == 1, false, chance).await;
         }
     }
 

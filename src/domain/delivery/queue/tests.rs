@@ -17,6 +17,7 @@ fn ticket(id: u64, device: &str, run: Option<i64>, full: bool) -> Ticket {
         full,
         due: at(0),
         attempts: 0,
+        since: at(0),
     }
 }
 
@@ -37,6 +38,59 @@ fn messages_of_a_device_go_one_after_the_other_and_those_of_others_beside() {
     assert_eq!(queue.take(at(0)), Some(2));
     assert_eq!(queue.take(at(0)), Some(4));
     assert_eq!(queue.take(at(0)), None);
+}
+
+#[test]
+fn one_that_somebody_lets_be_tried_again_does_not_wait_out_its_pause() {
+    let mut queue = Queue::new(false);
+    queue.push(&inventory(1, "a"));
+    queue.take(at(0));
+    // While it is on its way nothing is changed, and afterwards it is known all the same.
+    queue.renew(1, at(10), at(10), 0);
+    assert_eq!((queue.flying(), queue.take(at(10))), (1, None));
+    queue.put_off(1, at(3600), 4);
+    queue.renew(1, at(0), at(5), 4);
+    assert_eq!(queue.take(at(3599)), None, "nobody did");
+    queue.renew(1, at(10), at(10), 0);
+    assert_eq!(queue.attempts(1), 0);
+    assert_eq!(queue.take(at(10)), Some(1));
+    queue.put_off(1, at(3600), 1);
+    queue.renew(1, at(10), at(10), 0);
+    assert_eq!(queue.take(at(3599)), None, "once");
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_up_nobody_for_longer_than_the_longest_pause() {
+    let mut queue = Queue::new(false);
+    for (id, due) in [(1, 20), (2, 1_000_000)] {
+        let device = id.to_string();
+        queue.push(&Ticket {
+            due: at(due),
+            ..inventory(id, &device)
+        });
+    }
+    queue.hasten(at(100));
+    assert_eq!((queue.take(at(20)), queue.take(at(99))), (Some(1), None));
+    assert_eq!(queue.take(at(100)), Some(2));
+}
+
+#[test]
+fn one_that_comes_back_before_one_on_its_way_waits_for_it() {
+    for run in [None, Some(7)] {
+        let mut queue = Queue::new(false);
+        queue.push(&ticket(5, "a", run, false));
+        assert_eq!(queue.take(at(0)), Some(5));
+        // It was parked, and somebody lets it be tried again.
+        queue.push(&ticket(3, "a", run, false));
+        assert_eq!(queue.take(at(0)), None);
+        queue.put_off(5, at(0), 1);
+        assert_eq!(queue.take(at(0)), Some(3), "in order again");
+        queue.remove(3);
+        assert_eq!(queue.take(at(0)), Some(5));
+        queue.push(&ticket(4, "a", run, false));
+        queue.remove(5);
+        assert_eq!(queue.take(at(0)), Some(4));
+    }
 }
 
 #[test]
