@@ -438,8 +438,11 @@ mod tests {
         let live = Live::new(2, CancellationToken::new());
         let shows = |gauge: &str, value: usize| {
             let shown = recorder.handle().render();
-            let line = format!("{gauge} {value}");
-            assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+            let wanted = format!("{gauge} {value}");
+            assert!(
+                shown.lines().any(|shown| shown == wanted),
+                "{wanted}: {shown}"
+            );
         };
         let places = (live.place(), live.place(), live.place());
         assert!(places.2.is_none());

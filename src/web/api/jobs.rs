@@ -17,7 +17,7 @@ use crate::web::task::jobs::{completion, place};
 
 /// A page of them.
 #[derive(Debug, Serialize)]
-pub(super) struct Jobs {
+pub(super) struct JobsPage {
     /// What was written before this moment is in the counts; none before the first count has ended.
     counted_at: Option<DateTime<Utc>>,
     jobs: Vec<Job>,
@@ -50,7 +50,7 @@ pub(super) async fn jobs(
     State(pages): State<Pages>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Jobs>, Refusal> {
+) -> Result<Json<JobsPage>, Refusal> {
     let catalogue = &pages.catalogues.current().await?.catalogue;
     let query = query.unwrap_or_default();
     let listed = listed(&pages, &caller.access, catalogue, &query).await?;
@@ -76,7 +76,7 @@ pub(super) async fn jobs(
             error: counted.and_then(|of| of.error.clone()),
         }
     });
-    Ok(Json(Jobs {
+    Ok(Json(JobsPage {
         counted_at: board.counted_at,
         jobs: jobs.collect(),
         next: listed.next.clone(),

@@ -26,7 +26,7 @@ use crate::web::texts::task;
 
 /// A page of them.
 #[derive(Debug, Serialize)]
-pub(super) struct Runs {
+pub(super) struct RunsPage {
     runs: Vec<Run>,
     /// The page before which this one ends.
     next: Option<RunId>,
@@ -132,7 +132,7 @@ pub(super) async fn runs(
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Runs>, Refusal> {
+) -> Result<Json<RunsPage>, Refusal> {
     let catalogue = &pages.catalogues.current().await?.catalogue;
     let asked = (id.as_str(), query.as_deref().unwrap_or_default());
     let t = task::of(Language::English);
@@ -145,7 +145,7 @@ pub(super) async fn runs(
         let job = found.job_name(row.job);
         run(&eyes, row, job, found.timeout(row.job))
     });
-    Ok(Json(Runs {
+    Ok(Json(RunsPage {
         runs: runs.collect(),
         next: found.found.next,
         is_cut: found.found.is_cut,
