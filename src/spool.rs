@@ -297,7 +297,8 @@ impl Spool {
         let read = read.map_err(|_| SpoolError::Closed)?;
         if matches!(read, Err(SpoolError::Damaged(_))) {
             meter::damaged(1);
-            self.park(id, recover::DAMAGED).await?;
+            // Where the disk refuses to note it, that is seen by the next who writes; here it matters that the message is damaged.
+            let _ = self.park(id, recover::DAMAGED).await;
         }
         read
     }

@@ -1,7 +1,8 @@
 //! GLPI's REST API, as far as it knows who somebody is.
 //!
 //! `apirest.php/initSession` takes name and password as HTTP's Basic scheme has them and answers 200 with a session token, or 401; GLPI asks
-//! whatever directory the account is of. The session is ended at once. See apirest.md of GLPI 10.
+//! whatever directory the account is of. `getFullSession` has the number of the account in `session.glpiID`: names are those of several
+//! accounts where several directories have them. The session is ended at once. See apirest.md of GLPI 10.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::{UpstreamError, client};
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Most bytes of an answer that are read.
-const MOST_ANSWER: usize = 64 * 1024;
+const MOST_ANSWER: usize = 4 << 20;
 
 const SESSION: HeaderName = HeaderName::from_static("session-token");
 
@@ -58,6 +59,47 @@ struct Session {
     session_token: String,
 }
 
+/// What `getFullSession` answers, as far as it is read: with entities and profiles of the account it may be long.
+#[derive(Deserialize)]
+struct FullSession {
+    session: Owner,
+}
+
+#[derive(Deserialize)]
+struct Owner {
+    #[serde(rename = "glpiID")]
+    id: Number,
+}
+
+/// PHP's session has the number of an account as text or as a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Number(u32),
+    Text(String),
+}
+
+impl Number {
+    fn get(&self) -> Option<u32> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+}
+
+/// The body of an answer; nothing if it is longer than is read.
+async fn body(mut answer: reqwest::Response) -> Result<Vec<u8>, UpstreamError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if bytes.len() + chunk.len() > MOST_ANSWER {
+            return Ok(Vec::new());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
 impl GlpiApi {
     /// That of the GLPI at `glpi`.
     ///
@@ -71,15 +113,15 @@ impl GlpiApi {
         })
     }
 
-    /// Whether GLPI lets somebody in with this name and password.
+    /// The number of the account that GLPI lets in with this name and password; none if it lets nobody in.
     ///
     /// # Errors
     ///
     /// When it does not say.
-    pub async fn knows(&self, name: &str, password: &str) -> Result<bool, ApiError> {
+    pub async fn who(&self, name: &str, password: &str) -> Result<Option<u32>, ApiError> {
         // The Basic scheme has no way to write it in a name (RFC 7617).
         if name.contains(':') {
-            return Ok(false);
+            return Ok(None);
         }
         let asked = self
             .client
@@ -91,20 +133,16 @@ impl GlpiApi {
             .map_err(UpstreamError::from)?;
         match asked.status() {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED => return Ok(false),
+            StatusCode::UNAUTHORIZED => return Ok(None),
             status => return Err(ApiError::Refused(status)),
         }
-        let length = asked.content_length().unwrap_or_default();
-        let bytes = if length > MOST_ANSWER as u64 {
-            bytes::Bytes::new()
-        } else {
-            asked.bytes().await.map_err(UpstreamError::from)?
-        };
+        let bytes = body(asked).await?;
         // Any other page may have this status: only a session shows that somebody was let in.
         let session: Option<Session> = serde_json::from_slice(&bytes).ok();
         let Some(session) = session.filter(|session| !session.session_token.is_empty()) else {
             return Err(ApiError::Refused(StatusCode::OK));
         };
+        let owner = self.owner(&session.session_token).await;
         let ended = self
             .client
             .get(format!("{}/killSession", self.base))
@@ -114,6 +152,25 @@ impl GlpiApi {
         if let Err(error) = ended {
             tracing::debug!(error = %error.without_url(), "a session of GLPI's API was left to its own end");
         }
-        Ok(true)
+        owner.map(Some)
+    }
+
+    /// The number of the account whose session it is.
+    async fn owner(&self, session: &str) -> Result<u32, ApiError> {
+        let asked = self
+            .client
+            .get(format!("{}/getFullSession", self.base))
+            .header(SESSION, session)
+            .header(ACCEPT, "application/json")
+            .send()
+            .await
+            .map_err(UpstreamError::from)?;
+        let status = asked.status();
+        if status != StatusCode::OK {
+            return Err(ApiError::Refused(status));
+        }
+        let session: Option<FullSession> = serde_json::from_slice(&body(asked).await?).ok();
+        let id = session.and_then(|full| full.session.id.get());
+        id.ok_or(ApiError::Refused(status))
     }
 }

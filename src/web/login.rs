@@ -293,18 +293,19 @@ async fn by_glpi(
     let Some(api) = &pages.api else {
         return Err(Refusal::Wrong);
     };
-    match api.knows(name, password.expose_secret()).await {
-        Ok(true) => {}
-        Ok(false) => return Err(Refusal::Wrong),
+    let id = match api.who(name, password.expose_secret()).await {
+        Ok(Some(id)) => id,
+        Ok(None) => return Err(Refusal::Wrong),
         Err(error) => {
             tracing::warn!(error = %error, code = error.code(), "GLPI's API was asked about an account");
             return Err(Refusal::GlpiSilent);
         }
-    }
-    // Read again: GLPI may have made it just now.
+    };
+    // Read again: GLPI may have made it just now. Of several accounts of that name it is the one that GLPI let in.
     let (found, _) = pages.db.sign_in_with(name).await?;
-    let external = found.into_iter().max_by_key(|found| found.hash.is_none());
-    external.ok_or(Refusal::Wrong)
+    let mut found = found.into_iter();
+    let own = found.find(|found| found.account.id.0 == id);
+    own.ok_or(Refusal::Wrong)
 }
 
 /// `POST logout`.

@@ -143,3 +143,16 @@ async fn a_place_that_cannot_be_read_costs_one_record() {
         }
     }
 }
+
+/// It is told of a disk that can be read and not written, too.
+#[tokio::test]
+async fn a_damaged_message_is_said_to_be_damaged_where_that_cannot_be_noted() {
+    let disk = Disk::default();
+    let (spool, _) = Spool::open_on(Arc::new(disk.clone()), small(), clock()).unwrap();
+    let id = spool.append(message("a", 1000)).await.unwrap();
+    let last = disk.list().unwrap()[0].1 - 1;
+    assert!(disk.flip(last << 3));
+    disk.fault(Some(Fault::ReadOnly));
+    let error = spool.read(id).await.unwrap_err();
+    assert_eq!(error.code(), "spool-damaged");
+}

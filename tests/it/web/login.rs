@@ -198,8 +198,10 @@ async fn accounts_of_a_directory_are_let_in_by_glpi() {
     let app = pages(|settings| settings.web.glpi_url = Some(glpi)).await;
     app.db
         .set(
-            "INSERT INTO glpi_users (id, name, authtype, auths_id) VALUES (9, 'ldap', 3, 1); \
-             INSERT INTO glpi_profiles_users (users_id, profiles_id, entities_id, is_recursive) VALUES (9, 4, 0, 1)",
+            "INSERT INTO glpi_users (id, name, authtype, auths_id) VALUES (9, 'ldap', 3, 1), (10, 'twice', 3, 1), (11, 'twice', 3, 2), \
+             (12, 'twice', 3, 3); \
+             INSERT INTO glpi_profiles_users (users_id, profiles_id, entities_id, is_recursive) VALUES (9, 4, 0, 1), (10, 4, 0, 1), \
+             (11, 5, 0, 1), (12, 4, 0, 1)",
         )
         .await;
     assert!(
@@ -213,11 +215,20 @@ async fn accounts_of_a_directory_are_let_in_by_glpi() {
         303
     );
     assert!(browser.is_inside().await);
+    // Two directories more have somebody of that name, who may change things.
+    let mut twice = Browser::at(app.pages());
+    assert_eq!(twice.sign_in("twice", "of the directory").await.status, 303);
+    let owners: Vec<u32> = app
+        .db
+        .ask("SELECT users_id FROM {p}sidecar_sessions WHERE users_id > 9")
+        .await;
+    assert_eq!(owners, [11]);
     for (name, status) in [
         ("unheard of", 403),
         ("a:b", 403),
         ("broken", 503),
         ("not json", 503),
+        ("odd", 503),
     ] {
         let answer = Browser::at(app.pages())
             .sign_in(name, "of the directory")

@@ -14,7 +14,7 @@ use crate::support::listen::serving;
 use crate::support::people::{Browser, accounts};
 use crate::support::{app, wire};
 
-/// GLPI's API, with an account `ldap` of a directory; `unheard of` is one that GLPI takes and the database does not have.
+/// GLPI's API, with an account `ldap` of a directory, whose number is 9, and with two called `twice`, of which 11 has the password; `unheard of` is one that GLPI takes and the database does not have.
 pub(super) async fn glpi_api() -> url::Url {
     let init = async |headers: HeaderMap| {
         use base64::Engine as _;
@@ -28,6 +28,8 @@ pub(super) async fn glpi_api() -> url::Url {
                 StatusCode::OK,
                 r#"{"session_token":"83af7e620c83a50a18d3eac2f6ed05a3ca0bea62"}"#,
             ),
+            "twice:of the directory" => (StatusCode::OK, r#"{"session_token":"twice"}"#),
+            "odd:of the directory" => (StatusCode::OK, r#"{"session_token":"odd"}"#),
             "broken:of the directory" => (
                 StatusCode::BAD_REQUEST,
                 r#"["ERROR_WRONG_APP_TOKEN_PARAMETER",""]"#,
@@ -36,14 +38,20 @@ pub(super) async fn glpi_api() -> url::Url {
             _ => (StatusCode::UNAUTHORIZED, r#"["ERROR_GLPI_LOGIN",""]"#),
         }
     };
+    let full = async |headers: HeaderMap| match headers["session-token"].to_str().unwrap() {
+        "twice" => r#"{"session":{"glpiID":11,"glpiname":"twice"}}"#,
+        "odd" => r#"["ERROR_SESSION_TOKEN_INVALID","odd"]"#,
+        _ => r#"{"session":{"glpiID":"9","glpiname":"ldap"}}"#,
+    };
     let kill = async |headers: HeaderMap| {
-        assert_eq!(
-            headers["session-token"],
-            "83af7e620c83a50a18d3eac2f6ed05a3ca0bea62"
+        assert!(
+            ["83af7e620c83a50a18d3eac2f6ed05a3ca0bea62", "twice", "odd"]
+                .contains(&headers["session-token"].to_str().unwrap())
         );
     };
     let router = Router::new()
         .route("/glpi/apirest.php/initSession", get(init))
+        .route("/glpi/apirest.php/getFullSession", get(full))
         .route("/glpi/apirest.php/killSession", get(kill));
     format!("http://{}/glpi/", serving(router).await)
         .parse()
