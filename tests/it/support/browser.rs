@@ -93,8 +93,8 @@ impl Chromium {
             let element = element.unwrap_or_else(|error| panic!("{css}: {error}"));
             match element.text().await {
                 Ok(text) => return text,
-                // The page has put another one in its place.
-                Err(error) if error.is_stale_element_reference() && begun.elapsed() < LIMIT => {}
+                // The page has put another one in its place, or another page is coming.
+                Err(_) if begun.elapsed() < LIMIT => {}
                 Err(error) => panic!("{css}: {error}"),
             }
         }
