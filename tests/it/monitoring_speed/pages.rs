@@ -66,7 +66,7 @@ pub(super) async fn answer_at_once(app: &TestApp, tasks: u64, runs: u64, is_full
             format!("tasks/{task}?target=PluginFusioninventoryDeployPackage:1"),
             "id=\"run-",
         ),
-        (format!("tasks/{task}?agent=wks-599"), "id=\"run-"),
+        (format!("tasks/{task}?agent=-599"), "id=\"run-"),
         (format!("tasks/{task}?agent=nobody"), "id=\"none\""),
         (
             format!("tasks/{task}?from=2026-03-04&until=2026-03-04"),
