@@ -49,7 +49,8 @@ impl Fleet {
             }),
             Some(runs) => [runs / 20, runs / 5, runs].map(|runs| {
                 // Of fewer runs than agents need for a package each, there are fewer agents.
-                let agents = 20_000.min(runs * 10 / 49);
+                // As many for each job's slice.
+                let agents = (20_000.min(runs * 10 / 49) / JOBS * JOBS).max(JOBS);
                 let packages = runs.div_ceil(agents * 49 / 10).max(1);
                 Self { agents, packages }
             }),
