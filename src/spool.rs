@@ -290,7 +290,8 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// [`SpoolError::Damaged`] if it is not what was written: it has been parked with that reason then. [`SpoolError::Unknown`] if it is gone.
+    /// [`SpoolError::Damaged`] if it is not what was written: it has been parked with that reason then, unless the disk refuses to
+    /// note it. [`SpoolError::Unknown`] if it is gone.
     pub async fn read(&self, id: MessageId) -> Result<Message, SpoolError> {
         let shared = Arc::clone(&self.0.shared);
         let read = tokio::task::spawn_blocking(move || shared.read(id)).await;

@@ -134,7 +134,7 @@ pub enum Key {
     DeliverAttempts,
     /// Longest wait for PHP to import a message [default: 300]
     DeliverTimeout,
-    /// Whether a full inventory takes the place of an older one of the same device that still waits [default: on]
+    /// Whether a full inventory takes the place of an older one of the same device that still waits or is parked [default: on]
     DeliverSupersede,
     /// Longest wait of the end of a network run for messages about it that other sidecars still have [default: 600]
     DeliverRunWait,

@@ -2,7 +2,8 @@
 //!
 //! Runs have no date: what is of a period is found in log lines. These have no index on their dates, but dates grow with their numbers, so the
 //! numbers at both ends of a period are found by halving. From there a statement goes one of two [`Way`]s: over the runs of a few jobs to their
-//! lines, or over so many of the newest lines of the period to their runs. Neither looks at more than the caller allows.
+//! lines, or over so many of the newest lines of the period to their runs. The caller bounds the runs of the one and the lines of the other; how
+//! many lines so few runs have is not bounded.
 
 mod devices;
 mod lists;
